@@ -1,0 +1,94 @@
+# Builds the libraries for each world, the targets, the monitors, the tool and the tests.
+# `./kiln` calls this; the appliances themselves are built by `kiln build`.
+#
+#   build/image/   freestanding objects and archives, for jail and vm images
+#   build/hosted/  the same sources for programs on the host: host, sim
+#   build/asan/    hosted, with AddressSanitizer and UBSan, for unit tests
+#   build/bin/     kiln, kiln-jail, kiln-kvm
+#   build/test/    test programs
+
+include target/flags.mk
+
+CC ?= gcc
+AR = gcc-ar
+B = build
+INCLUDES = -Iinclude
+LIBS = $(notdir $(patsubst %/,%,$(wildcard lib/*/)))
+MAKEFLAGS += --no-builtin-rules
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all libs tests clean
+all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm
+
+image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS)
+hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
+asan_FLAGS = $(COMMON_CFLAGS) $(ASAN_CFLAGS)
+
+# $(call sources,FOLDER): its .c and .S files
+sources = $(wildcard $(1)/*.c) $(wildcard $(1)/*.S)
+
+# $(call archive,WORLD,NAME,FOLDER): build/WORLD/libNAME.a from FOLDER
+define archive
+$(1)_$(2)_OBJECTS := $(patsubst %,$(B)/$(1)/%.o,$(call sources,$(3)))
+$(B)/$(1)/lib$(2).a: $$($(1)_$(2)_OBJECTS)
+	@rm -f $$@
+	$(AR) rcsD $$@ $$($(1)_$(2)_OBJECTS)
+libs: $(B)/$(1)/lib$(2).a
+endef
+
+# $(call world,WORLD): how its objects are compiled
+define world
+$(B)/$(1)/%.c.o: %.c target/flags.mk
+	@mkdir -p $$(@D)
+	$$(CC) $$($(1)_FLAGS) $$(INCLUDES) -MMD -MP -c $$< -o $$@
+$(B)/$(1)/%.S.o: %.S target/flags.mk
+	@mkdir -p $$(@D)
+	$$(CC) -g $$(INCLUDES) -MMD -MP -c $$< -o $$@
+endef
+
+$(foreach w,image hosted asan,$(eval $(call world,$(w))))
+$(foreach w,image hosted asan,$(foreach l,$(LIBS),$(eval $(call archive,$(w),$(l),lib/$(l)))))
+$(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
+$(foreach w,hosted asan,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
+
+# ---- the tool and the monitors ----
+
+MONITOR_SHARED = $(wildcard monitor/*.c)
+objects = $(patsubst %,$(B)/hosted/%.o,$(1))
+
+$(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED))
+	@mkdir -p $(@D)
+	$(CC) -pie -o $@ $^ $(TOOL_LIBS)
+# Static: a monitor starts in the time that its image's first answer is measured in.
+$(B)/bin/kiln-jail: $(call objects,$(call sources,monitor/jail) $(MONITOR_SHARED))
+	@mkdir -p $(@D)
+	$(CC) -static-pie -o $@ $^
+$(B)/bin/kiln-kvm: $(call objects,$(call sources,monitor/kvm) $(MONITOR_SHARED))
+	@mkdir -p $(@D)
+	$(CC) -static-pie -o $@ $^ -lseccomp
+
+# ---- tests: one program a file ----
+
+UNIT = $(patsubst test/unit/%.c,$(B)/test/unit/%,$(wildcard test/unit/*.c))
+CONFORMANCE = $(patsubst test/conformance/%.c,$(B)/test/conformance/%,$(wildcard test/conformance/*.c))
+tests: $(UNIT) $(CONFORMANCE)
+
+# The archives refer to each other: a group.
+group = -Wl,--start-group $(1) -Wl,--end-group
+ASAN_LIBS = $(patsubst %,$(B)/asan/lib%.a,$(LIBS) target-sim)
+HOSTED_LIBS = $(patsubst %,$(B)/hosted/lib%.a,$(LIBS) target-sim)
+
+# Unit tests: with sanitizers; they may look into a library's private headers.
+$(B)/test/unit/%: test/unit/%.c $(ASAN_LIBS) $(patsubst %,$(B)/asan/%.o,$(MONITOR_SHARED))
+	@mkdir -p $(@D)
+	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(patsubst %,$(B)/asan/%.o,$(MONITOR_SHARED)) $(call group,$(ASAN_LIBS)) -lcmocka
+# Conformance tests: whole stacks in sim, optimised.
+$(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(hosted_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOSTED_LIBS)) -lcmocka
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

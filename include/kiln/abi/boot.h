@@ -1,0 +1,101 @@
+/*
+ * What a monitor hands to an image at its entry: one struct kiln_boot, whose address is in
+ * the first argument register (rdi); the stack is set up and 16-byte aligned before the
+ * call. All addresses are the image's virtual ones. The page is read-only to the image.
+ *
+ * A jailed image gets devices as file descriptors; a vm image as virtio-mmio registers
+ * (virtio 1.2, section 4.2, version 2), mapped for it. Where a vm image boots as a PVH
+ * kernel (QEMU), its own stub fills in this struct.
+ */
+#ifndef KILN_ABI_BOOT_H
+#define KILN_ABI_BOOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <kiln/abi/manifest.h>
+
+#define KILN_BOOT_MAGIC 0x6e6c696b /* "kiln" */
+
+enum { KILN_BOOT_DEVICES = 16, KILN_BOOT_SEED = 64 };
+
+struct kiln_boot_device {
+	char name[20];      /* as in the manifest */
+	uint32_t type;      /* enum kiln_device_type */
+	int32_t handle;     /* jail: file descriptor; else -1 */
+	uint32_t features;  /* jail net: TUN_F_* offloads that the tap took; block: 1 read-only */
+	uint64_t registers; /* vm: address of the virtio-mmio register page; else 0 */
+	uint64_t size;      /* jail block: bytes */
+	uint8_t mac[6];     /* jail net */
+	uint16_t mtu;       /* jail net */
+};
+
+struct kiln_boot {
+	uint32_t magic; /* KILN_BOOT_MAGIC */
+	uint32_t abi;   /* KILN_ABI_VERSION */
+	uint32_t size;  /* of this struct */
+	uint32_t device_count;
+
+	uint64_t memory;      /* the arena: zeroed, readable and writable */
+	uint64_t memory_size; /* bytes */
+
+	uint64_t options;      /* "key=value" texts, each NUL-terminated */
+	uint64_t options_size; /* bytes, all NULs included */
+
+	/* The clock. jail: address of the vDSO's clock_gettime, or 0 for the system call.
+	 * vm: monotonic ns = (tsc - tsc_base) * 1e9 / tsc_hz; wall = that + wall_base. */
+	uint64_t clock_gettime;
+	uint64_t tsc_hz;
+	uint64_t tsc_base;
+	uint64_t wall_base; /* ns since 1970 at tsc_base */
+
+	/* vm: guest-physical = virtual - physical_offset, for the whole image, its stack and
+	 * its memory, so that constants can be sent from where they lie. */
+	uint64_t physical_offset;
+	/* vm under Kiln's monitor: the control page (struct kiln_control); else 0, and the
+	 * image waits through its stub. */
+	uint64_t control;
+
+	int32_t console;      /* jail: descriptor to write the log to; else -1 */
+	int32_t stop;         /* jail: descriptor that turns readable when asked to stop */
+	uint64_t spin;        /* ns to poll before blocking, from --spin */
+	uint64_t start_clock; /* monotonic ns of the monitor's own start, 0 if unknown */
+
+	uint8_t seed[KILN_BOOT_SEED]; /* from getrandom() or virtio-rng; the image erases nothing:
+					 the page is read-only, so it mixes RDRAND in as well */
+	struct kiln_boot_device devices[KILN_BOOT_DEVICES];
+};
+
+_Static_assert(sizeof(struct kiln_boot_device) == 56, "boot layout");
+_Static_assert(offsetof(struct kiln_boot, memory) == 16, "boot layout");
+_Static_assert(offsetof(struct kiln_boot, console) == 96, "boot layout");
+_Static_assert(offsetof(struct kiln_boot, seed) == 120, "boot layout");
+_Static_assert(sizeof(struct kiln_boot) == 184 + 16 * 56, "boot layout");
+
+/*
+ * The control page of Kiln's KVM monitor: MMIO registers of 8 bytes, at these offsets. An
+ * access is an exit; the monitor serves all rings in it. It is the only way, next to the
+ * devices' own registers, in which the image can speak to the monitor.
+ */
+enum kiln_control {
+	/* Write an instant (monotonic ns): returns once a ring has new entries for the image,
+	 * a stop is asked for, or the instant has come. 0 polls. */
+	KILN_CONTROL_WAIT = 0,
+	/* Read: bit 0, a stop was asked for. */
+	KILN_CONTROL_STATUS = 8,
+	/* Write an exit status: ends the image. */
+	KILN_CONTROL_EXIT = 16,
+	/* Write the virtual address of a struct kiln_fault in the image's memory: ends the
+	 * image, and the monitor reports it. */
+	KILN_CONTROL_FAULT = 24,
+};
+
+/* Registers at a fault, as the stub's handlers save them. */
+struct kiln_fault {
+	uint64_t vector, code, address; /* exception number, error code, cr2 */
+	uint64_t rip, rsp, rflags;
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp;
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+};
+_Static_assert(sizeof(struct kiln_fault) == 21 * 8, "fault layout");
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * Internet addresses. One type holds both families: an IPv4 address stands in it as an
+ * IPv4-mapped one (RFC 4291, 2.5.5.2), so that a transport has one table and one API.
+ */
+#ifndef KILN_IP_H
+#define KILN_IP_H
+
+#include <stdbool.h>
+#include <kiln/bytes.h>
+#include <kiln/slice.h>
+
+struct ip4_addr {
+	struct be32 be; /* as on the wire */
+};
+
+struct ip_addr {
+	uint8_t bytes[16];
+};
+
+/* Where a transport's packets come from or go to. Port in host order. */
+struct endpoint {
+	struct ip_addr addr;
+	uint16_t port;
+};
+
+static inline struct ip4_addr ip4_of(uint32_t host_order)
+{
+	return (struct ip4_addr){be32_of(host_order)};
+}
+
+static inline uint32_t ip4_value(struct ip4_addr a)
+{
+	return be32_get(a.be);
+}
+
+static inline bool ip4_equal(struct ip4_addr a, struct ip4_addr b)
+{
+	return memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+static inline struct ip_addr ip_from4(struct ip4_addr a)
+{
+	struct ip_addr ip = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a.be.b[0], a.be.b[1],
+			      a.be.b[2], a.be.b[3]}};
+	return ip;
+}
+
+static inline bool ip_is4(const struct ip_addr *a)
+{
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+	return memcmp(a->bytes, mapped, 12) == 0;
+}
+
+static inline struct ip4_addr ip_to4(const struct ip_addr *a)
+{
+	struct ip4_addr v4;
+	memcpy(&v4, a->bytes + 12, 4);
+	return v4;
+}
+
+static inline bool ip_equal(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* "192.0.2.1"; strict: four decimal parts, no leading zeroes but "0" itself. */
+__attribute__((warn_unused_result)) bool ip4_parse(struct slice text, struct ip4_addr *addr);
+void ip4_format(struct writer *w, struct ip4_addr addr);
+void ip_format(struct writer *w, const struct ip_addr *addr);
+void endpoint_format(struct writer *w, const struct endpoint *e);
+
+#endif

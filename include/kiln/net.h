@@ -1,0 +1,49 @@
+/*
+ * The network layer of one device: Ethernet, ARP, IPv4, ICMP, and how it got its address.
+ *
+ * Options of the image: --ip A.B.C.D/N or dhcp (the default), --gateway A.B.C.D. With
+ * several devices each is given by name: --ip net0=10.0.0.2/24,net1=dhcp.
+ */
+#ifndef KILN_NET_H
+#define KILN_NET_H
+
+#include <kiln/appliance.h>
+#include <kiln/ip.h>
+
+struct net;
+
+/*
+ * Opens the device and brings the interface up. With --ip it is usable at once (after one
+ * gratuitous ARP announcement, RFC 5227 2.3; conflicts are defended); else DHCP goes on in
+ * the background and transports send and receive once it has a lease. Ends the image with a
+ * message when there is no such device or the options make no sense. On `host`, the host's
+ * own interfaces stand under it.
+ */
+struct net *net_up(struct kiln *k, const struct kiln_device *device);
+
+/* The address in use; 0.0.0.0 while there is none. */
+struct ip4_addr net_address(const struct net *net);
+bool net_is_up(const struct net *net);
+
+/* Called (from the loop) each time the interface gets or loses its address. */
+void net_on_change(struct net *net, void (*changed)(struct net *net, void *context),
+		   void *context);
+
+/* Counted since start. Every dropped packet is counted in exactly one of the reasons. */
+struct net_counters {
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+	uint64_t drop_ethernet;   /* short, not for us, unknown type */
+	uint64_t drop_arp;        /* malformed, or not of this network */
+	uint64_t drop_ip_header;  /* malformed, bad checksum, bad length, source route */
+	uint64_t drop_ip_address; /* not for us, or from where nothing can come */
+	uint64_t drop_fragment;   /* timed out, overlapping, over the budget */
+	uint64_t drop_protocol;   /* no such transport */
+	uint64_t drop_icmp;       /* malformed, or over the rate */
+	uint64_t drop_unresolved; /* to send: no answer to ARP, or its queue is full */
+	uint64_t drop_no_route;
+	uint64_t drop_device;     /* to send: the device had no room */
+	uint64_t icmp_echo, icmp_sent, arp_conflicts, reassembled;
+};
+void net_counters(const struct net *net, struct net_counters *counters);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * The simulator: nodes that run appliances over Kiln's own libraries, joined by simulated
+ * links, in one process, on one virtual clock, driven by one seed.
+ *
+ * Every node is a struct kiln with an event loop of its own, run as a coroutine. Time stands
+ * still while a node computes and jumps to the next event when all of them wait. The same
+ * seed and the same scenario give the same run to the bit.
+ */
+#ifndef KILN_SIM_H
+#define KILN_SIM_H
+
+#include <kiln/appliance.h>
+
+struct sim;
+struct sim_link;
+struct sim_node;
+
+struct sim *sim_new(uint64_t seed);
+void sim_free(struct sim *sim);
+kiln_time sim_now(const struct sim *sim);
+
+/* What happens to each frame on its way; probabilities in [0, 1]. Independent draws. */
+struct sim_impairment {
+	double loss, duplicate, corrupt; /* corrupt: one bit of the frame is flipped */
+	double reorder;          /* such a frame is held back by up to reorder_delay */
+	kiln_time reorder_delay;
+	kiln_time delay, jitter; /* one way; jitter adds 0..jitter, uniformly, in order */
+	uint64_t rate;           /* bits/s; 0: infinitely fast */
+	uint32_t queue;          /* frames waiting for the rate; 0: 1000 */
+};
+
+/* A link is a hub of any number of ports: a frame goes to every other port, subject to the
+ * impairment, drawn for each receiver. */
+struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impairment,
+			      uint16_t mtu);
+void sim_link_set(struct sim_link *link, const struct sim_impairment *impairment);
+/* Whether the simulated devices claim checksum and segmentation offload. Default: neither,
+ * so that the stack's own code is run and corruption meets real checksums. */
+void sim_link_offloads(struct sim_link *link, bool on);
+/* Writes every frame sent on the link to a pcap file, with virtual times. */
+KILN_MUST_CHECK enum kiln_error sim_link_pcap(struct sim_link *link, const char *path);
+
+/*
+ * A node that runs entry(k) with `memory` bytes and `options` ("ip=10.0.0.2/24", ... ended
+ * by NULL). Devices: sim_node_net binds a manifest name to a link. The node starts at the
+ * current virtual time of the next sim_run.
+ */
+struct sim_node *sim_node_new(struct sim *sim, const char *name, size_t memory,
+			      int (*entry)(struct kiln *k), const char *const *options);
+void sim_node_net(struct sim_node *node, const char *device, struct sim_link *link);
+/* A disk of so many sectors in memory, zeroed. */
+void sim_node_disk(struct sim_node *node, const char *device, uint64_t sectors);
+/* A pointer for entry() to find what it works on: sim_node_user(sim_node_of(k)). */
+void sim_node_set_user(struct sim_node *node, void *user);
+void *sim_node_user(const struct sim_node *node);
+struct sim_node *sim_node_of(struct kiln *k);
+
+/* Where console text goes: NULL (the default) drops it. */
+void sim_console(struct sim *sim, void (*print)(void *context, const char *node,
+						struct slice text), void *context);
+
+/* Asks the node to stop, as Ctrl-C would. */
+void sim_node_stop(struct sim_node *node);
+bool sim_node_ended(const struct sim_node *node, int *status);
+
+/* Runs until every node has ended, or until the virtual instant. True if all have ended. */
+bool sim_run(struct sim *sim, kiln_time until);
+
+struct sim_counters {
+	uint64_t frames, bytes, lost, duplicated, corrupted, reordered, overflowed, events;
+};
+void sim_counters(const struct sim *sim, struct sim_counters *counters);
+
+#endif

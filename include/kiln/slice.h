@@ -1,0 +1,212 @@
+/*
+ * Slices, cursors and writers: the only way bytes from outside are touched.
+ *
+ * A slice is a borrowed, immutable run of bytes. A cursor reads through one and carries
+ * its bounds: the first read past the end latches `failed`, returns zeroes (or an empty
+ * slice), and so does every later one; check once, at the end. A writer is the same for
+ * output: the first write that does not fit latches `failed` and writes nothing more.
+ * Multi-byte integers are big-endian (network order) unless the name says le.
+ */
+#ifndef KILN_SLICE_H
+#define KILN_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+	const uint8_t *data;
+	size_t len;
+};
+
+#define SLICE(literal)  ((struct slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
+#define SLICE_ARG(s)    (int)(s).len, (const char *)(s).data /* for "%.*s" */
+
+static inline struct slice slice_of(const void *data, size_t len)
+{
+	return (struct slice){data, len};
+}
+
+static inline struct slice slice_text(const char *text)
+{
+	return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+/* The first n bytes, or all of them when there are fewer. */
+static inline struct slice slice_take(struct slice s, size_t n)
+{
+	return (struct slice){s.data, n < s.len ? n : s.len};
+}
+
+/* What is left behind the first n bytes; empty when there are fewer. */
+static inline struct slice slice_skip(struct slice s, size_t n)
+{
+	if (n > s.len)
+		n = s.len;
+	return (struct slice){n ? s.data + n : s.data, s.len - n};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* Equal but for the case of ASCII letters. */
+bool slice_equal_nocase(struct slice a, struct slice b);
+/* <0, 0, >0 by bytes, a shorter prefix first. */
+int slice_compare(struct slice a, struct slice b);
+/* Index of the first such byte, or s.len. */
+size_t slice_find(struct slice s, uint8_t byte);
+bool slice_starts_with(struct slice s, struct slice prefix);
+/* Without the given byte's runs at both ends. */
+struct slice slice_trim(struct slice s, uint8_t byte);
+/* Decimal digits only, no sign, at most max; false on anything else (empty, overflow). */
+bool slice_decimal(struct slice s, uint64_t max, uint64_t *value);
+
+struct cursor {
+	const uint8_t *at;
+	const uint8_t *end;
+	bool failed;
+};
+
+static inline struct cursor cursor_of(struct slice s)
+{
+	return (struct cursor){s.data, s.len ? s.data + s.len : s.data, false};
+}
+
+static inline size_t cursor_left(const struct cursor *c)
+{
+	return (size_t)(c->end - c->at);
+}
+
+/* The next n bytes, or an empty slice and a latched failure. */
+static inline struct slice cursor_bytes(struct cursor *c, size_t n)
+{
+	if (c->failed || n > cursor_left(c)) {
+		c->failed = true;
+		return (struct slice){c->end, 0};
+	}
+	struct slice s = {c->at, n};
+	if (n)
+		c->at += n;
+	return s;
+}
+
+static inline void cursor_skip(struct cursor *c, size_t n)
+{
+	(void)cursor_bytes(c, n);
+}
+
+/* All that is left. */
+static inline struct slice cursor_rest(struct cursor *c)
+{
+	return cursor_bytes(c, cursor_left(c));
+}
+
+static inline uint8_t cursor_u8(struct cursor *c)
+{
+	struct slice s = cursor_bytes(c, 1);
+	return s.len ? s.data[0] : 0;
+}
+
+static inline uint16_t cursor_u16(struct cursor *c)
+{
+	struct slice s = cursor_bytes(c, 2);
+	return s.len ? (uint16_t)(s.data[0] << 8 | s.data[1]) : 0;
+}
+
+static inline uint32_t cursor_u32(struct cursor *c)
+{
+	struct slice s = cursor_bytes(c, 4);
+	return s.len ? (uint32_t)s.data[0] << 24 | (uint32_t)s.data[1] << 16 |
+			       (uint32_t)s.data[2] << 8 | s.data[3]
+		     : 0;
+}
+
+struct writer {
+	uint8_t *start;
+	uint8_t *at;
+	uint8_t *end;
+	bool failed;
+};
+
+static inline struct writer writer_of(void *buffer, size_t size)
+{
+	uint8_t *p = buffer;
+	return (struct writer){p, p, p + size, false};
+}
+
+/* What has been written so far. */
+static inline struct slice writer_done(const struct writer *w)
+{
+	return (struct slice){w->start, (size_t)(w->at - w->start)};
+}
+
+static inline size_t writer_left(const struct writer *w)
+{
+	return (size_t)(w->end - w->at);
+}
+
+/* Room for n bytes, which the caller fills; NULL and a latched failure if there is none. */
+static inline uint8_t *writer_room(struct writer *w, size_t n)
+{
+	if (w->failed || n > writer_left(w)) {
+		w->failed = true;
+		return NULL;
+	}
+	uint8_t *p = w->at;
+	w->at += n;
+	return p;
+}
+
+static inline void writer_bytes(struct writer *w, struct slice s)
+{
+	uint8_t *p = writer_room(w, s.len);
+	if (p && s.len)
+		memcpy(p, s.data, s.len);
+}
+
+static inline void writer_text(struct writer *w, const char *text)
+{
+	writer_bytes(w, slice_text(text));
+}
+
+static inline void writer_u8(struct writer *w, uint8_t v)
+{
+	uint8_t *p = writer_room(w, 1);
+	if (p)
+		p[0] = v;
+}
+
+static inline void writer_u16(struct writer *w, uint16_t v)
+{
+	uint8_t *p = writer_room(w, 2);
+	if (p) {
+		p[0] = (uint8_t)(v >> 8);
+		p[1] = (uint8_t)v;
+	}
+}
+
+static inline void writer_u32(struct writer *w, uint32_t v)
+{
+	uint8_t *p = writer_room(w, 4);
+	if (p) {
+		p[0] = (uint8_t)(v >> 24);
+		p[1] = (uint8_t)(v >> 16);
+		p[2] = (uint8_t)(v >> 8);
+		p[3] = (uint8_t)v;
+	}
+}
+
+/*
+ * printf into a writer. The subset that images need: %d %i %u %x %X %c %s %p %% with
+ * flags 0 and -, width, precision (also * for both) and the lengths l, ll, z. No floating
+ * point. A text that does not fit latches the failure and leaves the writer where it was.
+ */
+void writer_format(struct writer *w, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void writer_vformat(struct writer *w, const char *format, __builtin_va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * UDP (RFC 768, 1122 section 4.1).
+ */
+#ifndef KILN_UDP_H
+#define KILN_UDP_H
+
+#include <kiln/net.h>
+
+struct udp;
+struct udp_socket;
+
+/* A datagram as it arrived; valid during the callback only. */
+struct udp_datagram {
+	struct endpoint from;
+	struct endpoint to; /* the local address it was sent to */
+	struct slice payload;
+};
+
+struct udp *udp_new(struct net *net);
+
+/* Port 0 chooses a free one at random (RFC 6056). The socket lives until udp_close.
+ * Errors: IN_USE, MEMORY. */
+KILN_MUST_CHECK enum kiln_error
+udp_bind(struct udp *udp, uint16_t port,
+	 void (*receive)(struct udp_socket *socket, const struct udp_datagram *datagram,
+			 void *context),
+	 void *context, struct udp_socket **socket);
+
+uint16_t udp_port(const struct udp_socket *socket);
+
+/*
+ * Sends one datagram; the payload is not referred to after the return, unless `immortal`
+ * says that it never goes away. `from` is the local address to send from, or NULL for the
+ * interface's. Errors: TOO_LARGE (over 65507 bytes, or over the MTU where the device cannot
+ * take it), FULL, UNREACHABLE, MEMORY.
+ */
+enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
+			 struct slice payload);
+
+void udp_close(struct udp_socket *socket);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * An image file as the monitors and the tool see it: the ELF headers and the manifest, read
+ * with every bound checked. Nothing in the file is trusted; a broken one is refused with a
+ * sentence that says what is wrong.
+ */
+#ifndef MONITOR_IMAGE_H
+#define MONITOR_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <elf.h>
+#include <kiln/abi/manifest.h>
+
+enum { IMAGE_SEGMENTS = 16, IMAGE_DEVICES = 16, IMAGE_PARAMS = 64, IMAGE_EMBEDS = 16,
+       IMAGE_LIBRARIES = 32 };
+
+struct image_segment {
+	uint64_t address; /* relative to the image's base */
+	uint64_t memory_size;
+	uint64_t file_offset, file_size;
+	uint32_t flags; /* PF_R | PF_W | PF_X */
+};
+
+struct image {
+	const uint8_t *bytes; /* the whole file; the caller's, outlives this struct */
+	size_t size;
+	uint64_t entry; /* relative to the base */
+	uint64_t span;  /* bytes of address space from the base, a multiple of 4096 */
+	struct image_segment segments[IMAGE_SEGMENTS];
+	unsigned segment_count;
+	uint64_t relro_address, relro_size; /* read-only after relocation; 0 if none */
+	uint64_t rela_address, rela_size;   /* R_X86_64_RELATIVE entries; 0 if none */
+	bool stack_executable;
+	uint32_t pvh_entry; /* physical, from XEN_ELFNOTE_PHYS32_ENTRY; 0 if none */
+
+	struct kiln_note_target target; /* abi 0: the file is no Kiln image */
+	struct kiln_note_build build;
+	struct kiln_note_gate gate;
+	bool has_gate;
+	struct kiln_note_device devices[IMAGE_DEVICES];
+	unsigned device_count;
+	struct kiln_note_param params[IMAGE_PARAMS];
+	bool param_fixed[IMAGE_PARAMS];
+	unsigned param_count;
+	struct kiln_note_embed embeds[IMAGE_EMBEDS];
+	unsigned embed_count;
+	struct kiln_note_library libraries[IMAGE_LIBRARIES];
+	unsigned library_count;
+};
+
+/* Reads a linked image. False: `error` holds a sentence. */
+bool image_parse(struct image *image, const void *bytes, size_t size, char *error,
+		 size_t error_size);
+
+/* Reads only the manifest's notes, from any ELF file (also a relocatable object). */
+bool image_parse_notes(struct image *image, const void *bytes, size_t size, char *error,
+		       size_t error_size);
+
+/*
+ * Copies the segments to `memory` (span bytes, zeroed) and applies the relative relocations
+ * for an image that will run at `base`. Anything but R_X86_64_RELATIVE within the image is
+ * refused.
+ */
+bool image_load(const struct image *image, void *memory, uint64_t base, char *error,
+		size_t error_size);
+
+/* The device or parameter of that name; NULL if there is none. */
+const struct kiln_note_device *image_device(const struct image *image, const char *name);
+const struct kiln_note_param *image_param(const struct image *image, const char *name);
+
+/* Checks "key=value" texts against the manifest by type (<kiln/abi/param.h>): unknown and
+ * fixed parameters and wrong values are refused by name. */
+bool image_check_options(const struct image *image, const char *const *options,
+			 unsigned count, char *error, size_t error_size);
+
+#endif

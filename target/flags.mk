@@ -1,0 +1,19 @@
+# Compiler flags, in one place: the Makefile includes this file, and `kiln build` reads it
+# (lines "NAME = words", no make functions) so that an appliance is compiled as lib/ is.
+
+# Every C file of the project, and every appliance.
+COMMON_CFLAGS = -std=c17 -g -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wvla -Wundef -Wno-unused-parameter -fno-strict-aliasing -fno-common -fno-omit-frame-pointer -ffunction-sections -fdata-sections
+
+# Into images (jail, vm): freestanding, position independent, no thread-local storage.
+IMAGE_CFLAGS = -ffreestanding -fbuiltin -fPIE -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none -fstack-protector-strong -mstack-protector-guard=global -mno-red-zone -nostdinc -isystem /usr/include/x86_64-linux-musl -D_GNU_SOURCE
+
+# Into programs on the host (host, sim, tests).
+HOSTED_CFLAGS = -fPIE -D_GNU_SOURCE -fstack-protector-strong
+ASAN_CFLAGS = -fPIE -D_GNU_SOURCE -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+# Linking images. The scripts lay out text, constants, relocated constants and data on
+# pages of their own; nothing is both writable and executable.
+JAIL_LDFLAGS = -nostdlib -static-pie -Wl,--no-dynamic-linker,-z,text,-z,noexecstack,-z,norelro,--build-id=none,--gc-sections,--hash-style=gnu
+VM_LDFLAGS = -nostdlib -static-pie -Wl,--no-dynamic-linker,-z,text,-z,noexecstack,-z,norelro,--build-id=none,--gc-sections,--hash-style=gnu
+# musl's C library, for its pieces without system calls.
+IMAGE_LIBC = /usr/lib/x86_64-linux-musl/libc.a
