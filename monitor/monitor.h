@@ -1,0 +1,103 @@
+/*
+ * What the monitors share before they part: the command line, the image file, and the host's
+ * side of the devices that the manifest names.
+ *
+ *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE]... [--disk NAME=FILE]... [-m SIZE]
+ *		[--cpu N] [--spin DURATION] [--log LEVEL] [--time-start] IMAGE [KEY=VALUE]...
+ *
+ * Functions that can fail return false and leave a sentence, without full stop, in `error`.
+ * Nothing here allocates: texts point into argv, the image's bytes stay mapped.
+ */
+#ifndef MONITOR_MONITOR_H
+#define MONITOR_MONITOR_H
+
+#include "image.h"
+
+enum { MONITOR_EXIT_FAILED = 1, MONITOR_EXIT_USAGE = 2 };
+
+/* A device as the command line binds it to its name in the manifest. */
+struct monitor_binding {
+	char name[20];      /* in the manifest; "" stands for the only one of its type */
+	uint32_t type;      /* enum kiln_device_type */
+	const char *source; /* the tap interface, or the file */
+};
+
+struct monitor_options {
+	const char *program; /* the monitor's own name, for messages */
+	const char *image;   /* path */
+	struct monitor_binding bindings[IMAGE_DEVICES];
+	unsigned binding_count;
+	uint64_t memory;  /* bytes, a multiple of 4096; 8 MiB unless given */
+	int cpu;          /* to run on; -1: any */
+	uint64_t spin;    /* ns to poll before blocking */
+	bool time_start;  /* say how long the start took */
+	uint64_t started; /* monotonic ns when the monitor began */
+	/* "key=value", the image's; --log is among them. Ends with NULL. */
+	const char *values[IMAGE_PARAMS + 1];
+	unsigned value_count;
+	char log_value[16]; /* where --log's "log=LEVEL" is kept */
+};
+
+/* Reads the command line. On a mistake, or --help, prints and ends the process. */
+void monitor_options_read(struct monitor_options *options, int argc, char **argv);
+
+/* Prints "program: sentence" to the standard error and ends with MONITOR_EXIT_FAILED. */
+_Noreturn void monitor_fail(const struct monitor_options *options, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Maps the file, parses it, and checks that it is an image for this target and ABI, that its
+ * options fit, and that devices and bindings are the same set. Each binding's name is then
+ * the manifest's. Ends the process with a message if anything is wrong.
+ */
+void monitor_image_open(struct monitor_options *options, enum kiln_target_id target,
+			struct image *image);
+
+/* The binding of a device of the manifest; there is one after monitor_image_open(). */
+const struct monitor_binding *monitor_binding(const struct monitor_options *options,
+					      const struct kiln_note_device *device);
+
+/* Bytes that monitor_options_copy() writes: all the texts with their NULs. */
+size_t monitor_options_size(const struct monitor_options *options);
+/* Writes the "key=value" texts one after the other, as struct kiln_boot wants them. */
+void monitor_options_copy(const struct monitor_options *options, char *to);
+
+/*
+ * What --ip and --gateway say for the host's end of a network: false if --ip has no fixed
+ * address for this device, or the gateway is not in its prefix. Addresses in host order.
+ */
+bool monitor_host_address(const struct monitor_options *options, const char *device,
+			  uint32_t *address, unsigned *prefix_bits);
+
+/* A network device of the host, open and up. */
+struct tap {
+	int fd;            /* non-blocking */
+	bool created;      /* by this process: it vanishes with its last descriptor */
+	uint32_t offloads; /* TUN_F_* that may come from it; it takes the same */
+	uint16_t mtu;
+	uint8_t mac[6]; /* for the image's end: random, locally administered */
+};
+
+/*
+ * Opens the tap interface, creating it if there is none, with a virtio-net header of
+ * `header_size` bytes (10, or 12 with num_buffers) on every frame. One that was created is
+ * brought up, and given `address` (host order; 0: none) with its prefix length.
+ */
+bool tap_open(struct tap *tap, const char *interface, unsigned header_size, uint32_t address,
+	      unsigned prefix_bits, char *error, size_t error_size);
+
+/* A file or block device of the host. */
+struct disk {
+	int fd;
+	bool read_only; /* the file could not be opened for writing */
+	uint64_t size;  /* bytes, rounded down to a sector */
+};
+
+/* Opens it for reading and writing, or for reading alone; takes a lock (flock) so that no
+ * second monitor writes to the same file. */
+bool disk_open(struct disk *disk, const char *path, char *error, size_t error_size);
+
+/* CLOCK_MONOTONIC in ns. */
+uint64_t monitor_now(void);
+
+#endif
