@@ -42,6 +42,8 @@ struct tcp_events {
 };
 
 struct tcp *tcp_new(struct net *net);
+/* The context it was made in: for servers that are handed a struct tcp and nothing else. */
+struct kiln *tcp_kiln(const struct tcp *tcp);
 
 /*
  * Accepts connections on a port. `accepted` is called for each one that is established; it
