@@ -147,7 +147,10 @@ struct kiln_param_binding {
  */
 #define KILN_OPTION(name, param_type, text, help)                                      \
 	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param, param_type, \
-		  1, 0, UINT64_MAX, #name, text, help)
+		  1, 0, UINT64_MAX, #name, text, help);                                \
+	static const struct kiln_param_binding kiln_param_##name __attribute__((       \
+		used, aligned(8), section("kiln_params"))) = {#name, NULL, param_type, \
+							      0,     0,    UINT64_MAX}
 
 /* The option's text: given at build or at start. False if it was not given. */
 bool kiln_option(struct kiln *k, const char *name, struct slice *value);

@@ -45,8 +45,9 @@ struct timer {
 enum { TIMER_LEVELS = 5, TIMER_SLOTS = 64 }; /* 64^5 ms: 12 days, then cascaded again */
 
 struct timer_wheel {
-	uint64_t tick; /* ms since the loop's start that have been handled */
+	uint64_t tick; /* the last ms of the clock that has been handled */
 	unsigned count;
+	struct list due; /* set for an instant that had passed already */
 	uint64_t occupied[TIMER_LEVELS]; /* a bit for each slot that is not empty */
 	struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 };
@@ -55,6 +56,7 @@ struct loop {
 	struct kiln *kiln;
 	kiln_time now;  /* cached: set at the start of each iteration */
 	kiln_time spin; /* how long to poll on before blocking; 0: never */
+	kiln_time worked_at, waited_at;
 	bool stopping;
 	struct list sources;
 	struct list deferred;

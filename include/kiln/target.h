@@ -27,6 +27,10 @@ void target_console(struct kiln *k, struct slice text);
 /* Ends the image. In `sim`, ends the node. */
 _Noreturn void target_exit(struct kiln *k, int status);
 
+/* Ends the image for a broken invariant: writes the message, as far as it still can, and
+ * stops. Has no context, because a failed check has none; must not allocate or lock. */
+_Noreturn void target_panic(struct slice message);
+
 /* The device that the manifest named so; NULL if the monitor did not hand it over. Both are
  * called once a device, at start. */
 struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device);
