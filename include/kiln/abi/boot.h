@@ -56,7 +56,10 @@ struct kiln_boot {
 	uint64_t control;
 
 	int32_t console;      /* jail: descriptor to write the log to; else -1 */
-	int32_t stop;         /* jail: descriptor that turns readable when asked to stop */
+	/* jail: descriptor that turns readable when asked to stop. vm under Kiln's monitor: 0;
+	 * the monitor stores 1 here when asked to stop, and the image reads it after each
+	 * wait, so that a wait is one exit and not two. */
+	int32_t stop;
 	uint64_t spin;        /* ns to poll before blocking, from --spin */
 	uint64_t start_clock; /* monotonic ns of the monitor's own start, 0 if unknown */
 
@@ -75,6 +78,15 @@ _Static_assert(sizeof(struct kiln_boot) == 184 + 16 * 56, "boot layout");
  * The control page of Kiln's KVM monitor: MMIO registers of 8 bytes, at these offsets. An
  * access is an exit; the monitor serves all rings in it. It is the only way, next to the
  * devices' own registers, in which the image can speak to the monitor.
+ *
+ * Because every access to it serves all rings, the image does not write QueueNotify (virtio
+ * 1.2, 4.2.2) for what it has queued: WAIT stands for the notification of every queue, and
+ * so do EXIT and FAULT, which send the last console text. The image notifies only a queue
+ * that is full (send, console) or that it polls for an answer (rng, at start). There are no
+ * interrupts: WAIT is the only thing that waits, and used_event (2.7.10) need not be kept.
+ *
+ * Devices may be told guest-physical addresses within the image's readable segments, its
+ * stack and its memory only; the monitor refuses any other, the page tables' above all.
  */
 enum kiln_control {
 	/* Write an instant (monotonic ns): returns once a ring has new entries for the image,

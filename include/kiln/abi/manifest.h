@@ -36,7 +36,17 @@ enum kiln_target_id {
 enum kiln_device_type {
 	KILN_DEVICE_NET = 1,
 	KILN_DEVICE_BLOCK = 2,
+	/* In struct kiln_boot of a vm only: no appliance declares them. */
+	KILN_DEVICE_RNG = 3,
+	KILN_DEVICE_CONSOLE = 4,
 };
+
+/*
+ * A bit of p_flags (within PF_MASKOS) on the segments of a vm image's ring 0 stub. Only a
+ * PVH loader needs them; Kiln's monitor leaves them out of the image's mapping. They are the
+ * last segments by address.
+ */
+#define KILN_SEGMENT_STUB 0x00100000u
 
 /* Parameter types; the texts they take are read by <kiln/abi/param.h>. */
 enum kiln_param_type {
@@ -98,7 +108,8 @@ struct kiln_note_fixed {
 	uint32_t reserved;
 };
 
-/* jail: where the image's only system call instruction is. */
+/* jail, vm: where the image's only system call instruction is (vm: the way to the stub,
+ * unused under Kiln's monitor). */
 struct kiln_note_gate {
 	int64_t offset; /* from the ELF entry point to the gate's first byte */
 	uint64_t size;  /* of the gate's code, in bytes */
