@@ -11,16 +11,6 @@
 
 KILN_LIBRARY(core, "0.1");
 
-static int appliance_entry(struct kiln *k)
-{
-	return appliance(k);
-}
-
-int kiln_start(struct kiln *k)
-{
-	return kiln_start_with(k, appliance_entry);
-}
-
 int kiln_start_with(struct kiln *k, int (*entry)(struct kiln *k))
 {
 	const struct kiln_boot *boot = k->boot;
