@@ -45,10 +45,11 @@ void context_make(struct context *c, void *stack, size_t size, void (*entry)(voi
                   void *arg)
 {
 	uintptr_t top = ((uintptr_t)stack + size) & ~(uintptr_t)15;
-	/* As context_swap leaves it: r15 r14 r13 r12 rbx rbp, return address. */
-	uint64_t *sp = (uint64_t *)top - 8;
+	/* As context_swap leaves it: r15 r14 r13 r12 rbx rbp, return address; behind it zeroes
+	 * that end a backtrace and leave sp on 16 bytes when context_start runs. */
+	uint64_t *sp = (uint64_t *)top - 9;
 
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 9; i++)
 		sp[i] = 0;
 	sp[4] = (uintptr_t)c;
 	sp[6] = (uintptr_t)context_start;
