@@ -1,0 +1,195 @@
+/*
+ * The inside of the simulator, private to target/sim: events, nodes, links and disks.
+ *
+ * Everything belongs to a struct sim and lives until sim_free. One thread; at any moment
+ * either the scheduler (sim_run) or exactly one node runs. What nodes do to each other
+ * goes through the event heap, whose order (instant, then order of setting) is total:
+ * that, and drawing all chance from the seed, is what makes a run repeatable to the bit.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include <stdio.h>
+#include <kiln/block.h>
+#include <kiln/bytes.h>
+#include <kiln/netdev.h>
+#include <kiln/sim.h>
+#include <kiln/target.h>
+#include "../../lib/core/context.h"
+#include "random.h"
+
+/* ---- events ---- */
+
+/* Something to do at an instant; owned by whom it happens to. Zeroed: not set. */
+struct sim_event {
+	void (*fire)(struct sim_event *event);
+	uint32_t place; /* in the heap, from 1; 0: not in it */
+};
+
+struct sim_event_slot {
+	kiln_time at;
+	uint64_t order;
+	struct sim_event *event;
+};
+
+/* A heap of four children a node: shallower than a binary one, and siblings lie together.
+ */
+struct sim_events {
+	struct sim_event_slot *slots;
+	uint32_t count, room;
+	uint64_t order;
+};
+
+/* Sets the event, or moves it if it is set. Events of one instant fire in this order. */
+void sim_events_set(struct sim_events *events, struct sim_event *event, kiln_time at);
+void sim_events_cancel(struct sim_events *events, struct sim_event *event);
+/* The instant of the first event; KILN_NEVER if there is none. */
+kiln_time sim_events_next(const struct sim_events *events);
+/* Takes the first event out; there is one. */
+struct sim_event *sim_events_pop(struct sim_events *events);
+
+/* ---- the world ---- */
+
+/* Memory that is carved for ever and given back all at once, by sim_free. */
+struct sim_slab {
+	struct sim_slab *next;
+};
+
+struct sim {
+	kiln_time now;
+	struct sim_random random;
+	struct sim_events events;
+	struct list nodes; /* all, in order of creation */
+	struct list ready; /* to be resumed now */
+	struct list links;
+	unsigned alive;
+	uint32_t ports;
+	struct sim_node *running;
+	struct context scheduler;
+	struct sim_slab *slabs;
+	struct sim_frame *small_frames, *large_frames; /* free */
+	struct sim_delivery *deliveries;               /* free */
+	void (*print)(void *context, const char *node, struct slice text);
+	void *print_context;
+	struct sim_counters counters;
+};
+
+/* For what ends the whole simulation: a misuse, or the host is out of memory. */
+_Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Zeroed; never NULL. */
+void *sim_alloc(size_t size);
+void *sim_slab_alloc(struct sim *sim, size_t size);
+
+/* ---- nodes ---- */
+
+struct sim_node {
+	struct kiln kiln;
+	struct kiln_boot boot;
+	struct sim *sim;
+	struct list in_nodes;
+	struct list in_ready;
+	char name[32];
+	int (*entry)(struct kiln *k);
+	void *user;
+	char *options;
+
+	void *mapping; /* guard page, stack, memory */
+	size_t mapping_size;
+	struct context context;
+	struct sim_event wake;
+	unsigned vain_waits; /* for instants that had passed; tells a livelock */
+	bool stop_asked;
+	bool ended;
+	int status;
+
+	struct list ports;
+	struct list disks;
+};
+
+/* Has the node run again at the current instant, if it waits. */
+void sim_node_wake(struct sim_node *node);
+/* Lets the node run until it waits or ends. */
+void sim_node_resume(struct sim_node *node);
+void sim_node_free(struct sim_node *node);
+/* A line of boot->devices. */
+void sim_node_add_device(struct sim_node *node, const char *name, uint32_t type);
+
+/* ---- links ---- */
+
+/* The bytes of a frame on its way; shared by its receivers. */
+struct sim_frame {
+	struct sim_frame *next_free;
+	uint32_t refs;
+	uint32_t room;
+	uint32_t size;
+	struct netdev_offload offload;
+	uint8_t data[];
+};
+
+/* A frame for one receiver: on the link, then in the receiver's queue. */
+struct sim_delivery {
+	struct sim_event event;
+	struct sim_delivery *next; /* in the queue, or free */
+	struct sim_port *to;
+	struct sim_frame *frame;
+};
+
+struct sim_link {
+	struct sim *sim;
+	struct list in_links;
+	struct list ports;
+	struct sim_random random;
+	struct sim_impairment impairment;
+	uint16_t mtu;
+	bool offloads;
+	FILE *pcap;
+	char *pcap_path;
+};
+
+/* Where a node's device meets a link. */
+struct sim_port {
+	struct netdev dev;
+	char name[20];
+	bool open;
+	struct sim_node *node;
+	struct sim_link *link;
+	struct list in_node;
+	struct list in_link;
+
+	/* Sending: when the frames that wait for the rate will have left, a ring. */
+	kiln_time *leaving;
+	uint32_t leaving_room, leaving_first, leaving_count;
+	kiln_time idle_at; /* when the last of them will have left */
+	kiln_time
+	    last_arrival; /* jitter does not reorder: no frame arrives before this */
+
+	struct sim_delivery *queue, **queue_end;
+	uint32_t queued;
+};
+
+void sim_link_free(struct sim_link *link);
+void sim_port_free(struct sim_port *port);
+
+FILE *sim_pcap_open(const char *path);
+void sim_pcap_write(FILE *pcap, kiln_time at, struct slice frame);
+
+/* ---- disks ---- */
+
+struct sim_disk {
+	struct block block;
+	struct loop_source source;
+	struct sim_event event;
+	char name[20];
+	struct sim_node *node;
+	struct list in_node;
+	struct list submitted; /* the first is being worked on */
+	struct list completed;
+	uint8_t *data;
+	size_t size;
+};
+
+void sim_disk_free(struct sim_disk *disk);
+struct block *sim_disk_open(struct sim_disk *disk);
+struct netdev *sim_port_open(struct sim_port *port);
+
+#endif
