@@ -25,12 +25,13 @@ struct image_segment {
 struct image {
 	const uint8_t *bytes; /* the whole file; the caller's, outlives this struct */
 	size_t size;
-	uint64_t entry; /* relative to the base */
-	uint64_t span;  /* bytes of address space from the base, a multiple of 4096 */
+	uint64_t link_base; /* where the file's own addresses begin: its lowest page */
+	uint64_t entry;     /* relative to the base */
+	uint64_t span;      /* bytes of address space from the base, a multiple of 4096 */
 	struct image_segment segments[IMAGE_SEGMENTS];
 	unsigned segment_count;
-	uint64_t relro_address, relro_size; /* read-only after relocation; 0 if none */
-	uint64_t rela_address, rela_size;   /* R_X86_64_RELATIVE entries; 0 if none */
+	uint64_t relro_address, relro_size; /* whole pages, read-only once relocated; 0: none */
+	uint64_t rela_offset, rela_size;    /* the relocations' place in the file; 0: none */
 	bool stack_executable;
 	uint32_t pvh_entry; /* physical, from XEN_ELFNOTE_PHYS32_ENTRY; 0 if none */
 
@@ -47,13 +48,19 @@ struct image {
 	unsigned embed_count;
 	struct kiln_note_library libraries[IMAGE_LIBRARIES];
 	unsigned library_count;
+	struct kiln_note_fixed fixed[IMAGE_PARAMS]; /* values fixed by the build */
+	unsigned fixed_count;
 };
 
-/* Reads a linked image. False: `error` holds a sentence. */
+/*
+ * Reads a linked image: a position-independent ELF64 executable whose segments lie on pages
+ * of their own, none of them both writable and executable. False: `error` holds a sentence.
+ */
 bool image_parse(struct image *image, const void *bytes, size_t size, char *error,
 		 size_t error_size);
 
-/* Reads only the manifest's notes, from any ELF file (also a relocatable object). */
+/* Reads only the manifest's notes, from any ELF file (also a relocatable object). The texts
+ * in them are then NUL-terminated and without control characters, the names not empty. */
 bool image_parse_notes(struct image *image, const void *bytes, size_t size, char *error,
 		       size_t error_size);
 

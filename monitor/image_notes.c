@@ -1,0 +1,286 @@
+/*
+ * The manifest of an image: ELF notes of owner "Kiln" (<kiln/abi/manifest.h>), and what
+ * can be asked of it. Called by image.c and, for the questions, by the monitors and the
+ * tool.
+ *
+ * A text that is not terminated within its array, or that could play with a terminal, is
+ * refused here, so that the rest may print and compare without care.
+ */
+#include <stdio.h>
+#include <kiln/abi/param.h>
+#include "image_private.h"
+
+/* The one foreign note of interest: the 32-bit entry point that PVH loaders use
+ * (xen/include/public/elfnote.h). */
+#define XEN_OWNER "Xen"
+enum { XEN_PHYS32_ENTRY = 18 };
+
+/* NUL-terminated within its array, and nothing that would play with a terminal. */
+static bool text_ok(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+		if (c == '\0')
+			return true;
+		if (c < 0x20 || c == 0x7f)
+			return false;
+	}
+	return false;
+}
+
+static bool name_ok(const char *name, size_t size)
+{
+	if (!text_ok(name, size) || name[0] == '\0')
+		return false;
+	return strpbrk(name, "= /") == NULL;
+}
+
+#define TEXT_OK(array) text_ok(array, sizeof(array))
+#define NAME_OK(array) name_ok(array, sizeof(array))
+
+static bool device_ok(const struct kiln_note_device *d)
+{
+	return NAME_OK(d->name) && TEXT_OK(d->help) &&
+	       (d->type == KILN_DEVICE_NET || d->type == KILN_DEVICE_BLOCK);
+}
+
+static bool param_ok(const struct kiln_note_param *n)
+{
+	return NAME_OK(n->name) && TEXT_OK(n->value) && TEXT_OK(n->help) &&
+	       n->type >= KILN_PARAM_TYPE_BOOL && n->type <= KILN_PARAM_TYPE_PREFIX;
+}
+
+/*
+ * How notes of one type are kept: an array in struct image, with the place of its count. A
+ * type that may come once only has no count.
+ */
+struct note_kind {
+	size_t size, place, count_place, most;
+};
+
+#define IMAGE_SIZE_OF(member) sizeof(((struct image *)0)->member)
+#define NOTE_ONE(member)                                                    \
+	{                                                                   \
+		IMAGE_SIZE_OF(member), offsetof(struct image, member), 0, 1 \
+	}
+#define NOTE_MANY(array, count)                                         \
+	{                                                               \
+		IMAGE_SIZE_OF(array[0]), offsetof(struct image, array), \
+			offsetof(struct image, count),                  \
+			IMAGE_SIZE_OF(array) / IMAGE_SIZE_OF(array[0])  \
+	}
+
+/* clang-format off */
+static const struct note_kind note_kinds[] = {
+	[KILN_NOTE_TARGET]  = NOTE_ONE(target),
+	[KILN_NOTE_DEVICE]  = NOTE_MANY(devices, device_count),
+	[KILN_NOTE_PARAM]   = NOTE_MANY(params, param_count),
+	[KILN_NOTE_EMBED]   = NOTE_MANY(embeds, embed_count),
+	[KILN_NOTE_LIBRARY] = NOTE_MANY(libraries, library_count),
+	[KILN_NOTE_BUILD]   = NOTE_ONE(build),
+	[KILN_NOTE_FIXED]   = NOTE_MANY(fixed, fixed_count),
+	[KILN_NOTE_GATE]    = NOTE_ONE(gate),
+};
+/* clang-format on */
+enum { NOTE_KINDS = sizeof(note_kinds) / sizeof(note_kinds[0]) };
+
+static bool note_texts_ok(uint32_t type, const void *desc)
+{
+	const struct kiln_note_embed *embed = desc;
+	const struct kiln_note_library *library = desc;
+	const struct kiln_note_build *build = desc;
+	const struct kiln_note_fixed *fixed = desc;
+
+	switch (type) {
+	case KILN_NOTE_DEVICE:
+		return device_ok(desc);
+	case KILN_NOTE_PARAM:
+		return param_ok(desc);
+	case KILN_NOTE_EMBED:
+		return NAME_OK(embed->name) && TEXT_OK(embed->path);
+	case KILN_NOTE_LIBRARY:
+		return NAME_OK(library->name) && TEXT_OK(library->version);
+	case KILN_NOTE_BUILD:
+		return TEXT_OK(build->appliance);
+	case KILN_NOTE_FIXED:
+		return NAME_OK(fixed->name) && TEXT_OK(fixed->value);
+	default:
+		return true;
+	}
+}
+
+/* Keeps one Kiln note. `seen` has a bit for each type that was met. */
+static bool keep_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t size,
+		      uint32_t *seen)
+{
+	const struct note_kind *kind = type < NOTE_KINDS ? &note_kinds[type] : NULL;
+	uint8_t *image = (uint8_t *)p->image;
+	unsigned index = 0;
+
+	if (!kind || kind->size == 0)
+		return refuse(p, "the manifest has a note of unknown type %u", type);
+	if (size != kind->size)
+		return refuse(
+			p, "the manifest's note of type %u has %u bytes instead of %zu",
+			type, size, kind->size);
+	if (kind->count_place)
+		memcpy(&index, image + kind->count_place, sizeof(index));
+	else if (*seen & 1u << type)
+		return refuse(p, "the manifest has two notes of type %u", type);
+	*seen |= 1u << type;
+	if (index == kind->most)
+		return refuse(p, "the manifest has more than %zu notes of type %u",
+			      kind->most, type);
+	void *desc = image + kind->place + index * kind->size;
+	if (!file_get(p->image, offset, desc, size))
+		return refuse(p, "a note reaches outside the file");
+	if (!note_texts_ok(type, desc))
+		return refuse(p, "the manifest's note of type %u has a broken text",
+			      type);
+	if (kind->count_place) {
+		index++;
+		memcpy(image + kind->count_place, &index, sizeof(index));
+	}
+	return true;
+}
+
+/* The note's name and descriptor lie at these offsets of the file. */
+static bool take_note(struct parse *p, const Elf64_Nhdr *note, uint64_t name_at,
+		      uint64_t desc_at, uint32_t *seen)
+{
+	char name[8];
+
+	if (note->n_namesz > sizeof(name))
+		return true;
+	if (!file_get(p->image, name_at, name, note->n_namesz))
+		return refuse(p, "a note reaches outside the file");
+	if (note->n_namesz == sizeof(KILN_NOTE_OWNER) &&
+	    memcmp(name, KILN_NOTE_OWNER, sizeof(KILN_NOTE_OWNER)) == 0)
+		return keep_note(p, note->n_type, desc_at, note->n_descsz, seen);
+	if (note->n_namesz == sizeof(XEN_OWNER) &&
+	    memcmp(name, XEN_OWNER, sizeof(XEN_OWNER)) == 0 &&
+	    note->n_type == XEN_PHYS32_ENTRY &&
+	    note->n_descsz >= sizeof(p->image->pvh_entry) &&
+	    !file_get(p->image, desc_at, &p->image->pvh_entry,
+		      sizeof(p->image->pvh_entry)))
+		return refuse(p, "a note reaches outside the file");
+	return true;
+}
+
+bool parse_note_run(struct parse *p, uint64_t offset, uint64_t size, uint64_t align,
+		    uint32_t *seen)
+{
+	if (!file_holds(p->image, offset, size))
+		return refuse(p, "notes outside the file");
+	align = align == 8 ? 8 : 4;
+	while (size >= sizeof(Elf64_Nhdr)) {
+		Elf64_Nhdr note;
+		uint64_t desc, next;
+
+		if (!file_get(p->image, offset, &note, sizeof(note)))
+			return refuse(p, "notes outside the file");
+		desc = (sizeof(note) + note.n_namesz + align - 1) & ~(align - 1);
+		next = (desc + note.n_descsz + align - 1) & ~(align - 1);
+		if (desc > size || note.n_descsz > size - desc)
+			return refuse(p, "a note is longer than its section");
+		if (!take_note(p, &note, offset + sizeof(note), offset + desc, seen))
+			return false;
+		if (next >= size)
+			break;
+		offset += next;
+		size -= next;
+	}
+	return true;
+}
+
+bool check_manifest(struct parse *p)
+{
+	struct image *image = p->image;
+
+	for (unsigned i = 0; i < image->device_count; i++) {
+		if (image_device(image, image->devices[i].name) != &image->devices[i])
+			return refuse(p, "two devices are named '%s'",
+				      image->devices[i].name);
+	}
+	for (unsigned i = 0; i < image->param_count; i++) {
+		if (image_param(image, image->params[i].name) != &image->params[i])
+			return refuse(p, "two parameters are named '%s'",
+				      image->params[i].name);
+	}
+	for (unsigned i = 0; i < image->fixed_count; i++) {
+		const struct kiln_note_param *param =
+			image_param(image, image->fixed[i].name);
+		if (!param)
+			return refuse(p, "the build fixed '%s', which is no parameter",
+				      image->fixed[i].name);
+		image->param_fixed[param - image->params] = true;
+	}
+	return true;
+}
+
+const struct kiln_note_device *image_device(const struct image *image, const char *name)
+{
+	for (unsigned i = 0; i < image->device_count; i++) {
+		if (strcmp(image->devices[i].name, name) == 0)
+			return &image->devices[i];
+	}
+	return NULL;
+}
+
+const struct kiln_note_param *image_param(const struct image *image, const char *name)
+{
+	for (unsigned i = 0; i < image->param_count; i++) {
+		if (strcmp(image->params[i].name, name) == 0)
+			return &image->params[i];
+	}
+	return NULL;
+}
+
+static bool check_option(const struct parse *p, const struct image *image,
+			 const char *option)
+{
+	const struct kiln_note_param *param;
+	const char *equals = strchr(option, '=');
+	size_t length = equals ? (size_t)(equals - option) : 0;
+	char key[sizeof(param->name)];
+	uint64_t value;
+
+	if (length == 0)
+		return refuse(p, "'%s' is not of the form key=value", option);
+	if (length >= sizeof(key))
+		return refuse(p, "no parameter '%.*s'", (int)length, option);
+	memcpy(key, option, length);
+	key[length] = '\0';
+	param = image_param(image, key);
+	if (!param)
+		return refuse(p, "no parameter '%s'", key);
+	if (image->param_fixed[param - image->params])
+		return refuse(p, "--%s was fixed when the image was built", key);
+	if (param_parse(param->type, param->min, param->max, equals + 1,
+			strlen(equals + 1), &value))
+		return true;
+	if (param->type == KILN_PARAM_TYPE_UINT)
+		return refuse(p, "--%s takes a number from %llu to %llu, not '%s'", key,
+			      (unsigned long long)param->min,
+			      (unsigned long long)param->max, equals + 1);
+	return refuse(p, "--%s takes %s, not '%s'", key, param_type_text(param->type),
+		      equals + 1);
+}
+
+bool image_check_options(const struct image *image, const char *const *options,
+			 unsigned count, char *error, size_t error_size)
+{
+	const struct parse p = {NULL, error, error_size};
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!check_option(&p, image, options[i]))
+			return false;
+		for (unsigned j = 0; j < i; j++) {
+			size_t key = strcspn(options[i], "=") + 1;
+			if (strncmp(options[i], options[j], key) == 0)
+				return refuse(&p, "--%.*s is given twice", (int)(key - 1),
+					      options[i]);
+		}
+	}
+	return true;
+}
