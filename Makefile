@@ -56,6 +56,8 @@ $(foreach w,hosted asan,$(foreach t,host sim,$(eval $(call archive,$(w),target-$
 
 MONITOR_SHARED = $(wildcard monitor/*.c)
 objects = $(patsubst %,$(B)/hosted/%.o,$(1))
+# capstone: kiln info looks through an image's instructions; md: SHA-256 of embedded files.
+TOOL_LIBS = -lcapstone -lmd
 
 $(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED))
 	@mkdir -p $(@D)
@@ -91,4 +93,5 @@ $(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Not those below build/appliance: kiln build reads them itself.
+-include $(shell find $(B) -path $(B)/appliance -prune -o -name '*.d' -print 2>/dev/null)

@@ -1,0 +1,425 @@
+/*
+ * `kiln build`: from the folder of an appliance to its image.
+ *
+ * The appliance's objects say in their notes what it declares; from them come the folders
+ * to embed and the parameters that --KEY VALUE may fix. A parameter of the appliance is
+ * fixed by compiling it as a constant, an option of a library by linking its text; which
+ * options there are is known only of the linked image, so they are checked there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <dirent.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <kiln/abi/param.h>
+#include "build.h"
+
+void build_own_setting(struct build *build)
+{
+	const struct setting *last = &build->settings.item[build->settings.count - 1];
+
+	if (strcmp(last->key, "layout_seed") != 0)
+		return;
+	if (!param_parse(KILN_PARAM_TYPE_UINT, 0, UINT64_MAX, last->value,
+	                 strlen(last->value), &build->layout_seed))
+		fail_usage("--layout-seed takes a number (0: do not shuffle), not '%s'",
+		           last->value);
+	build->has_layout_seed = true;
+	build->settings.count--;
+}
+
+/* ---- what the appliance consists of ---- */
+
+static struct words sources_of(const char *folder)
+{
+	DIR *handle = opendir(folder);
+	struct words sources = {0};
+	struct dirent *entry;
+
+	if (!handle)
+		fail("there is no appliance in %s: %s (kiln new NAME makes one)", folder,
+		     strerror(errno));
+	while ((entry = readdir(handle)) != NULL) {
+		size_t len = strlen(entry->d_name);
+		if (len > 2 && entry->d_name[0] != '.' &&
+		    strcmp(entry->d_name + len - 2, ".c") == 0)
+			words_add(&sources, text_format("%s", entry->d_name));
+	}
+	closedir(handle);
+	if (!sources.count)
+		fail("%s has no .c file: kiln new NAME makes an appliance to begin with",
+		     folder);
+	words_sort(&sources);
+	return sources;
+}
+
+/* The folder's name becomes that of the image and of files on the way. */
+static void name_appliance(struct build *build)
+{
+	const char *real = path_resolve(build->folder);
+	size_t len = strlen(build->folder);
+
+	if (!real)
+		fail("there is no folder %s", build->folder);
+	while (len > 1 && build->folder[len - 1] == '/')
+		len--;
+	build->folder = text_format("%.*s", (int)len, build->folder);
+	build->name = path_base(real);
+	len = strlen(build->name);
+	if (!len || len >= sizeof(build->manifest.build.appliance) ||
+	    strspn(build->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                        "0123456789_.-") != len)
+		fail("the folder's name '%s' does not serve as an image's: use letters, "
+		     "digits, "
+		     "'_', '.' and '-', at most %zu of them",
+		     build->name, sizeof(build->manifest.build.appliance) - 1);
+}
+
+/* One build at a time in a state folder; the lock goes with the process. */
+static void open_state(struct build *build)
+{
+	int fd;
+
+	build->state =
+	    kiln_path(text_format("build/appliance/%s/%s%s", build->name,
+	                          build->target->name, build->sanitize ? "-asan" : ""));
+	folder_make(build->state);
+	fd = open(text_format("%s/lock", build->state), O_RDWR | O_CREAT | O_CLOEXEC,
+	          0666);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		fail("cannot lock %s: %s", build->state, strerror(errno));
+}
+
+/* ---- fixing parameters ---- */
+
+static bool is_embed(const struct build *build, const char *key)
+{
+	for (unsigned i = 0; i < build->manifest.embed_count; i++)
+		if (strcmp(build->manifest.embeds[i].name, key) == 0)
+			return true;
+	return false;
+}
+
+static void check_value(const struct kiln_note_param *param, const char *value)
+{
+	uint64_t number;
+
+	if (param_parse(param->type, param->min, param->max, value, strlen(value),
+	                &number))
+		return;
+	if (param->type == KILN_PARAM_TYPE_UINT)
+		fail_usage("--%s takes a number from %llu to %llu, not '%s'", param->name,
+		           (unsigned long long)param->min, (unsigned long long)param->max,
+		           value);
+	fail_usage("--%s takes %s, not '%s'", param->name, param_type_text(param->type),
+	           value);
+}
+
+/* Sorts the settings into parameters of the appliance and the rest. */
+static void sort_settings(struct build *build)
+{
+	for (size_t i = 0; i < build->settings.count; i++) {
+		const struct setting *s = &build->settings.item[i];
+		const struct kiln_note_param *param =
+		    image_param(&build->manifest, s->key);
+
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(build->settings.item[j].key, s->key) == 0)
+				fail_usage("--%s is given twice", s->key);
+		if (is_embed(build, s->key))
+			continue;
+		if (strlen(s->value) >= sizeof(((struct kiln_note_fixed *)0)->value))
+			fail_usage("the value of --%s is too long", s->key);
+		if (!param || build->fix_nothing) {
+			settings_add(&build->options, s->key, s->value);
+			continue;
+		}
+		check_value(param, s->value);
+		settings_add(&build->fixed, s->key, s->value);
+	}
+}
+
+static const char *c_literal(const char *string)
+{
+	struct text text = {0};
+
+	text_add(&text, "\"");
+	for (const char *p = string; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+		if (c == '"' || c == '\\' || c == '?')
+			text_add(&text, "\\%c", c);
+		else if (c >= 0x20 && c < 0x7f)
+			text_add(&text, "%c", c);
+		else
+			text_add(&text, "\\%03o", c);
+	}
+	text_add(&text, "\"");
+	return text.data;
+}
+
+/* -DKILN_FIXED_port=~,8080: see KILN_IS_FIXED in <kiln/appliance.h>. */
+static const char *fixed_definition(const struct kiln_note_param *param,
+                                    const char *value)
+{
+	uint64_t number;
+
+	if (param->type == KILN_PARAM_TYPE_STRING)
+		return text_format("-DKILN_FIXED_%s=~,%s", param->name, c_literal(value));
+	if (!param_parse(param->type, param->min, param->max, value, strlen(value),
+	                 &number))
+		fail("--%s cannot be '%s'", param->name, value);
+	if (param->type == KILN_PARAM_TYPE_BOOL)
+		return text_format("-DKILN_FIXED_%s=~,%s", param->name,
+		                   number ? "true" : "false");
+	return text_format("-DKILN_FIXED_%s=~,%lluu", param->name,
+	                   (unsigned long long)number);
+}
+
+/* ---- compiling ---- */
+
+/* Compiles all sources of the appliance into `folder`, and lists the objects. */
+static struct words compile(const struct build *build, const struct words *sources,
+                            const char *folder)
+{
+	struct make_step *steps = allocate(sources->count * sizeof(*steps));
+	struct words objects = {0};
+
+	folder_make(folder);
+	for (size_t i = 0; i < sources->count; i++) {
+		const char *source =
+		    text_format("%s/%s", build->folder, sources->item[i]);
+		const char *object = text_format("%s/%s.o", folder, sources->item[i]);
+		steps[i] = compile_step(build, source, object);
+		for (size_t j = 0; j < build->fixed.count; j++) {
+			const struct setting *s = &build->fixed.item[j];
+			words_add(&steps[i].command,
+			          fixed_definition(image_param(&build->manifest, s->key),
+			                           s->value));
+		}
+		words_add(&objects, object);
+	}
+	if (!make_steps(steps, sources->count))
+		fail("%s does not compile: see above", build->folder);
+	return objects;
+}
+
+/* Assembles a file that was generated, with all it needs. */
+static void assemble(struct build *build, const char *source)
+{
+	const char *object = text_format("%s.o", source);
+	struct make_step step = compile_step(build, source, object);
+
+	words_add(&step.inputs, source);
+	if (!make_steps(&step, 1))
+		fail("%s could not be made: see above", path_base(object));
+	words_add(&build->objects, object);
+}
+
+static void embed_folders(struct build *build)
+{
+	for (unsigned i = 0; i < build->manifest.embed_count; i++) {
+		const struct kiln_note_embed *embed = &build->manifest.embeds[i];
+		const char *folder = text_format("%s/%s", build->folder, embed->path);
+
+		for (size_t j = 0; j < build->settings.count; j++)
+			if (strcmp(build->settings.item[j].key, embed->name) == 0)
+				folder = build->settings.item[j].value;
+		assemble(build, embed_write(build, embed->name, folder));
+	}
+}
+
+/* The notes that the build itself adds, and the options that it fixes. */
+static void write_build_notes(struct build *build)
+{
+	const char *path = text_format("%s/notes.c", build->state);
+	static const struct settings none;
+	const struct settings *options = build->fix_nothing ? &none : &build->options;
+	const struct settings *all[] = {&build->fixed, options};
+	struct text text = {0};
+	int number = 0;
+
+	text_add(&text, "/* Made by kiln build. */\n#include <stddef.h>\n"
+	                "#include <kiln/abi/manifest.h>\n");
+	text_add(&text,
+	         "KILN_NOTE(build, KILN_NOTE_BUILD, kiln_note_build, %lluu, %s);\n",
+	         (unsigned long long)build->layout_seed, c_literal(build->name));
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < all[i]->count; j++)
+			text_add(&text,
+			         "KILN_NOTE(fixed_%d, KILN_NOTE_FIXED, kiln_note_fixed, "
+			         "%s, %s, 0);\n",
+			         number++, c_literal(all[i]->item[j].key),
+			         c_literal(all[i]->item[j].value));
+	if (options->count) {
+		text_add(&text, "extern const char kiln_fixed_options[];\n"
+		                "extern const size_t kiln_fixed_options_size;\n"
+		                "const char kiln_fixed_options[] =");
+		for (size_t j = 0; j < options->count; j++)
+			text_add(&text, "\n\t%s",
+			         c_literal(text_format("%s=%s", options->item[j].key,
+			                               options->item[j].value)));
+		text_add(&text, ";\nconst size_t kiln_fixed_options_size = "
+		                "sizeof(kiln_fixed_options);\n");
+	}
+	file_write(path, text.data, text.len);
+	assemble(build, path);
+}
+
+/* ---- linking ---- */
+
+static struct words archives_of(const struct build *build)
+{
+	struct words archives = {0};
+	DIR *handle = opendir(kiln_path("lib"));
+	struct dirent *entry;
+
+	while (handle && (entry = readdir(handle)) != NULL) {
+		const char *path = kiln_path(
+		    text_format("build/%s/lib%s.a", build->world, entry->d_name));
+		if (entry->d_name[0] != '.' && file_exists(path))
+			words_add(&archives, path);
+	}
+	if (handle)
+		closedir(handle);
+	words_add(&archives, kiln_path(text_format("build/%s/libtarget-%s.a",
+	                                           build->world, build->target->name)));
+	words_sort(&archives);
+	for (size_t i = 0; i < archives.count; i++)
+		if (!file_exists(archives.item[i]))
+			fail("%s is missing: run ./kiln in %s, which makes it",
+			     path_display(archives.item[i]), kiln_root());
+	return archives;
+}
+
+static struct make_step link_step(struct build *build, const struct words *archives)
+{
+	struct make_step step = {.output = text_format("%s/image.elf", build->state),
+	                         .title = "linking"};
+	struct words *command = &step.command;
+	const char *compiler = getenv("CC");
+
+	words_split(command, compiler && *compiler ? compiler : "gcc");
+	if (build->target->sealed) {
+		const char *script =
+		    kiln_path(text_format("target/%s/image.ld", build->target->name));
+		const char *layout = text_format("%s/layout.ld", build->state);
+		flags_add(command, build->target->id == KILN_TARGET_JAIL ? "JAIL_LDFLAGS"
+		                                                         : "VM_LDFLAGS");
+		words_add(command, text_format("-Wl,-L,%s,-T,%s", build->state, script));
+		words_add(&step.inputs, script);
+		words_add(&step.inputs, layout);
+	} else {
+		words_add(command, "-pie");
+		words_add(command, "-Wl,--gc-sections,--build-id=none");
+		if (build->sanitize)
+			words_add(command, "-fsanitize=address,undefined");
+	}
+	words_add_all(command, &build->objects);
+	words_add(command, "-Wl,--start-group");
+	words_add_all(command, archives);
+	words_add(command, "-Wl,--end-group");
+	if (build->target->sealed)
+		flags_add(command, "IMAGE_LIBC");
+	words_add(command, "-o");
+	words_add(command, step.output);
+	words_add_all(&step.inputs, &build->objects);
+	words_add_all(&step.inputs, archives);
+	return step;
+}
+
+/* The options that were fixed must be ones that a linked library has. */
+static void check_options(const struct build *build, const char *linked)
+{
+	struct image *image = allocate(sizeof(*image));
+	struct text known = {0};
+	char error[256];
+	size_t size;
+	const char *bytes = file_read(linked, &size);
+
+	if (!bytes || !image_parse_notes(image, bytes, size, error, sizeof(error)))
+		fail("%s: %s", path_display(linked), bytes ? error : strerror(errno));
+	for (unsigned i = 0; i < image->param_count; i++)
+		text_add(&known, " --%s", image->params[i].name);
+	for (unsigned i = 0; i < image->embed_count; i++)
+		text_add(&known, " --%s", image->embeds[i].name);
+	for (size_t i = 0; i < build->options.count; i++) {
+		const struct setting *s = &build->options.item[i];
+		const struct kiln_note_param *param = image_param(image, s->key);
+		if (!param)
+			fail_usage("%s takes no --%s; it has%s", build->name, s->key,
+			           known.len ? known.data : " no parameters");
+		check_value(param, s->value);
+	}
+}
+
+/* The stripped image, and what a debugger wants to know of it. */
+static void split_debug(const struct build *build, const char *linked)
+{
+	const char *stripped = text_format("%s/image", build->state);
+	const char *debug = text_format("%s/image.debug", build->state);
+	struct make_step steps[2] = {{.output = stripped, .title = "stripping"},
+	                             {.output = debug, .title = "debug information"}};
+	const char *const strip[] = {"objcopy", "--strip-all", linked, stripped};
+	const char *const keep[] = {"objcopy", "--only-keep-debug", linked, debug};
+	size_t size;
+	char *bytes;
+
+	for (size_t i = 0; i < 4; i++) {
+		words_add(&steps[0].command, strip[i]);
+		words_add(&steps[1].command, keep[i]);
+	}
+	words_add(&steps[0].inputs, linked);
+	words_add(&steps[1].inputs, linked);
+	if (!make_steps(steps, 2))
+		fail("%s could not be stripped: see above", path_display(linked));
+	bytes = file_read(stripped, &size);
+	file_write(build->output, bytes, size);
+	chmod(build->output, 0755);
+	free(bytes);
+	bytes = file_read(debug, &size);
+	file_write(text_format("%s.debug", build->output), bytes, size);
+	free(bytes);
+}
+
+const char *build_image(struct build *build)
+{
+	struct words sources, archives, inputs = {0};
+	struct make_step link;
+
+	name_appliance(build);
+	sources = sources_of(build->folder);
+	open_state(build);
+	build->world = build->sanitize ? "asan" : build->target->world;
+	if (!build->output)
+		build->output = kiln_path(
+		    text_format("build/%s.%s", build->name, build->target->name));
+
+	build->objects = compile(build, &sources, build->state);
+	manifest_read(&build->manifest, &build->objects);
+	sort_settings(build);
+	if (build->fixed.count)
+		build->objects =
+		    compile(build, &sources, text_format("%s/fixed", build->state));
+	embed_folders(build);
+
+	archives = archives_of(build);
+	words_add_all(&inputs, &build->objects);
+	words_add_all(&inputs, &archives);
+	if (build->target->sealed)
+		layout_write(build, &inputs, text_format("%s/layout.ld", build->state));
+	write_build_notes(build);
+	link = link_step(build, &archives);
+	if (!make_steps(&link, 1))
+		fail("%s does not link: see above (a function that is not there? Kiln's "
+		     "own are "
+		     "in include/kiln)",
+		     build->name);
+	if (!build->fix_nothing)
+		check_options(build, link.output);
+	split_debug(build, link.output);
+	return build->output;
+}

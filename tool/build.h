@@ -1,0 +1,70 @@
+/*
+ * The build of one appliance for one target, as its steps share it. Everything on the way
+ * to the image is kept in build/appliance/NAME/TARGET/, with the command that made it,
+ * and made again only when that or an input changed.
+ */
+#ifndef TOOL_BUILD_H
+#define TOOL_BUILD_H
+
+#include "../monitor/image.h"
+#include "tool.h"
+
+struct build {
+	/* set by the caller */
+	const char
+	    *folder; /* as the user gave it, so that compiler messages name it so */
+	const struct target *target;
+	const char *output;       /* NULL: build/NAME.TARGET in Kiln's folder */
+	struct settings settings; /* --KEY VALUE: fixed parameters, folders to embed */
+	uint64_t layout_seed;
+	bool has_layout_seed; /* else it is derived from what is linked */
+	bool fix_nothing;     /* for `kiln run`: parameters stay open, in `options` */
+	bool sanitize;        /* host only: AddressSanitizer and UBSan */
+
+	/* set on the way */
+	const char *name;      /* of the folder */
+	const char *state;     /* folder for what is made on the way */
+	const char *world;     /* folder of the archives: build/WORLD */
+	struct image manifest; /* the notes of the appliance's own objects, together */
+	struct words objects;
+	struct settings fixed;   /* of settings: parameters of the appliance */
+	struct settings options; /* of settings: what is left */
+	uint64_t embedded_bytes;
+};
+
+/* Takes the last of the settings out if it is the build's own: --layout-seed. */
+void build_own_setting(struct build *build);
+
+/* Makes the image and returns its path; ends the process with a message if it cannot. */
+const char *build_image(struct build *build);
+
+/* ---- the steps ---- */
+
+/* Adds the words of `name` in target/flags.mk. */
+void flags_add(struct words *words, const char *name);
+
+/* A command that makes `output`; `title` for the line of progress. */
+struct make_step {
+	struct words command;
+	const char *output, *title;
+	struct words inputs; /* next to those in output.d, if the compiler wrote that */
+};
+/* Runs those whose output is missing, older than an input, or made by another command.
+ * False if one failed: its messages have been shown. */
+bool make_steps(struct make_step *steps, size_t count);
+
+/* The command that compiles `source` (C or assembly) to `object`. */
+struct make_step compile_step(const struct build *build, const char *source,
+                              const char *object);
+
+/* Reads the notes of all `objects` into one manifest. */
+void manifest_read(struct image *manifest, const struct words *objects);
+
+/* Writes the assembly file that holds a folder, and returns its path. */
+const char *embed_write(struct build *build, const char *name, const char *folder);
+
+/* Writes the linker script's order of functions to `path`: shuffled by the seed, or, if
+ * that is 0, as they come. Without a seed given, derives one first. */
+void layout_write(struct build *build, const struct words *inputs, const char *path);
+
+#endif

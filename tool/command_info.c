@@ -1,0 +1,271 @@
+/*
+ * `kiln info`: what an image says of itself, how large it is, and whether it obeys the
+ * seal. Exit status 1 if it does not.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <elf.h>
+#include <kiln/abi/param.h>
+#include "seal.h"
+
+struct report {
+	const char *path;
+	size_t size;
+	struct image image;
+	struct sections sections, debug;
+	const struct target *target;
+	struct words broken;
+	bool sealed; /* the target has a seal to obey */
+};
+
+static const char *device_type(uint32_t type)
+{
+	return type == KILN_DEVICE_NET     ? "net"
+	       : type == KILN_DEVICE_BLOCK ? "disk"
+	                                   : "unknown";
+}
+
+static const char *param_type(uint32_t type)
+{
+	static const char *const names[] = {"unknown", "bool",     "uint",
+	                                    "port",    "duration", "size",
+	                                    "string",  "address",  "prefix"};
+
+	return names[type < sizeof(names) / sizeof(names[0]) ? type : 0];
+}
+
+/* ---- for people ---- */
+
+static void print_params(const struct report *r, uint32_t library, const char *title)
+{
+	for (unsigned i = 0, shown = 0; i < r->image.param_count; i++) {
+		const struct kiln_note_param *p = &r->image.params[i];
+		if (p->library != library)
+			continue;
+		if (!shown++)
+			printf("%s\n", title);
+		printf("  --%-16s %-9s %-14s %s%s\n", p->name, param_type(p->type),
+		       p->value[0] ? p->value : "-", p->help,
+		       r->image.param_fixed[i] ? " (fixed at build)" : "");
+	}
+}
+
+static void print_manifest(const struct report *r)
+{
+	const struct image *image = &r->image;
+
+	printf("%s: %s, %zu bytes\n", r->path, r->target->what, r->size);
+	printf("appliance %s, target %s, ABI %u, layout seed %" PRIu64 "\n",
+	       image->build.appliance[0] ? image->build.appliance : "(unnamed)",
+	       r->target->name, image->target.abi, image->build.layout_seed);
+	if (image->device_count)
+		printf("devices\n");
+	for (unsigned i = 0; i < image->device_count; i++)
+		printf("  %-18s %-9s %s\n", image->devices[i].name,
+		       device_type(image->devices[i].type), image->devices[i].help);
+	print_params(r, 0, "parameters");
+	print_params(r, 1, "options of its libraries");
+	if (image->embed_count)
+		printf("embedded folders\n");
+	for (unsigned i = 0; i < image->embed_count; i++)
+		printf("  %-18s %s\n", image->embeds[i].name, image->embeds[i].path);
+	if (image->library_count)
+		printf("libraries\n ");
+	for (unsigned i = 0; i < image->library_count; i++)
+		printf(" %s %s%s", image->libraries[i].name, image->libraries[i].version,
+		       i + 1 < image->library_count ? "," : "\n");
+}
+
+static void print_sections(const struct report *r)
+{
+	struct section_sizes sizes = sections_sizes(&r->sections);
+
+	printf("sections\n");
+	for (size_t i = 0; i < r->sections.count; i++) {
+		const struct section *s = &r->sections.item[i];
+		if (s->flags & SHF_ALLOC)
+			printf("  %-18s %9" PRIu64 "  r%c%c\n", s->name, s->size,
+			       s->flags & SHF_WRITE ? 'w' : '-',
+			       s->flags & SHF_EXECINSTR ? 'x' : '-');
+	}
+	printf("text %" PRIu64 ", constants %" PRIu64 ", data %" PRIu64
+	       ", zeroed %" PRIu64 ", notes %" PRIu64 "\n",
+	       sizes.text, sizes.constants, sizes.data, sizes.zeroed, sizes.notes);
+}
+
+static void print_seal(const struct report *r)
+{
+	if (!r->sealed) {
+		printf("seal: none (target %s is a program of this machine)\n",
+		       r->target->name);
+		return;
+	}
+	printf("seal: %s\n", r->broken.count ? "BROKEN" : "obeyed");
+	for (size_t i = 0; i < r->broken.count; i++)
+		printf("  %s\n", r->broken.item[i]);
+}
+
+/* ---- for programs ---- */
+
+static void json_text(const char *key, const char *value)
+{
+	printf("\"%s\":\"", key);
+	for (const char *p = value; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < 0x20)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void json_lists(const struct report *r)
+{
+	const struct image *image = &r->image;
+
+	printf(",\"devices\":[");
+	for (unsigned i = 0; i < image->device_count; i++) {
+		printf(i ? ",{" : "{");
+		json_text("name", image->devices[i].name);
+		putchar(',');
+		json_text("type", device_type(image->devices[i].type));
+		putchar(',');
+		json_text("help", image->devices[i].help);
+		putchar('}');
+	}
+	printf("],\"parameters\":[");
+	for (unsigned i = 0; i < image->param_count; i++) {
+		const struct kiln_note_param *p = &image->params[i];
+		printf(i ? ",{" : "{");
+		json_text("name", p->name);
+		putchar(',');
+		json_text("type", param_type(p->type));
+		putchar(',');
+		json_text("default", p->value);
+		printf(",\"library\":%s,\"fixed\":%s,", p->library ? "true" : "false",
+		       image->param_fixed[i] ? "true" : "false");
+		json_text("help", p->help);
+		putchar('}');
+	}
+	printf("],\"embeds\":[");
+	for (unsigned i = 0; i < image->embed_count; i++) {
+		printf(i ? ",{" : "{");
+		json_text("name", image->embeds[i].name);
+		putchar(',');
+		json_text("path", image->embeds[i].path);
+		putchar('}');
+	}
+	printf("],\"libraries\":[");
+	for (unsigned i = 0; i < image->library_count; i++) {
+		printf(i ? ",{" : "{");
+		json_text("name", image->libraries[i].name);
+		putchar(',');
+		json_text("version", image->libraries[i].version);
+		putchar('}');
+	}
+	putchar(']');
+}
+
+static void print_json(const struct report *r)
+{
+	struct section_sizes sizes = sections_sizes(&r->sections);
+	bool first = true;
+
+	putchar('{');
+	json_text("image", r->path);
+	printf(",\"bytes\":%zu,", r->size);
+	json_text("appliance", r->image.build.appliance);
+	putchar(',');
+	json_text("target", r->target->name);
+	printf(",\"abi\":%u,\"layout_seed\":%" PRIu64, r->image.target.abi,
+	       r->image.build.layout_seed);
+	json_lists(r);
+	printf(",\"sections\":[");
+	for (size_t i = 0; i < r->sections.count; i++) {
+		const struct section *s = &r->sections.item[i];
+		if (!(s->flags & SHF_ALLOC))
+			continue;
+		printf(first ? "{" : ",{");
+		first = false;
+		json_text("name", s->name);
+		printf(",\"bytes\":%" PRIu64 ",\"writable\":%s,\"executable\":%s}",
+		       s->size, s->flags & SHF_WRITE ? "true" : "false",
+		       s->flags & SHF_EXECINSTR ? "true" : "false");
+	}
+	printf("],\"sizes\":{\"text\":%" PRIu64 ",\"constants\":%" PRIu64
+	       ",\"data\":%" PRIu64 ",\"zeroed\":%" PRIu64 ",\"notes\":%" PRIu64 "}",
+	       sizes.text, sizes.constants, sizes.data, sizes.zeroed, sizes.notes);
+	if (r->sealed) {
+		printf(",\"seal\":{\"obeyed\":%s,\"broken\":[",
+		       r->broken.count ? "false" : "true");
+		for (size_t i = 0; i < r->broken.count; i++) {
+			printf(i ? ",{" : "{");
+			json_text("what", r->broken.item[i]);
+			putchar('}');
+		}
+		printf("]}");
+	}
+	printf("}\n");
+}
+
+/* ---- the command ---- */
+
+static void read_image(struct report *r)
+{
+	char error[256];
+	const char *bytes = file_read(r->path, &r->size), *debug;
+	size_t debug_size;
+
+	if (!bytes)
+		fail("cannot read %s: %s", r->path, strerror(errno));
+	if (!image_parse_notes(&r->image, bytes, r->size, error, sizeof(error)))
+		fail("%s: %s", r->path, error);
+	r->target = target_by_id(r->image.target.target);
+	if (!r->image.target.abi || !r->target)
+		fail("%s is no image of Kiln's: kiln build makes one", r->path);
+	r->sealed = r->target->sealed;
+	if (r->sealed && !image_parse(&r->image, bytes, r->size, error, sizeof(error)))
+		fail("%s: %s", r->path, error);
+	if (!sections_read(&r->sections, bytes, r->size))
+		fail("%s has no section headers: its seal cannot be checked", r->path);
+	debug = file_read(text_format("%s.debug", r->path), &debug_size);
+	if (debug)
+		(void)sections_read(&r->debug, debug, debug_size);
+	if (r->sealed)
+		seal_check(&r->broken, &r->image, &r->sections, &r->debug);
+}
+
+int command_info(int argc, char **argv)
+{
+	struct report *r = allocate(sizeof(*r));
+	bool json = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			json = true;
+		else if (argv[i][0] == '-')
+			fail_usage(
+			    "kiln info does not know %s: it takes IMAGE and --json",
+			    argv[i]);
+		else if (r->path)
+			fail_usage("kiln info takes one image");
+		else
+			r->path = argv[i];
+	}
+	if (!r->path)
+		fail_usage("which image? kiln info IMAGE [--json]");
+	read_image(r);
+	if (json) {
+		print_json(r);
+	} else {
+		print_manifest(r);
+		print_sections(r);
+		print_seal(r);
+	}
+	return r->broken.count ? 1 : 0;
+}

@@ -1,0 +1,233 @@
+/*
+ * `kiln run`: builds if it is given a folder, checks the parameters, and becomes the
+ * monitor, so that signals and exit statuses are the monitor's own and nothing stays
+ * behind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <kiln/abi/param.h>
+#include "build.h"
+#include "run.h"
+
+static void take_setting(struct run *run)
+{
+	struct setting *last = &run->build.settings.item[run->build.settings.count - 1];
+	const char **place = NULL;
+
+	if (strcmp(last->key, "net") == 0)
+		words_add(&run->nets, last->value);
+	else if (strcmp(last->key, "disk") == 0)
+		words_add(&run->disks, last->value);
+	else if (strcmp(last->key, "cpu") == 0)
+		place = &run->cpu;
+	else if (strcmp(last->key, "spin") == 0)
+		place = &run->spin;
+	else if (strcmp(last->key, "log") == 0)
+		place = &run->log;
+	else if (strcmp(last->key, "monitor") == 0)
+		place = &run->monitor;
+	else {
+		build_own_setting(&run->build);
+		return;
+	}
+	if (place)
+		*place = last->value;
+	run->build.settings.count--;
+}
+
+static void read_arguments(struct run *run, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *value;
+
+		if ((value = short_option('t', argv, &i)) != NULL) {
+			run->build.target = target_find(value);
+			if (!run->build.target)
+				target_unknown(value);
+		} else if ((value = short_option('m', argv, &i)) != NULL) {
+			run->memory = value;
+		} else if (strcmp(argv[i], "--sanitize") == 0) {
+			run->build.sanitize = true;
+		} else if (settings_take(&run->build.settings, argv, &i)) {
+			take_setting(run);
+		} else if (argv[i][0] == '-') {
+			fail_usage("kiln run does not know %s (see kiln help)", argv[i]);
+		} else if (run->what) {
+			fail_usage(
+			    "kiln run takes one folder or image, not both %s and %s",
+			    run->what, argv[i]);
+		} else {
+			run->what = argv[i];
+		}
+	}
+	if (!run->what)
+		fail_usage("what is to run? kiln run DIR -t jail, or kiln run IMAGE");
+	if (run->monitor && strcmp(run->monitor, "kvm") != 0 &&
+	    strcmp(run->monitor, "qemu") != 0)
+		fail_usage("--monitor takes kvm or qemu, not '%s'", run->monitor);
+}
+
+static void build_folder(struct run *run)
+{
+	if (!run->build.target)
+		fail_usage("for which target? kiln run %s -t host, -t jail or -t vm",
+		           run->what);
+	if (run->build.sanitize && run->build.target->sealed)
+		fail_usage(
+		    "--sanitize is for -t host: a sealed image has no runtime for it");
+	run->build.folder = run->what;
+	run->build.fix_nothing = true;
+	run->image = build_image(&run->build);
+	run->options = run->build.options;
+}
+
+/* Maps the image's manifest; refuses what is no image, or one for another target. */
+static void read_manifest(struct run *run)
+{
+	char error[256];
+	size_t size;
+	const char *bytes = file_read(run->image, &size);
+
+	if (!bytes)
+		fail("cannot read %s: %s", run->image, strerror(errno));
+	if (!image_parse_notes(&run->manifest, bytes, size, error, sizeof(error)))
+		fail("%s: %s", run->image, error);
+	run->target = target_by_id(run->manifest.target.target);
+	if (!run->target || !run->manifest.target.abi)
+		fail("%s is no image of Kiln's, and no folder: kiln build makes an image",
+		     run->image);
+	if (run->build.target && run->build.target != run->target)
+		fail_usage("%s is an image for %s, not for %s: build it again with -t %s",
+		           run->image, run->target->name, run->build.target->name,
+		           run->build.target->name);
+	if (run->monitor && run->target->id != KILN_TARGET_VM)
+		fail_usage("--monitor is for vm images; this one is for %s",
+		           run->target->name);
+}
+
+/* What the image takes, for a message. */
+static const char *known_parameters(const struct image *manifest)
+{
+	struct text text = {0};
+
+	for (unsigned i = 0; i < manifest->param_count; i++)
+		if (!manifest->param_fixed[i])
+			text_add(&text, " --%s", manifest->params[i].name);
+	return text.len ? text.data : " none";
+}
+
+static void check_options(struct run *run)
+{
+	char error[256];
+
+	for (size_t i = 0; i < run->options.count; i++) {
+		const struct setting *s = &run->options.item[i];
+		if (!image_param(&run->manifest, s->key))
+			fail_usage("%s takes no --%s; it takes:%s",
+			           path_display(run->image), s->key,
+			           known_parameters(&run->manifest));
+		words_add(&run->values, text_format("%s=%s", s->key, s->value));
+	}
+	if (!image_check_options(&run->manifest, run->values.item,
+	                         (unsigned)run->values.count, error, sizeof(error)))
+		fail_usage("%s: %s", path_display(run->image), error);
+}
+
+/* The devices are bound by the monitors; this is only said here where all can be seen. */
+static void check_devices(const struct run *run)
+{
+	for (unsigned i = 0; i < run->manifest.device_count; i++) {
+		const struct kiln_note_device *device = &run->manifest.devices[i];
+		bool net = device->type == KILN_DEVICE_NET;
+		if ((net ? run->nets.count : run->disks.count) != 0)
+			continue;
+		fail_usage("%s needs the %s device %s (%s): give it with %s",
+		           path_display(run->image), net ? "network" : "block",
+		           device->name, device->help,
+		           net ? "--net tap:NAME" : "--disk FILE");
+	}
+}
+
+static void add_option(struct words *command, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	words_add(command, option);
+	words_add(command, value);
+}
+
+static _Noreturn void become_monitor(struct run *run, const char *program)
+{
+	struct words command = {0};
+
+	words_add(&command, kiln_path(text_format("build/bin/%s", program)));
+	for (size_t i = 0; i < run->nets.count; i++)
+		add_option(&command, "--net", run->nets.item[i]);
+	for (size_t i = 0; i < run->disks.count; i++)
+		add_option(&command, "--disk", run->disks.item[i]);
+	add_option(&command, "-m", run->memory);
+	add_option(&command, "--cpu", run->cpu);
+	add_option(&command, "--spin", run->spin);
+	add_option(&command, "--log", run->log);
+	words_add(&command, run->image);
+	words_add_all(&command, &run->values);
+	process_become(&command);
+}
+
+/* A host image is a program of its own. */
+static _Noreturn void become_host(struct run *run)
+{
+	struct words command = {0};
+
+	if (run->nets.count)
+		warn("a host image uses this machine's own network: --net is left out");
+	words_add(&command, path_resolve(run->image));
+	for (size_t i = 0; i < run->disks.count; i++)
+		add_option(&command, "--disk", run->disks.item[i]);
+	add_option(&command, "-m", run->memory);
+	add_option(&command, "--log", run->log);
+	words_add_all(&command, &run->values);
+	process_become(&command);
+}
+
+static bool kvm_serves(void)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct run *run = allocate(sizeof(*run));
+
+	read_arguments(run, argc, argv);
+	run->image = run->what;
+	if (folder_exists(run->what))
+		build_folder(run);
+	else
+		run->options = run->build.settings;
+	read_manifest(run);
+	check_options(run);
+	if (run->target->id == KILN_TARGET_HOST)
+		become_host(run);
+	check_devices(run);
+	if (run->target->id == KILN_TARGET_JAIL)
+		become_monitor(run, "kiln-jail");
+	if (!run->monitor && !kvm_serves()) {
+		fprintf(
+		    stderr,
+		    "kiln: /dev/kvm does not open (%s): running on QEMU, in software\n",
+		    strerror(errno));
+		run->monitor = "qemu";
+	}
+	if (!run->monitor || strcmp(run->monitor, "kvm") == 0)
+		become_monitor(run, "kiln-kvm");
+	run_qemu(run);
+}

@@ -1,0 +1,158 @@
+/*
+ * Files and paths. Files are replaced by rename, so that a reader (or an interrupt) never
+ * sees half of one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "tool.h"
+
+char *file_read(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *bytes;
+	size_t len = 0;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = errno ? errno : EINVAL;
+		return NULL;
+	}
+	bytes = allocate((size_t)st.st_size + 1);
+	while (len < (size_t)st.st_size) {
+		ssize_t n = read(fd, bytes + len, (size_t)st.st_size - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	close(fd);
+	bytes[len] = 0;
+	if (size)
+		*size = len;
+	return bytes;
+}
+
+void file_write(const char *path, const void *bytes, size_t size)
+{
+	size_t old_size;
+	char *old = file_read(path, &old_size), *temporary;
+	FILE *file;
+
+	if (old && old_size == size && memcmp(old, bytes, size) == 0) {
+		free(old);
+		return;
+	}
+	free(old);
+	temporary = text_format("%s.new", path);
+	file = fopen(temporary, "we");
+	if (!file)
+		fail("cannot write %s: %s", temporary, strerror(errno));
+	if (fwrite(bytes, 1, size, file) != size || fflush(file) != 0)
+		fail("cannot write %s: %s", temporary, strerror(errno));
+	fclose(file);
+	if (rename(temporary, path) < 0)
+		fail("cannot write %s: %s", path, strerror(errno));
+}
+
+bool file_exists(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool folder_exists(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+uint64_t file_time(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	return (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
+void folder_make(const char *path)
+{
+	char *copy = text_format("%s", path);
+
+	for (char *p = copy + 1;; p++) {
+		char c = *p;
+		if (c != '/' && c)
+			continue;
+		*p = 0;
+		if (mkdir(copy, 0777) < 0 && errno != EEXIST)
+			fail("cannot make the folder %s: %s", copy, strerror(errno));
+		*p = c;
+		if (!c)
+			return;
+	}
+}
+
+const char *path_resolve(const char *path)
+{
+	return realpath(path, NULL);
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+const char *path_display(const char *path)
+{
+	char here[PATH_MAX];
+	size_t len;
+
+	if (!getcwd(here, sizeof(here)))
+		return path;
+	len = strlen(here);
+	if (strncmp(path, here, len) == 0 && path[len] == '/')
+		return path + len + 1;
+	return path;
+}
+
+const char *kiln_root(void)
+{
+	static const char *root;
+	char self[PATH_MAX];
+	ssize_t n;
+
+	if (root)
+		return root;
+	root = getenv("KILN_ROOT");
+	if (root && *root)
+		return root;
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n < 0)
+		fail("cannot find where Kiln is: set KILN_ROOT to its folder");
+	self[n] = 0;
+	root = path_resolve(
+	    text_format("%.*s/../..", (int)(strrchr(self, '/') - self), self));
+	if (!root || !file_exists(kiln_path("target/flags.mk")))
+		fail("%s is not in Kiln's build/bin: set KILN_ROOT to Kiln's folder",
+		     self);
+	return root;
+}
+
+const char *kiln_path(const char *relative)
+{
+	return text_format("%s/%s", kiln_root(), relative);
+}

@@ -1,0 +1,24 @@
+/*
+ * One run of an image, as the parts of `kiln run` share it.
+ */
+#ifndef TOOL_RUN_H
+#define TOOL_RUN_H
+
+#include "build.h"
+
+struct run {
+	const char *what;   /* folder or image, as given */
+	const char *image;  /* path of the image */
+	struct build build; /* what of the command line is for the build of a folder */
+	const struct target *target;
+	struct image manifest;
+	struct settings options; /* parameters of the image */
+	struct words values;     /* the same as "key=value" */
+	struct words nets, disks;
+	const char *memory, *cpu, *spin, *log, *monitor; /* NULL: not given */
+};
+
+/* Becomes QEMU. */
+_Noreturn void run_qemu(struct run *run);
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * Reading ELF section headers and symbols; see sections.h.
+ */
+#include <elf.h>
+#include <string.h>
+#include "sections.h"
+#include "tool.h"
+
+static bool inside(uint64_t offset, uint64_t length, size_t size)
+{
+	return offset <= size && length <= size - offset;
+}
+
+bool sections_read(struct sections *sections, const void *bytes, size_t size)
+{
+	const uint8_t *file = bytes;
+	const uint8_t *names;
+	Elf64_Ehdr elf;
+	Elf64_Shdr *headers, *strings;
+
+	*sections = (struct sections){0};
+	if (size < sizeof(elf))
+		return false;
+	memcpy(&elf, file, sizeof(elf));
+	if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    elf.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    elf.e_shentsize != sizeof(Elf64_Shdr) || elf.e_shstrndx >= elf.e_shnum ||
+	    !inside(elf.e_shoff, (uint64_t)elf.e_shnum * sizeof(Elf64_Shdr), size))
+		return false;
+	headers = allocate(elf.e_shnum * sizeof(*headers));
+	memcpy(headers, file + elf.e_shoff, elf.e_shnum * sizeof(*headers));
+	strings = &headers[elf.e_shstrndx];
+	if (!inside(strings->sh_offset, strings->sh_size, size) || strings->sh_size == 0)
+		return false;
+	names = file + strings->sh_offset;
+	if (names[strings->sh_size - 1] != 0)
+		return false;
+
+	sections->item = allocate(elf.e_shnum * sizeof(*sections->item));
+	for (unsigned i = 0; i < elf.e_shnum; i++) {
+		const Elf64_Shdr *h = &headers[i];
+		bool in_file = h->sh_type != SHT_NOBITS && h->sh_type != SHT_NULL;
+
+		if (h->sh_name >= strings->sh_size ||
+		    (in_file && !inside(h->sh_offset, h->sh_size, size)))
+			return false;
+		sections->item[i] = (struct section){
+		    .name = (const char *)names + h->sh_name,
+		    .type = h->sh_type,
+		    .flags = h->sh_flags,
+		    .address = h->sh_addr,
+		    .size = h->sh_size,
+		    .bytes = in_file ? file + h->sh_offset : NULL,
+		    .link = h->sh_link,
+		};
+	}
+	sections->count = elf.e_shnum;
+	return true;
+}
+
+const struct section *sections_find(const struct sections *sections, const char *name)
+{
+	for (size_t i = 0; i < sections->count; i++)
+		if (strcmp(sections->item[i].name, name) == 0)
+			return &sections->item[i];
+	return NULL;
+}
+
+struct section_sizes sections_sizes(const struct sections *sections)
+{
+	struct section_sizes sizes = {0};
+
+	for (size_t i = 0; i < sections->count; i++) {
+		const struct section *s = &sections->item[i];
+		if (!(s->flags & SHF_ALLOC))
+			continue;
+		if (s->flags & SHF_EXECINSTR)
+			sizes.text += s->size;
+		else if (s->type == SHT_NOBITS)
+			sizes.zeroed += s->size;
+		else if (s->type == SHT_NOTE)
+			sizes.notes += s->size;
+		else if ((s->flags & SHF_WRITE) && !strstr(s->name, ".rel.ro"))
+			sizes.data += s->size;
+		else
+			sizes.constants += s->size;
+	}
+	return sizes;
+}
+
+/* The NUL-terminated text at an offset of a string table. */
+static const char *string_at(const struct section *table, uint64_t offset)
+{
+	if (!table->bytes || offset >= table->size || table->bytes[table->size - 1] != 0)
+		return NULL;
+	return (const char *)table->bytes + offset;
+}
+
+const char *sections_symbol(const struct sections *sections, uint64_t address)
+{
+	const struct section *table = sections_find(sections, ".symtab");
+	const char *best = NULL;
+	uint64_t best_value = 0;
+
+	if (!table || !table->bytes || table->link >= sections->count)
+		return NULL;
+	for (size_t i = 0; i + sizeof(Elf64_Sym) <= table->size; i += sizeof(Elf64_Sym)) {
+		Elf64_Sym symbol;
+		const char *name;
+
+		memcpy(&symbol, table->bytes + i, sizeof(symbol));
+		if (symbol.st_value > address || symbol.st_value < best_value ||
+		    symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= SHN_LORESERVE ||
+		    ELF64_ST_TYPE(symbol.st_info) > STT_FUNC)
+			continue;
+		if (symbol.st_size && address >= symbol.st_value + symbol.st_size)
+			continue;
+		name = string_at(&sections->item[table->link], symbol.st_name);
+		if (!name || !*name)
+			continue;
+		best = name;
+		best_value = symbol.st_value;
+	}
+	if (!best)
+		return NULL;
+	return text_format("%s+0x%llx", best, (unsigned long long)(address - best_value));
+}

@@ -1,0 +1,41 @@
+/*
+ * The sections of an ELF file, every bound checked: for sizes, symbols, the functions to
+ * lay out and the code to look through. What runs an image never reads these; it goes by
+ * segments (monitor/image.h).
+ */
+#ifndef TOOL_SECTIONS_H
+#define TOOL_SECTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct section {
+	const char *name;
+	uint32_t type;  /* SHT_* */
+	uint64_t flags; /* SHF_* */
+	uint64_t address, size;
+	const uint8_t *bytes; /* in the file; NULL if it has none there */
+	uint32_t link;
+};
+
+struct sections {
+	struct section *item;
+	size_t count;
+};
+
+/* False if this is no 64-bit ELF file with well-formed sections. Refers to `bytes`. */
+bool sections_read(struct sections *sections, const void *bytes, size_t size);
+/* NULL if there is none of that name. */
+const struct section *sections_find(const struct sections *sections, const char *name);
+
+/* What an image consists of, in bytes. */
+struct section_sizes {
+	uint64_t text, constants, data, zeroed, notes;
+};
+struct section_sizes sections_sizes(const struct sections *sections);
+
+/* The function that holds the address: "name+0x12"; NULL if no symbol says. */
+const char *sections_symbol(const struct sections *sections, uint64_t address);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * The worlds an appliance can be linked for.
+ */
+#include <string.h>
+#include <kiln/abi/manifest.h>
+#include "tool.h"
+
+static const struct target targets[] = {
+    {"host", KILN_TARGET_HOST, "hosted", false,
+     "a program on this machine's own sockets"},
+    {"jail", KILN_TARGET_JAIL, "image", true, "a sealed image, run as a jailed process"},
+    {"vm", KILN_TARGET_VM, "image", true, "a sealed image, run on a hypervisor"},
+};
+
+const struct target *target_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+		if (strcmp(targets[i].name, name) == 0)
+			return &targets[i];
+	return NULL;
+}
+
+const struct target *target_by_id(uint32_t id)
+{
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+		if (targets[i].id == id)
+			return &targets[i];
+	return NULL;
+}
+
+void target_unknown(const char *name)
+{
+	fail_usage("there is no target '%s': choose one of host, jail, vm", name);
+}
