@@ -1,0 +1,384 @@
+/*
+ * The monitors' command line, and how it meets the image's manifest. See monitor.h for the
+ * syntax. `kiln run` has checked all this before and says it better; a monitor trusts
+ * nobody and checks again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <kiln/abi/param.h>
+#include "monitor.h"
+
+enum { PAGE = 4096 };
+#define MEMORY_DEFAULT ((uint64_t)8 << 20)
+#define MEMORY_LEAST   ((uint64_t)64 << 10)
+#define MEMORY_MOST    ((uint64_t)1 << 40)
+/* About what being woken costs: to wait that long for the next frame is never much worse
+ * than to sleep at once, and often much better. */
+#define SPIN_DEFAULT_NS 50000
+
+uint64_t monitor_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void monitor_fail(const struct monitor_options *options, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", options->program);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(MONITOR_EXIT_FAILED);
+}
+
+static void usage(const struct monitor_options *options, FILE *to)
+{
+	fprintf(to,
+		"usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
+		"  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
+		"missing\n"
+		"  --disk [NAME=]FILE          the block device NAME\n"
+		"  -m SIZE                     memory of the image (8M)\n"
+		"  --cpu N                     run on this processor only\n"
+		"  --spin US                   poll for so long before sleeping (50)\n"
+		"  --log LEVEL                 error, warn, info or debug\n"
+		"  --time-start                say how long the start took\n",
+		options->program);
+}
+
+static _Noreturn void misuse(const struct monitor_options *options, const char *format,
+			     ...) __attribute__((format(printf, 2, 3)));
+static _Noreturn void misuse(const struct monitor_options *options, const char *format,
+			     ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", options->program);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	usage(options, stderr);
+	exit(MONITOR_EXIT_USAGE);
+}
+
+/* A number or a size or a duration, by parameter type; ends the process if it is none. */
+static uint64_t number(const struct monitor_options *options, const char *name,
+		       uint32_t type, uint64_t min, uint64_t max, const char *text)
+{
+	uint64_t value;
+
+	if (!param_parse(type, 0, UINT64_MAX, text, strlen(text), &value) ||
+	    value < min || value > max)
+		misuse(options, "%s takes %s, not '%s'", name, param_type_text(type),
+		       text);
+	return value;
+}
+
+/* "NAME=SOURCE" or "SOURCE". */
+static void bind(struct monitor_options *options, uint32_t type, const char *text)
+{
+	static const char prefix[] = "tap:";
+	struct monitor_binding *b = &options->bindings[options->binding_count];
+	const char *source = text, *equals = strchr(text, '=');
+	bool net = type == KILN_DEVICE_NET;
+
+	if (options->binding_count == IMAGE_DEVICES)
+		misuse(options, "more than %d devices", IMAGE_DEVICES);
+	if (equals && !(net && strncmp(text, prefix, strlen(prefix)) == 0)) {
+		if ((size_t)(equals - text) >= sizeof(b->name) || equals == text)
+			misuse(options, "no device can have the name in '%s'", text);
+		memcpy(b->name, text, (size_t)(equals - text));
+		source = equals + 1;
+	}
+	if (net) {
+		if (strncmp(source, prefix, strlen(prefix)) != 0)
+			misuse(options, "--net takes tap:INTERFACE, not '%s'", source);
+		source += strlen(prefix);
+	}
+	if (*source == '\0')
+		misuse(options, "'%s' does not say what to use", text);
+	b->type = type;
+	b->source = source;
+	options->binding_count++;
+}
+
+static void add_value(struct monitor_options *options, const char *text)
+{
+	if (options->value_count == IMAGE_PARAMS)
+		misuse(options, "more than %d parameters", IMAGE_PARAMS);
+	options->values[options->value_count++] = text;
+	options->values[options->value_count] = NULL;
+}
+
+/* One of the options that take a value. */
+static void take_option(struct monitor_options *o, const char *name, const char *value)
+{
+	if (strcmp(name, "--net") == 0) {
+		bind(o, KILN_DEVICE_NET, value);
+	} else if (strcmp(name, "--disk") == 0) {
+		bind(o, KILN_DEVICE_BLOCK, value);
+	} else if (strcmp(name, "-m") == 0) {
+		o->memory = number(o, name, KILN_PARAM_TYPE_SIZE, MEMORY_LEAST,
+				   MEMORY_MOST, value);
+		o->memory = (o->memory + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	} else if (strcmp(name, "--cpu") == 0) {
+		o->cpu = (int)number(o, name, KILN_PARAM_TYPE_UINT, 0, 4095, value);
+	} else if (strcmp(name, "--spin") == 0) {
+		o->spin = number(o, name, KILN_PARAM_TYPE_UINT, 0, 1000000, value) * 1000;
+	} else { /* --log */
+		if (strlen(value) > sizeof(o->log_value) - sizeof("log="))
+			misuse(o, "--log takes error, warn, info or debug, not '%s'",
+			       value);
+		snprintf(o->log_value, sizeof(o->log_value), "log=%s", value);
+		add_value(o, o->log_value);
+	}
+}
+
+static bool takes_value(const char *name)
+{
+	static const char *const names[] = {"--net", "--disk", "-m",
+					    "--cpu", "--spin", "--log"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void monitor_options_read(struct monitor_options *o, int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	int i;
+
+	*o = (struct monitor_options){
+		.program = slash      ? slash + 1
+			   : argc > 0 ? argv[0]
+				      : "kiln",
+		.memory = MEMORY_DEFAULT,
+		.cpu = -1,
+		.spin = SPIN_DEFAULT_NS,
+		.started = monitor_now(),
+	};
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--help") == 0) {
+			usage(o, stdout);
+			exit(0);
+		} else if (strcmp(argv[i], "--time-start") == 0) {
+			o->time_start = true;
+		} else if (!takes_value(argv[i])) {
+			misuse(o, "no option %s", argv[i]);
+		} else if (i + 1 == argc) {
+			misuse(o, "%s needs a value", argv[i]);
+		} else {
+			take_option(o, argv[i], argv[i + 1]);
+			i++;
+		}
+	}
+	if (i >= argc)
+		misuse(o, "no image to run");
+	o->image = argv[i++];
+	for (; i < argc; i++)
+		add_value(o, argv[i]);
+}
+
+/* ---- the image ---- */
+
+static const void *map_file(const struct monitor_options *o, size_t *size)
+{
+	int fd = open(o->image, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *bytes;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		monitor_fail(o, "cannot open %s: %s", o->image, strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		monitor_fail(o, "%s: not an image", o->image);
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		monitor_fail(o, "cannot map %s: %s", o->image, strerror(errno));
+	close(fd);
+	*size = (size_t)st.st_size;
+	return bytes;
+}
+
+static const char *target_name(uint32_t target)
+{
+	static const char *const name[] = {
+		[KILN_TARGET_HOST] = "host",
+		[KILN_TARGET_SIM] = "sim",
+		[KILN_TARGET_JAIL] = "jail",
+		[KILN_TARGET_VM] = "vm",
+	};
+	bool known = target < sizeof(name) / sizeof(name[0]) && name[target];
+
+	return known ? name[target] : "unknown";
+}
+
+static const char *option_name(uint32_t type)
+{
+	return type == KILN_DEVICE_NET ? "--net" : "--disk";
+}
+
+/* A binding without a name is for the only device of its type. */
+static void name_binding(const struct monitor_options *o, struct monitor_binding *b,
+			 const struct image *image)
+{
+	const struct kiln_note_device *only = NULL;
+
+	for (unsigned i = 0; i < image->device_count; i++) {
+		if (image->devices[i].type != b->type)
+			continue;
+		if (only)
+			monitor_fail(
+				o,
+				"the image has several devices for %s: say %s NAME=...",
+				option_name(b->type), option_name(b->type));
+		only = &image->devices[i];
+	}
+	if (!only)
+		monitor_fail(o, "the image has no device for %s", option_name(b->type));
+	memcpy(b->name, only->name, sizeof(b->name));
+}
+
+const struct monitor_binding *monitor_binding(const struct monitor_options *o,
+					      const struct kiln_note_device *device)
+{
+	for (unsigned i = 0; i < o->binding_count; i++) {
+		if (strcmp(o->bindings[i].name, device->name) == 0)
+			return &o->bindings[i];
+	}
+	return NULL;
+}
+
+static void check_devices(struct monitor_options *o, const struct image *image)
+{
+	for (unsigned i = 0; i < o->binding_count; i++) {
+		struct monitor_binding *b = &o->bindings[i];
+		const struct kiln_note_device *device;
+
+		if (b->name[0] == '\0')
+			name_binding(o, b, image);
+		device = image_device(image, b->name);
+		if (!device || device->type != b->type)
+			monitor_fail(o, "the image has no device '%s' for %s", b->name,
+				     option_name(b->type));
+		if (monitor_binding(o, device) != b)
+			monitor_fail(o, "device '%s' is given twice", b->name);
+	}
+	for (unsigned i = 0; i < image->device_count; i++) {
+		const struct kiln_note_device *device = &image->devices[i];
+		if (!monitor_binding(o, device))
+			monitor_fail(
+				o, "the image needs its device '%s' (%s): give %s %s=%s",
+				device->name, device->help, option_name(device->type),
+				device->name,
+				device->type == KILN_DEVICE_NET ? "tap:INTERFACE"
+								: "FILE");
+	}
+}
+
+void monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
+			struct image *image)
+{
+	char error[256];
+	size_t size;
+	const void *bytes = map_file(o, &size);
+
+	if (!image_parse(image, bytes, size, error, sizeof(error)))
+		monitor_fail(o, "%s: %s", o->image, error);
+	if (image->target.abi == 0)
+		monitor_fail(o, "%s: not a Kiln image", o->image);
+	if (image->target.abi != KILN_ABI_VERSION)
+		monitor_fail(o,
+			     "%s: made for ABI %u, this monitor is for %d: build it anew",
+			     o->image, image->target.abi, KILN_ABI_VERSION);
+	if (image->target.target != target)
+		monitor_fail(o, "%s: an image for target %s, not %s", o->image,
+			     target_name(image->target.target), target_name(target));
+	if (image->stack_executable)
+		monitor_fail(o, "%s: it asks for an executable stack", o->image);
+	if (!image_check_options(image, o->values, o->value_count, error, sizeof(error)))
+		monitor_fail(o, "%s: %s", o->image, error);
+	check_devices(o, image);
+}
+
+/* ---- the start options ---- */
+
+size_t monitor_options_size(const struct monitor_options *o)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; i < o->value_count; i++)
+		size += strlen(o->values[i]) + 1;
+	return size;
+}
+
+void monitor_options_copy(const struct monitor_options *o, char *to)
+{
+	for (unsigned i = 0; i < o->value_count; i++) {
+		size_t size = strlen(o->values[i]) + 1;
+		memcpy(to, o->values[i], size);
+		to += size;
+	}
+}
+
+static const char *value_of(const struct monitor_options *o, const char *key)
+{
+	size_t length = strlen(key);
+
+	for (unsigned i = 0; i < o->value_count; i++) {
+		if (strncmp(o->values[i], key, length) == 0 &&
+		    o->values[i][length] == '=')
+			return o->values[i] + length + 1;
+	}
+	return NULL;
+}
+
+/* The device's part of "10.0.0.2/24" or "net0=10.0.0.2/24,net1=dhcp". */
+static const char *address_part(const char *text, const char *device)
+{
+	size_t length = strlen(device);
+
+	while (text && strchr(text, '=')) {
+		if (strncmp(text, device, length) == 0 && text[length] == '=')
+			return text + length + 1;
+		text = strchr(text, ',');
+		text = text ? text + 1 : NULL;
+	}
+	return text;
+}
+
+bool monitor_host_address(const struct monitor_options *o, const char *device,
+			  uint32_t *address, unsigned *prefix_bits)
+{
+	const char *ip = value_of(o, "ip"), *gateway = value_of(o, "gateway");
+	uint64_t bits, mask;
+	uint32_t own;
+
+	ip = ip ? address_part(ip, device) : NULL;
+	if (!ip || !gateway)
+		return false;
+	const char *ip_end = ip + strlen(ip), *gateway_end = gateway + strlen(gateway);
+	if (!param_dotted(&ip, ip_end, &own) || ip == ip_end || *ip++ != '/' ||
+	    !param_digits(&ip, ip_end, &bits) || bits > 32 ||
+	    !param_dotted(&gateway, gateway_end, address))
+		return false;
+	mask = ~(uint64_t)0 << (32 - bits);
+	*prefix_bits = (unsigned)bits;
+	return (own & mask) == (*address & mask);
+}
