@@ -33,15 +33,16 @@ void net_on_change(struct net *net, void (*changed)(struct net *net, void *conte
 struct net_counters {
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 	uint64_t drop_ethernet;   /* short, not for us, unknown type */
-	uint64_t drop_arp;        /* malformed, or not of this network */
+	uint64_t drop_arp;        /* malformed, not of this network, of no use to us */
 	uint64_t drop_ip_header;  /* malformed, bad checksum, bad length, source route */
 	uint64_t drop_ip_address; /* not for us, or from where nothing can come */
 	uint64_t drop_fragment;   /* timed out, overlapping, over the budget */
 	uint64_t drop_protocol;   /* no such transport */
-	uint64_t drop_icmp;       /* malformed, or over the rate */
+	uint64_t drop_icmp;       /* malformed, unasked for, about nothing of ours */
+	uint64_t drop_udp;        /* malformed, bad checksum, no such port */
 	uint64_t drop_unresolved; /* to send: no answer to ARP, or its queue is full */
 	uint64_t drop_no_route;
-	uint64_t drop_device;     /* to send: the device had no room */
+	uint64_t drop_device;     /* to send: the device, or net's buffers, had no room */
 	uint64_t icmp_echo, icmp_sent, arp_conflicts, reassembled;
 };
 void net_counters(const struct net *net, struct net_counters *counters);

@@ -1,0 +1,167 @@
+/*
+ * ICMP (RFC 792, 1122 3.2.2, 1191, 5927): answers echo requests, tells senders what
+ * cannot be delivered, and hands errors about our own packets to their transport.
+ *
+ * Errors to send are limited by a bucket of tokens, and none is ever sent about
+ * broadcasts, later fragments, ICMP errors or hosts that cannot be one (RFC 1122, 3.2.2).
+ */
+#include "icmp_wire.h"
+#include "net_private.h"
+
+enum { ERRORS_PER_SECOND = 100, ERRORS_BURST = 50 };
+
+void icmp_init(struct net *net)
+{
+	net->icmp.tokens = ERRORS_BURST;
+	net->icmp.filled_at = net_now(net);
+}
+
+/*
+ * Each error costs one token, and now and then another: with a limit that is exact, a
+ * stranger could count what is left of it, and learn from that which ports are open to
+ * others (CVE-2020-25705).
+ */
+static bool icmp_may_send(struct net *net)
+{
+	struct icmp_bucket *bucket = &net->icmp;
+	kiln_time each = KILN_SECONDS(1) / ERRORS_PER_SECOND;
+	kiln_time passed = (net_now(net) - bucket->filled_at) / each;
+
+	bucket->filled_at += passed * each;
+	bucket->tokens = (uint32_t)KILN_MIN(bucket->tokens + passed, ERRORS_BURST);
+	if (bucket->tokens == 0)
+		return false;
+	bucket->tokens--;
+	if (bucket->tokens && random_below(&net->kiln->random, 4) == 0)
+		bucket->tokens--;
+	return true;
+}
+
+/* Sends a message whose body is in `bytes`, with a complete checksum. */
+static void icmp_send(struct net *net, const struct ip_addr *dst, const uint8_t *header,
+                      struct slice body, bool may_fragment)
+{
+	struct net_send_options options = {.may_fragment = may_fragment};
+	struct netdev_frame frame;
+
+	netdev_frame_init(&frame);
+	if (net_frame_copy(net, &frame, body) == KILN_OK) {
+		memcpy(netdev_frame_push(&frame, ICMP_HEADER), header, ICMP_HEADER);
+		/* What cannot be sent is counted there. */
+		(void)net_send(net, &frame, IP_PROTO_ICMP, dst, NET_NO_CHECKSUM,
+		               &options);
+	} else {
+		net->counters.drop_device++;
+	}
+	net_frame_release(&frame);
+}
+
+/* ---- errors to send ---- */
+
+void icmp_error(struct net *net, const struct net_packet *packet, uint8_t type,
+                uint8_t code)
+{
+	struct icmp_message message = {.type = type, .code = code};
+	uint8_t header[ICMP_HEADER], quote[ICMP_QUOTE];
+	struct writer w = writer_of(quote, sizeof(quote));
+
+	if (packet->broadcast || !ip_is4(&packet->src) ||
+	    !ip4_is_host(ip4_value(ip_to4(&packet->src))) || !icmp_may_send(net))
+		return;
+	writer_bytes(&w, packet->header);
+	writer_bytes(&w, slice_take(packet->payload, writer_left(&w)));
+	struct slice body = writer_done(&w);
+	icmp_wire_emit(header, &message, checksum_add(0, body.data, body.len));
+	net->counters.icmp_sent++;
+	icmp_send(net, &packet->src, header, body, true);
+}
+
+void net_port_unreachable(struct net *net, const struct net_packet *packet)
+{
+	icmp_error(net, packet, ICMP_UNREACHABLE, ICMP_CODE_PORT);
+}
+
+/* ---- messages in ---- */
+
+/* RFC 1122, 3.2.2.6. An echo request to all is not answered. */
+static void icmp_echo(struct net *net, const struct net_packet *packet,
+                      const struct icmp_message *request)
+{
+	uint8_t header[ICMP_HEADER];
+	struct icmp_wire *reply = (struct icmp_wire *)header;
+
+	if (packet->broadcast || request->code != 0) {
+		net->counters.drop_icmp++;
+		return;
+	}
+	reply->type = ICMP_ECHO_REPLY;
+	reply->code = 0;
+	reply->checksum = be16_of(icmp_wire_reply_checksum(request->checksum));
+	reply->id = be16_of(request->id);
+	reply->number = be16_of(request->number);
+	net->counters.icmp_echo++;
+	icmp_send(net, &packet->src, header, request->body, true);
+}
+
+/*
+ * RFC 1191, 6.3, guarded as RFC 5927, 7 advises: the quoted packet must be one that was
+ * not to be fragmented and larger than what is said to fit; a value below what IPv4
+ * requires of a link is raised to that; and a path only ever shrinks this way.
+ */
+static bool too_big_learn(struct net *net, const struct icmp_message *message,
+                          const struct ip4_header *quoted, uint32_t *mtu)
+{
+	struct ip_addr dst = ip_from4(quoted->dst);
+	uint16_t said =
+	    message->number ? message->number : icmp_wire_plateau(quoted->total);
+
+	said = KILN_MAX(said, IP4_MTU_MIN);
+	*mtu = said;
+	if (!quoted->dont_fragment || said >= quoted->total)
+		return false;
+	if (said < net_path_mtu(net, &dst) + IP4_HEADER)
+		net_path_learn(net, quoted->dst, said);
+	return true;
+}
+
+/* True if the error was about one of our packets and its transport was told. */
+static bool icmp_error_input(struct net *net, const struct icmp_message *message)
+{
+	struct net_error error = {.mtu = 0};
+	struct ip4_header quoted;
+
+	if (!icmp_wire_error_kind(message, &error.kind) ||
+	    !ip4_wire_parse_quoted(message->body, &quoted, &error.payload))
+		return false;
+	if (!ip4_equal(quoted.src, net->address) || quoted.offset != 0 ||
+	    error.payload.len < 8)
+		return false;
+	error.src = ip_from4(quoted.src);
+	error.dst = ip_from4(quoted.dst);
+	for (unsigned i = 0; i < net->transport_count; i++) {
+		const struct net_transport *t = &net->transports[i].transport;
+		if (net->transports[i].protocol != quoted.protocol)
+			continue;
+		if (error.kind == NET_ERROR_TOO_BIG &&
+		    !too_big_learn(net, message, &quoted, &error.mtu))
+			return false;
+		if (t->error)
+			t->error(t->transport, &error);
+		return true;
+	}
+	return false;
+}
+
+void icmp_input(struct net *net, const struct net_packet *packet)
+{
+	struct icmp_message message;
+
+	if (!icmp_wire_parse(packet->payload, &message)) {
+		net->counters.drop_icmp++;
+		return;
+	}
+	if (message.type == ICMP_ECHO)
+		icmp_echo(net, packet, &message);
+	else if (packet->broadcast || !icmp_error_input(net, &message))
+		net->counters.drop_icmp++;
+}
