@@ -29,10 +29,9 @@ udp_bind(struct udp *udp, uint16_t port,
 uint16_t udp_port(const struct udp_socket *socket);
 
 /*
- * Sends one datagram; the payload is not referred to after the return, unless `immortal`
- * says that it never goes away. `from` is the local address to send from, or NULL for the
- * interface's. Errors: TOO_LARGE (over 65507 bytes, or over the MTU where the device cannot
- * take it), FULL, UNREACHABLE, MEMORY.
+ * Sends one datagram, in fragments if it is larger than the MTU; the payload is not
+ * referred to after the return. Errors: TOO_LARGE (over 65507 bytes), FULL, UNREACHABLE,
+ * MEMORY.
  */
 enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
 			 struct slice payload);
