@@ -88,7 +88,7 @@ static bool take_segment(struct parse *p, const Elf64_Phdr *ph)
 		.memory_size = ph->p_memsz,
 		.file_offset = ph->p_offset,
 		.file_size = ph->p_filesz,
-		.flags = ph->p_flags & (PF_R | PF_W | PF_X),
+		.flags = ph->p_flags,
 	};
 	return true;
 }
@@ -333,8 +333,8 @@ static bool relocate(const struct parse *p, const struct image *image,
 		return refuse(
 			p, "a relocation of type %llu, where only relative ones may be",
 			(unsigned long long)ELF64_R_TYPE(rela->r_info));
-	if (!s || !(s->flags & PF_W))
-		return refuse(p, "a relocation lies outside the data");
+	if (!s || (s->flags & PF_X))
+		return refuse(p, "a relocation lies in the text or outside the image");
 	if (target > image->span)
 		return refuse(p, "a relocation points outside the image");
 	target += base;

@@ -19,7 +19,7 @@ struct image_segment {
 	uint64_t address; /* relative to the image's base */
 	uint64_t memory_size;
 	uint64_t file_offset, file_size;
-	uint32_t flags; /* PF_R | PF_W | PF_X */
+	uint32_t flags; /* PF_R, PF_W, PF_X, and bits of the target */
 };
 
 struct image {
