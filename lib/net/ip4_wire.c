@@ -21,8 +21,10 @@ static bool options_acceptable(struct slice options)
 		if (kind == OPTION_LSRR || kind == OPTION_SSRR || size < 2)
 			return false;
 		cursor_skip(&c, size - 2u);
+		if (c.failed)
+			return false;
 	}
-	return !c.failed;
+	return true;
 }
 
 /* The fixed part, once it is known to be there. */
