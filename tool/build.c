@@ -271,6 +271,7 @@ static void write_build_notes(struct build *build)
 
 /* ---- linking ---- */
 
+/* Of the libraries; each is made from a folder below lib/. */
 static struct words archives_of(const struct build *build)
 {
 	struct words archives = {0};
@@ -285,14 +286,19 @@ static struct words archives_of(const struct build *build)
 	}
 	if (handle)
 		closedir(handle);
-	words_add(&archives, kiln_path(text_format("build/%s/libtarget-%s.a",
-	                                           build->world, build->target->name)));
 	words_sort(&archives);
-	for (size_t i = 0; i < archives.count; i++)
-		if (!file_exists(archives.item[i]))
-			fail("%s is missing: run ./kiln in %s, which makes it",
-			     path_display(archives.item[i]), kiln_root());
 	return archives;
+}
+
+static const char *target_archive(const struct build *build)
+{
+	const char *path = kiln_path(
+	    text_format("build/%s/libtarget-%s.a", build->world, build->target->name));
+
+	if (!file_exists(path))
+		fail("%s is missing: run ./kiln in %s, which makes it",
+		     path_display(path), kiln_root());
+	return path;
 }
 
 static struct make_step link_step(struct build *build, const struct words *archives)
@@ -300,7 +306,7 @@ static struct make_step link_step(struct build *build, const struct words *archi
 	struct make_step step = {.output = text_format("%s/image.elf", build->state),
 	                         .title = "linking"};
 	struct words *command = &step.command;
-	const char *compiler = getenv("CC");
+	const char *compiler = getenv("CC"), *target = target_archive(build);
 
 	words_split(command, compiler && *compiler ? compiler : "gcc");
 	if (build->target->sealed) {
@@ -319,8 +325,17 @@ static struct make_step link_step(struct build *build, const struct words *archi
 			words_add(command, "-fsanitize=address,undefined");
 	}
 	words_add_all(command, &build->objects);
+	/* All of host's: what it defines stands in for lib/net, whose members are taken
+	 * only for what is not there. Sections that nothing uses go again. */
+	if (!build->target->sealed) {
+		words_add(command, "-Wl,--whole-archive");
+		words_add(command, target);
+		words_add(command, "-Wl,--no-whole-archive");
+	}
 	words_add(command, "-Wl,--start-group");
 	words_add_all(command, archives);
+	if (build->target->sealed)
+		words_add(command, target);
 	words_add(command, "-Wl,--end-group");
 	if (build->target->sealed)
 		flags_add(command, "IMAGE_LIBC");
@@ -328,6 +343,7 @@ static struct make_step link_step(struct build *build, const struct words *archi
 	words_add(command, step.output);
 	words_add_all(&step.inputs, &build->objects);
 	words_add_all(&step.inputs, archives);
+	words_add(&step.inputs, target);
 	return step;
 }
 
@@ -409,6 +425,7 @@ const char *build_image(struct build *build)
 	archives = archives_of(build);
 	words_add_all(&inputs, &build->objects);
 	words_add_all(&inputs, &archives);
+	words_add(&inputs, target_archive(build));
 	if (build->target->sealed)
 		layout_write(build, &inputs, text_format("%s/layout.ld", build->state));
 	write_build_notes(build);

@@ -36,19 +36,31 @@ static const char *param_type(uint32_t type)
 	return names[type < sizeof(names) / sizeof(names[0]) ? type : 0];
 }
 
+/* What the build fixed the parameter to; NULL if it did not. */
+static const char *fixed_value(const struct image *image, unsigned param)
+{
+	for (unsigned i = 0; image->param_fixed[param] && i < image->fixed_count; i++)
+		if (strcmp(image->fixed[i].name, image->params[param].name) == 0)
+			return image->fixed[i].value;
+	return NULL;
+}
+
 /* ---- for people ---- */
 
 static void print_params(const struct report *r, uint32_t library, const char *title)
 {
 	for (unsigned i = 0, shown = 0; i < r->image.param_count; i++) {
 		const struct kiln_note_param *p = &r->image.params[i];
+		const char *fixed, *value;
 		if (p->library != library)
 			continue;
 		if (!shown++)
 			printf("%s\n", title);
+		fixed = fixed_value(&r->image, i);
+		value = fixed ? fixed : p->value;
 		printf("  --%-16s %-9s %-14s %s%s\n", p->name, param_type(p->type),
-		       p->value[0] ? p->value : "-", p->help,
-		       r->image.param_fixed[i] ? " (fixed at build)" : "");
+		       value[0] ? value : "-", p->help,
+		       fixed ? " (fixed by the build)" : "");
 	}
 }
 
@@ -147,8 +159,11 @@ static void json_lists(const struct report *r)
 		json_text("type", param_type(p->type));
 		putchar(',');
 		json_text("default", p->value);
-		printf(",\"library\":%s,\"fixed\":%s,", p->library ? "true" : "false",
-		       image->param_fixed[i] ? "true" : "false");
+		printf(",\"library\":%s,", p->library ? "true" : "false");
+		if (fixed_value(image, i)) {
+			json_text("fixed", fixed_value(image, i));
+			putchar(',');
+		}
 		json_text("help", p->help);
 		putchar('}');
 	}

@@ -1,0 +1,308 @@
+"""The command line: what it says, its exit codes, and what it leaves behind."""
+
+import os
+import re
+import shutil
+import tempfile
+
+from harness import KILN, ROOT, Process, check, check_equal, run
+
+
+def kiln(*arguments, status=0, **options):
+    done = run(KILN, *arguments, check_status=False, **options)
+    check_equal(done.returncode, status,
+                f"status of kiln {' '.join(arguments)}\n{done.stdout}{done.stderr}\n")
+    return done.stdout + done.stderr
+
+
+class Appliance:
+    """A folder with the given files, and a place for images."""
+
+    def __init__(self, **files):
+        self.files = files
+
+    def __enter__(self):
+        self.top = tempfile.mkdtemp(prefix="kiln-test-")
+        self.folder = os.path.join(self.top, "mine")
+        self.image = os.path.join(self.top, "image")
+        for name, text in self.files.items():
+            self.write(name.replace("__", "/").replace("_dot_", "."), text)
+        return self
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(text.encode())
+        return path
+
+    def build(self, *settings, target="jail", status=0, **options):
+        return kiln("build", self.folder, "-t", target, "-o", self.image, *settings,
+                    status=status, **options)
+
+    def bytes(self):
+        with open(self.image, "rb") as file:
+            return file.read()
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.top)
+        shutil.rmtree(os.path.join(ROOT, "build/appliance/mine"), ignore_errors=True)
+
+
+PLAIN = """
+#include <kiln/appliance.h>
+KILN_PARAM_STRING(greeting, "hello", "what to say");
+KILN_PARAM_UINT(times, 1, 1, 5, "how often");
+KILN_PARAM_BOOL(loud, no, "with an exclamation mark");
+KILN_PARAM_SECONDS(pause, 0, "between them");
+KILN_PARAM_SIZE(room, 4096, "not used");
+KILN_PARAM_PORT(port, 80, "not used");
+int appliance(struct kiln *k)
+{
+\tfor (uint64_t i = 0; i < times; i++)
+\t\tkiln_printf(k, "%s%s\\n", greeting, loud ? "!" : "");
+\treturn port == 81 ? 3 : 0;
+}
+"""
+
+WITH_FOLDER = """
+#include <kiln/appliance.h>
+#include <kiln/embed.h>
+KILN_EMBED(things, "things");
+int appliance(struct kiln *k)
+{
+\tfor (size_t i = 0; i < things.count; i++) {
+\t\tstruct slice path = things.files[i].path;
+\t\tkiln_printf(k, "%.*s:%zu\\n", SLICE_ARG(path), things.files[i].content.len);
+\t}
+\treturn 0;
+}
+"""
+
+
+def test_help(_):
+    """help names the six commands, and no others"""
+    text = kiln("help")
+    names = re.findall(r"^kiln (\w+) ", text, re.M)
+    check_equal([n for n in names if n != "turns"],
+                ["new", "build", "run", "info", "test", "demo"], "commands")
+    check(re.fullmatch(r"kiln \d+\.\d+\.\d+\n", kiln("--version")), "the version")
+
+
+def test_usage(_):
+    """a mistake on the command line is status 2 and a sentence that says what to do"""
+    for arguments, says in [((), "kiln new NAME"),
+                            (("frobnicate",), "kiln help"),
+                            (("build",), "which appliance"),
+                            (("build", "x"), "-t jail"),
+                            (("build", "x", "-t", "moon"), "host, jail, vm"),
+                            (("build", "x", "-t"), "needs a value"),
+                            (("build", "x", "-t", "jail", "--port"), "needs a value"),
+                            (("info",), "which image"),
+                            (("run",), "what is to run"),
+                            (("new",), "kiln new NAME"),
+                            (("new", "a b"), "does not serve"),
+                            (("test", "nothing"), "choose from")]:
+        check(says in kiln(*arguments, status=2), f"kiln {arguments} does not say '{says}'")
+
+
+def test_failures(_):
+    """what cannot be done is status 1 and a sentence that says why"""
+    with Appliance() as a:
+        for arguments, says in [(("build", "/nothing", "-t", "jail"), "no folder"),
+                                (("info", "/nothing"), "cannot read"),
+                                (("info", os.path.join(ROOT, "README.md")), "README.md"),
+                                (("info", "/bin/sh"), "kiln build makes one"),
+                                (("run", "/bin/sh"), "kiln build makes an image"),
+                                (("new", a.top), "cannot make")]:
+            check(says in kiln(*arguments, status=1), f"kiln {arguments} does not say '{says}'")
+        os.makedirs(a.folder)
+        check("no .c file" in a.build(status=1), "an empty folder")
+
+
+def test_compiler_errors(_):
+    """a compiler error points at the user's own file and line"""
+    with Appliance(main_dot_c=PLAIN.replace("return port", "return prot")) as a:
+        line = next(n for n, text in enumerate(PLAIN.splitlines(), 1) if "return port" in text)
+        check(f"{a.folder}/main.c:{line}:" in a.build(status=1), "file and line")
+
+
+def test_link_errors(_):
+    """a function that is missing is named with the user's file"""
+    with Appliance(main_dot_c="int appliance(void *k);\nint missing(void);\n"
+                              "int appliance(void *k) { return missing(); }\n") as a:
+        text = a.build(status=1)
+        check("missing" in text and "main.c" in text, text)
+
+
+def test_parameter_checks(_):
+    """values and names of parameters are checked at build and before a run"""
+    with Appliance(main_dot_c=PLAIN) as a:
+        wrong = [("--times", "9", "from 1 to 5"), ("--times", "x", "from 1 to 5"),
+                 ("--loud", "maybe", "yes or no"), ("--pause", "3x", "duration"),
+                 ("--room", "1T", "size"), ("--port", "0", "port"),
+                 ("--color", "red", "--greeting")]
+        for key, value, says in wrong:
+            check(says in a.build(key, value, status=2), f"build {key} {value}")
+        check("twice" in a.build("--times", "1", "--times", "2", status=2), "given twice")
+        for target in ("jail", "vm", "host"):
+            a.build(target=target)
+            for key, value, says in wrong:
+                text = kiln("run", a.image, key, value, status=2)
+                check(key[2:] in text, f"run {key} {value} on {target}: {text}")
+
+
+def test_fixed_parameters(_):
+    """a parameter fixed at build is folded into the code and refused at run"""
+    with Appliance(main_dot_c=PLAIN) as a:
+        a.build(target="host")
+        check_equal(kiln("run", a.image, "--times", "2", "--loud", "yes"), "hello!\nhello!\n",
+                    "open parameters")
+        kiln("run", a.image, "--port", "81", status=3)
+        settings = ["--greeting", 'a "b" ?? \\n', "--times", "2", "--loud", "yes",
+                    "--pause", "3s", "--room", "64K", "--port", "81"]
+        a.build(*settings, target="host")
+        check_equal(kiln("run", a.image, status=3), 'a "b" ?? \\n!\n' * 2, "fixed parameters")
+        text = kiln("run", a.image, "--times", "3", status=2)
+        check("fixed" in text and "times" in text, text)
+        a.build(*settings)
+        state = os.path.join(ROOT, "build/appliance/mine/jail/fixed/main.c.o")
+        symbols = run("nm", state).stdout
+        check(not re.search(r" [bBdD] (times|loud|port|greeting)$", symbols, re.M),
+              f"a fixed parameter is still a variable:\n{symbols}")
+
+
+def test_fixed_options(_):
+    """an option of a library is fixed the same way"""
+    with Appliance(main_dot_c=PLAIN) as a:
+        a.build("--log", "debug", target="host")
+        text = kiln("run", a.image, "--log", "info", status=2)
+        check("fixed" in text, text)
+        check("log" in kiln("info", a.image), "the manifest names it")
+
+
+def test_rebuild(_):
+    """a second build compiles nothing, a changed file is compiled, twice gives the same bytes"""
+    with Appliance(main_dot_c=PLAIN, other_dot_c="int other;\n", own_dot_h="") as a:
+        a.build()
+        first = a.bytes()
+        state = os.path.join(ROOT, "build/appliance/mine/jail")
+        objects = {n: os.stat(os.path.join(state, n)).st_mtime_ns
+                   for n in os.listdir(state) if n.endswith(".o")}
+        a.build()
+        for name, made in objects.items():
+            check_equal(os.stat(os.path.join(state, name)).st_mtime_ns, made, f"{name} made")
+        a.write("other.c", '#include "own.h"\nint other = 1;\n')
+        a.build()
+        check(os.stat(f"{state}/other.c.o").st_mtime_ns > objects["other.c.o"], "other.c")
+        check_equal(os.stat(f"{state}/main.c.o").st_mtime_ns, objects["main.c.o"], "main.c")
+        made = os.stat(f"{state}/other.c.o").st_mtime_ns
+        a.write("own.h", "/* changed */\n")
+        a.build()
+        check(os.stat(f"{state}/other.c.o").st_mtime_ns > made, "the header's user")
+        a.write("other.c", "int other;\n")
+        shutil.rmtree(state)
+        a.build()
+        check(a.bytes() == first, "the image built anew differs")
+
+
+def test_reproducible_elsewhere(_):
+    """the same appliance in another folder gives the same bytes"""
+    with Appliance(main_dot_c=PLAIN, things__a="x") as a:
+        a.build(target="vm")
+        first = a.bytes()
+        moved = os.path.join(a.top, "deeper")
+        os.makedirs(moved)
+        a.folder = shutil.move(a.folder, moved)
+        shutil.rmtree(os.path.join(ROOT, "build/appliance/mine"))
+        a.build(target="vm", cwd=moved)
+        check(a.bytes() == first, "the images differ")
+
+
+def test_layout_seed(_):
+    """the layout seed shuffles the functions, and stands in the manifest"""
+    with Appliance(main_dot_c=PLAIN) as a:
+        images = {}
+        for seed in ("0", "1", "2"):
+            a.build("--layout-seed", seed)
+            images[seed] = a.bytes()
+            check(f"layout seed {seed}\n" in kiln("info", a.image), "the seed in the manifest")
+        check(len(set(images.values())) == 3, "different seeds give different images")
+        a.build("--layout-seed", "1")
+        check(a.bytes() == images["1"], "the same seed gives the same image")
+
+
+def test_embed(_):
+    """a folder is embedded with odd names, sorted, without hidden files"""
+    with Appliance(main_dot_c=WITH_FOLDER) as a:
+        for name in ("z", "a b", 'quote"and\\', "ünïcode", "sub/x", "a", ".hidden",
+                     ".git/config", ".well-known/y", "empty"):
+            a.write(f"things/{name}", "" if name == "empty" else name)
+        a.build(target="host")
+        lines = kiln("run", a.image).splitlines()
+        expected = [".well-known/y", "a", "a b", "empty", 'quote"and\\', "sub/x", "z",
+                    "ünïcode"]
+        check_equal([line.rpartition(":")[0] for line in lines], expected, "paths")
+        check_equal(lines[3], "empty:0", "an empty file")
+
+
+def test_embed_changes(_):
+    """a changed file is embedded anew, and --NAME FOLDER embeds another folder"""
+    with Appliance(main_dot_c=WITH_FOLDER, things__a="1") as a:
+        a.build(target="host")
+        check_equal(kiln("run", a.image), "a:1\n", "at first")
+        a.write("things/a", "22")
+        a.build(target="host")
+        check_equal(kiln("run", a.image), "a:2\n", "changed")
+        os.makedirs(os.path.join(a.top, "others"))
+        with open(os.path.join(a.top, "others/b"), "w") as file:
+            file.write("333")
+        a.build("--things", os.path.join(a.top, "others"), target="host")
+        check_equal(kiln("run", a.image), "b:3\n", "another folder")
+
+
+def test_embed_failures(_):
+    """what cannot be embedded is named"""
+    with Appliance(main_dot_c=WITH_FOLDER) as a:
+        check("--things FOLDER" in a.build(status=1), "a folder that is missing")
+        a.write("things/sub/a", "1")
+        loop = os.path.join(a.folder, "things/sub/loop")
+        os.symlink("..", loop)
+        check("leads back" in a.build(status=1), "a loop of links")
+        os.unlink(loop)
+        os.symlink("nowhere", loop)
+        check("nowhere?" in a.build(status=1), "a dangling link")
+        os.unlink(loop)
+        os.mkfifo(loop)
+        check("neither a file nor a folder" in a.build(status=1), "a pipe")
+        os.unlink(loop)
+        a.write("things/new\nline", "1")
+        check("control character" in a.build(status=1), "a control character in a name")
+
+
+def test_new(_):
+    """kiln new makes an appliance that builds for every target"""
+    with Appliance() as a:
+        kiln("new", a.folder)
+        for target in ("host", "jail", "vm"):
+            a.build(target=target)
+        check("site/index.html" in kiln("new", a.folder + "2"), "what it says")
+
+
+def test_shell_command(_):
+    """./kiln works from any folder, through a link, and adds little"""
+    with Appliance() as a:
+        link = os.path.join(a.top, "kiln")
+        os.symlink(os.path.join(ROOT, "kiln"), link)
+        done = run(link, "--version", cwd=a.top)
+        check_equal(done.stderr, "", "nothing to say when all is built")
+
+
+def test_interrupted_build(_):
+    """an interrupted build leaves no half image"""
+    with Appliance(main_dot_c=WITH_FOLDER, things__a="1") as a:
+        process = Process(KILN, "build", a.folder, "-t", "jail", "-o", a.image)
+        process.stop()
+        check(not os.path.exists(a.image) or a.bytes()[:4] == b"\x7fELF", "the image")
+        process.kill()
+        a.build()

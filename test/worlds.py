@@ -1,0 +1,170 @@
+"""The worlds in which the end-to-end tests run an appliance: host, jail, KVM and QEMU.
+
+Each instance has a network namespace of its own, from which the test's clients reach it at
+ADDRESS. A sealed image has a tap there, a host image a veth to a second namespace.
+"""
+
+import os
+import socket
+
+import harness
+from harness import (KILN, ROOT, WORK, Failed, Netns, Process, Skip, need_root, run,
+                     wait_for)
+
+ADDRESS = "10.7.0.2"
+CLIENT = "10.7.0.1"
+TAP = "kiln0"
+
+
+class Instance:
+    """A running appliance."""
+
+    def __init__(self, world, process, net, others):
+        self.world = world
+        self.process = process
+        self.net = net
+        self._others = others
+
+    @property
+    def url(self):
+        return f"http://{ADDRESS}"
+
+    def curl(self, *arguments, **options):
+        with self.net:
+            return run("curl", "-sS", "--max-time", "60", *arguments, **options)
+
+    def fetch(self, path, *arguments):
+        """The body of a response that must be a success."""
+        return self.curl("--fail", "--path-as-is", *arguments, self.url + path,
+                         text=False).stdout
+
+    def answers(self, port=80):
+        """True if a TCP connection to the port succeeds."""
+        with self.net:
+            try:
+                connect(port, 1.0).close()
+                return True
+            except OSError:
+                return False
+
+    def wait_up(self, port=80, seconds=20.0):
+        def ready():
+            self.process.check_alive()
+            return self.answers(port)
+        wait_for(ready, f"port {port} open", seconds, 0.02)
+        return self
+
+    def stop(self):
+        """Ctrl-C; the appliance must have lived until then, and must end with status 0."""
+        self.process.check_alive()
+        status = self.process.stop()
+        self.close()
+        if status != 0:
+            raise Failed(f"after Ctrl-C: {harness.describe(status)}")
+
+    def close(self):
+        """Ends it; the log is kept in Process.running until it has been shown."""
+        self.process.end()
+        for netns in [self.net] + self._others:
+            netns.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None and not self.process.stopped:
+            self.stop()
+        else:
+            self.close()
+
+
+def connect(port=80, timeout=10.0):
+    """A TCP connection to the appliance, from within its namespace."""
+    return socket.create_connection((ADDRESS, port), timeout)
+
+
+class World:
+    def __init__(self, name, target, monitor=None, slow=False):
+        self.name = name
+        self.target = target
+        self.monitor = monitor
+        self.slow = slow  # an emulated processor: smaller loads, longer deadlines
+
+    def need(self):
+        need_root()
+        if self.monitor == "kvm" and not harness.kvm_serves():
+            raise Skip("no /dev/kvm")
+
+    def build(self, appliance, *settings):
+        return build(appliance, self.target, *settings)
+
+    def start(self, image, *settings, address=f"{ADDRESS}/24", memory="16M", net=None,
+              tap=TAP, log="info"):
+        """Runs the image. `net`: a namespace that is prepared already."""
+        self.need()
+        others = []
+        net = net or Netns()
+        options = ["-m", memory, "--log", log, *settings]
+        where = net
+        if self.target == "host":
+            where = Netns()
+            others.append(where)
+            join(net, where)
+        else:
+            options += ["--net", f"tap:{tap}"]
+            if address:
+                options += ["--ip", address, "--gateway", CLIENT]
+        if self.monitor:
+            options += ["--monitor", self.monitor]
+        process = Process(KILN, "run", image, *options, name=f"{self.name}-{image_name(image)}",
+                          netns=where)
+        return Instance(self, process, net, others)
+
+    def start_bare(self, image, *settings):
+        """Runs an image without devices."""
+        self.need()
+        monitor = ["--monitor", self.monitor] if self.monitor else []
+        return Process(KILN, "run", image, *monitor, *settings,
+                       name=f"{self.name}-{image_name(image)}")
+
+
+def join(net, other):
+    """A veth from the clients' namespace to the appliance's."""
+    with net:
+        run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1", "netns",
+            str(other.pid))
+        run("ip", "address", "add", f"{CLIENT}/24", "dev", "veth0")
+        run("ip", "link", "set", "veth0", "up")
+    with other:
+        run("ip", "address", "add", f"{ADDRESS}/24", "dev", "veth1")
+        run("ip", "link", "set", "veth1", "up")
+
+
+WORLDS = [
+    World("host", "host"),
+    World("jail", "jail"),
+    World("kvm", "vm", "kvm"),
+    World("qemu", "vm", "qemu", slow=True),
+]
+
+
+def image_name(image):
+    return os.path.basename(image)
+
+
+_built = {}
+
+
+def build(appliance, target, *settings):
+    """Builds appliance/NAME, or test/image/NAME, once for each set of settings."""
+    key = (appliance, target, settings)
+    if key not in _built:
+        folder = os.path.join(ROOT, "appliance", appliance)
+        if not os.path.isdir(folder):
+            folder = os.path.join(ROOT, "test/image", appliance)
+        suffix = f"-{len(_built)}" if settings else ""
+        image = os.path.join(WORK, f"{appliance}{suffix}.{target}")
+        os.makedirs(WORK, exist_ok=True)
+        run(KILN, "build", folder, "-t", target, "-o", image, *settings, timeout=300)
+        _built[key] = image
+    return _built[key]
