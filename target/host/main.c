@@ -1,0 +1,205 @@
+/*
+ * An appliance as a program of the host: the command line becomes struct kiln_boot.
+ *
+ * What is not an option of this file is one of the appliance or of a library; kiln_start
+ * checks those against what was declared.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <kiln/abi/param.h>
+#include "../manifest.h"
+#include "host.h"
+
+KILN_NOTE(kiln_note_target_host, KILN_NOTE_TARGET, kiln_note_target, KILN_ABI_VERSION,
+          KILN_TARGET_HOST);
+
+enum { USAGE = 2 };
+#define DEFAULT_MEMORY ((uint64_t)64 << 20)
+
+static void usage(FILE *out, const char *program)
+{
+	const struct kiln_note_param *param;
+	const struct kiln_note_device *device;
+
+	fprintf(
+	    out,
+	    "usage: %s [--memory SIZE] [--disk NAME=FILE]... [--PARAMETER VALUE]...\n\n"
+	    "  --memory SIZE       memory of the appliance, such as 8M (64M)\n",
+	    program);
+	for (unsigned i = 0; (device = manifest_device(i)); i++) {
+		if (device->type == KILN_DEVICE_BLOCK)
+			fprintf(out, "  --disk %s=FILE  %s\n", device->name,
+			        device->help);
+	}
+	for (unsigned i = 0; (param = manifest_param(i)); i++)
+		fprintf(out, "  --%-17s %s (%s)\n", param->name, param->help,
+		        *param->value ? param->value : "none");
+}
+
+/* The command line, taken apart; all of it ends with the program. */
+struct arguments {
+	const char *program;
+	char *options; /* "key=value" texts behind each other, as in struct kiln_boot */
+	size_t options_size;
+	uint64_t memory;
+};
+
+__attribute__((format(printf, 2, 3))) static _Noreturn void refuse(
+    const struct arguments *arguments, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "%s: ", arguments->program);
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "; see --help\n");
+	va_end(args);
+	exit(USAGE);
+}
+
+static void add_disk(struct host *host, const struct arguments *arguments,
+                     const char *value)
+{
+	const char *path = strchr(value, '=');
+	const struct kiln_note_device *device;
+
+	if (!path || path == value || !path[1])
+		refuse(arguments, "--disk takes NAME=FILE, not '%s'", value);
+	for (unsigned i = 0; (device = manifest_device(i)); i++) {
+		if (device->type == KILN_DEVICE_BLOCK &&
+		    strlen(device->name) == (size_t)(path - value) &&
+		    memcmp(device->name, value, (size_t)(path - value)) == 0)
+			break;
+	}
+	if (!device)
+		refuse(arguments, "this appliance has no disk '%.*s'",
+		       (int)(path - value), value);
+	if (!host_disk_add(host, value, (size_t)(path - value), path + 1))
+		refuse(arguments, "--disk %s: no memory", value);
+}
+
+static void add_option(struct arguments *arguments, const char *key, size_t key_length,
+                       const char *value)
+{
+	char *text = arguments->options + arguments->options_size;
+
+	arguments->options_size +=
+	    (size_t)sprintf(text, "%.*s=%s", (int)key_length, key, value) + 1;
+}
+
+/* One "--key value" or "--key=value". */
+static void apply(struct host *host, struct arguments *arguments, const char *key,
+                  size_t key_length, const char *value)
+{
+	const char *end = key + key_length;
+
+	if (param_is(key, end, "disk")) {
+		add_disk(host, arguments, value);
+	} else if (param_is(key, end, "memory")) {
+		if (!param_parse(KILN_PARAM_TYPE_SIZE, 0, UINT64_MAX, value,
+		                 strlen(value), &arguments->memory) ||
+		    arguments->memory < 65536 || arguments->memory > (uint64_t)1 << 40)
+			refuse(arguments, "--memory takes a size such as 8M, not '%s'",
+			       value);
+	} else {
+		add_option(arguments, key, key_length, value);
+	}
+}
+
+static void parse(struct host *host, struct arguments *arguments, int argc, char **argv)
+{
+	size_t room = 1;
+
+	for (int i = 1; i < argc; i++)
+		room += strlen(argv[i]) + 2;
+	arguments->options = malloc(room);
+	if (!arguments->options)
+		refuse(arguments, "no memory");
+	for (int i = 1; i < argc; i++) {
+		const char *key = strncmp(argv[i], "--", 2) == 0 ? argv[i] + 2 : "";
+		size_t length = strcspn(key, "=");
+
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			usage(stdout, arguments->program);
+			exit(0);
+		}
+		if (strcmp(argv[i], "-m") == 0) {
+			key = "memory";
+			length = 6;
+		} else if (length == 0) {
+			refuse(arguments, "'%s' is no option", argv[i]);
+		} else if (key[length] == '=') {
+			apply(host, arguments, key, length, key + length + 1);
+			continue;
+		}
+		if (++i == argc)
+			refuse(arguments, "--%s needs a value", key);
+		apply(host, arguments, key, length, argv[i]);
+	}
+}
+
+static bool fill_boot(struct kiln_boot *boot, const struct arguments *arguments)
+{
+	void *memory = mmap(NULL, arguments->memory, PROT_READ | PROT_WRITE,
+	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return false;
+	boot->magic = KILN_BOOT_MAGIC;
+	boot->abi = KILN_ABI_VERSION;
+	boot->size = sizeof(*boot);
+	boot->memory = (uint64_t)(uintptr_t)memory;
+	boot->memory_size = arguments->memory;
+	boot->options = (uint64_t)(uintptr_t)arguments->options;
+	boot->options_size = arguments->options_size;
+	boot->clock_gettime = (uint64_t)(uintptr_t)clock_gettime;
+	boot->console = boot->stop = -1;
+	return getrandom(boot->seed, sizeof(boot->seed), 0) == sizeof(boot->seed);
+}
+
+/* As many connections as the host allows, not as many as it starts a shell with. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* The loop exists from here on. */
+static int run(struct kiln *k)
+{
+	loop_add(&k->loop, &host_of(k)->source);
+	return appliance(k);
+}
+
+int main(int argc, char **argv)
+{
+	static struct host host;
+	struct arguments arguments = {.program = argc ? argv[0] : "appliance",
+	                              .memory = DEFAULT_MEMORY};
+	int status;
+
+	if (!host_init(&host)) {
+		fprintf(stderr, "%s: cannot start: %s\n", arguments.program,
+		        strerror(errno));
+		return 1;
+	}
+	parse(&host, &arguments, argc, argv);
+	raise_file_limit();
+	if (!fill_boot(&host.boot, &arguments))
+		refuse(&arguments, "no memory for --memory");
+	status = kiln_start_with(&host.kiln, run);
+	host_end(&host);
+	munmap((void *)(uintptr_t)host.boot.memory, host.boot.memory_size);
+	free(arguments.options);
+	return status;
+}

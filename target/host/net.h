@@ -1,0 +1,38 @@
+/*
+ * Shared by the host's transports: the address to bind to, and addresses as sockets know
+ * them.
+ */
+#ifndef HOST_NET_H
+#define HOST_NET_H
+
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <kiln/net.h>
+#include "host.h"
+
+struct net {
+	struct host_hook hook; /* frees this */
+	struct host *host;
+	struct ip4_addr bind;
+	struct ip4_addr address;
+};
+
+union host_sockaddr {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* Returns the length for connect or sendto. */
+socklen_t host_sockaddr_of(union host_sockaddr *out, const struct endpoint *endpoint);
+struct endpoint host_endpoint_of(const union host_sockaddr *address);
+struct ip_addr host_ip4(struct in_addr address);
+
+/* Where sockets of this net are bound. */
+struct endpoint host_bind_endpoint(const struct net *net, uint16_t port);
+
+/* A bind or a connect failed. Ends the program if the port is not ours to take: no error
+ * value could say what to do about it. */
+enum kiln_error host_bind_error(struct net *net, uint16_t port);
+
+#endif

@@ -1,0 +1,224 @@
+/*
+ * <kiln/udp.h> over the host's sockets. Datagrams are received in batches into buffers
+ * that all sockets share, and sent one by one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <kiln/udp.h>
+#include "net.h"
+
+KILN_LIBRARY(udp, "0.1");
+
+enum { BATCH = 16, DATAGRAM = 65536, CONTROL = 64, PAYLOAD_MOST = 65507 };
+
+struct udp {
+	struct host_hook hook;
+	struct net *net;
+	struct list sockets;
+	struct list
+	    closed; /* freed at the iteration's end: a callback may be on the stack */
+	uint8_t (*buffers)[DATAGRAM];
+};
+
+struct udp_socket {
+	struct host_file file;
+	struct list node;
+	struct udp *udp;
+	uint16_t port;
+	bool dead;
+	void (*receive)(struct udp_socket *socket, const struct udp_datagram *datagram,
+	                void *context);
+	void *context;
+};
+
+/* ---- receiving ---- */
+
+struct batch {
+	struct mmsghdr messages[BATCH];
+	struct iovec vectors[BATCH];
+	union host_sockaddr from[BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL];
+};
+
+static void batch_init(struct batch *batch, struct udp *udp)
+{
+	for (unsigned i = 0; i < BATCH; i++) {
+		batch->vectors[i] = (struct iovec){udp->buffers[i], DATAGRAM};
+		batch->messages[i].msg_hdr = (struct msghdr){
+		    .msg_name = &batch->from[i],
+		    .msg_namelen = sizeof(batch->from[i]),
+		    .msg_iov = &batch->vectors[i],
+		    .msg_iovlen = 1,
+		    .msg_control = batch->control[i],
+		    .msg_controllen = CONTROL,
+		};
+	}
+}
+
+/* The address that the datagram was sent to (IP_PKTINFO, see ip(7)). */
+static struct ip_addr destination(struct msghdr *message, const struct udp *udp)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		struct in_pktinfo info;
+		if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO)
+			continue;
+		memcpy(&info, CMSG_DATA(c), sizeof(info));
+		return host_ip4(info.ipi_addr);
+	}
+	return ip_from4(udp->net->address);
+}
+
+static void socket_ready(struct host_file *file, uint32_t events)
+{
+	struct udp_socket *socket = kiln_container(file, struct udp_socket, file);
+	struct udp *udp = socket->udp;
+	struct batch batch;
+	int count;
+
+	batch_init(&batch, udp);
+	count = recvmmsg(file->fd, batch.messages, BATCH, 0, NULL);
+	for (int i = 0; i < count && !socket->dead; i++) {
+		struct udp_datagram datagram = {
+		    .from = host_endpoint_of(&batch.from[i]),
+		    .to = {destination(&batch.messages[i].msg_hdr, udp), socket->port},
+		    .payload = slice_of(udp->buffers[i], batch.messages[i].msg_len),
+		};
+		socket->receive(socket, &datagram, socket->context);
+	}
+	/* Until the kernel says that there is no more; an error of an earlier datagram
+	 * that was sent (ICMP) does not say so. */
+	if (!socket->dead && (count > 0 || (errno != EAGAIN && errno != EWOULDBLOCK)))
+		host_again(udp->net->host, file);
+}
+
+/* ---- opening and closing ---- */
+
+static void udp_flush(struct host_hook *hook)
+{
+	struct udp *udp = kiln_container(hook, struct udp, hook);
+	struct list *node;
+
+	while ((node = list_pop(&udp->closed)))
+		free(kiln_container(node, struct udp_socket, node));
+}
+
+static void udp_end(struct host_hook *hook)
+{
+	struct udp *udp = kiln_container(hook, struct udp, hook);
+
+	while (!list_empty(&udp->sockets))
+		udp_close(kiln_container(udp->sockets.next, struct udp_socket, node));
+	udp_flush(hook);
+	free(udp->buffers);
+	free(udp);
+}
+
+struct udp *udp_new(struct net *net)
+{
+	struct kiln *k = &net->host->kiln;
+	struct udp *udp = host_alloc(k, sizeof(*udp));
+
+	udp->net = net;
+	udp->buffers = host_alloc(k, BATCH * sizeof(*udp->buffers));
+	list_init(&udp->sockets);
+	list_init(&udp->closed);
+	udp->hook.flush = udp_flush;
+	udp->hook.end = udp_end;
+	host_hook_add(net->host, &udp->hook);
+	return udp;
+}
+
+/* A bound socket and the port that it got; -1: errno says why. */
+static int open_socket(const struct net *net, uint16_t *port)
+{
+	struct endpoint at = host_bind_endpoint(net, *port);
+	union host_sockaddr address;
+	socklen_t size = host_sockaddr_of(&address, &at);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+	if (bind(fd, &address.any, size) != 0 ||
+	    getsockname(fd, &address.any, &size) != 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	*port = host_endpoint_of(&address).port;
+	return fd;
+}
+
+enum kiln_error udp_bind(struct udp *udp, uint16_t port,
+                         void (*receive)(struct udp_socket *socket,
+                                         const struct udp_datagram *datagram,
+                                         void *context),
+                         void *context, struct udp_socket **socket)
+{
+	struct udp_socket *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return KILN_ERR_MEMORY;
+	s->file.fd = open_socket(udp->net, &port);
+	if (s->file.fd < 0) {
+		free(s);
+		return host_bind_error(udp->net, port);
+	}
+	s->udp = udp;
+	s->port = port;
+	s->receive = receive;
+	s->context = context;
+	s->file.ready = socket_ready;
+	list_init(&s->node);
+	if (!host_watch(udp->net->host, &s->file)) {
+		close(s->file.fd);
+		free(s);
+		return KILN_ERR_MEMORY;
+	}
+	list_append(&udp->sockets, &s->node);
+	*socket = s;
+	return KILN_OK;
+}
+
+uint16_t udp_port(const struct udp_socket *socket)
+{
+	return socket->port;
+}
+
+void udp_close(struct udp_socket *socket)
+{
+	socket->dead = true;
+	host_file_close(&socket->file);
+	list_remove(&socket->node);
+	list_append(&socket->udp->closed, &socket->node);
+}
+
+/* ---- sending ---- */
+
+enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
+                         struct slice payload)
+{
+	union host_sockaddr address;
+	socklen_t size = host_sockaddr_of(&address, to);
+
+	if (payload.len > PAYLOAD_MOST)
+		return KILN_ERR_TOO_LARGE;
+	if (sendto(socket->file.fd, payload.data, payload.len, MSG_NOSIGNAL, &address.any,
+	           size) >= 0)
+		return KILN_OK;
+	switch (errno) {
+	case EAGAIN:
+	case ENOBUFS:
+		return KILN_ERR_FULL;
+	case ENOMEM:
+		return KILN_ERR_MEMORY;
+	case EMSGSIZE:
+		return KILN_ERR_TOO_LARGE;
+	default:
+		return KILN_ERR_UNREACHABLE;
+	}
+}

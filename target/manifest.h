@@ -1,0 +1,82 @@
+/*
+ * The running program's own manifest, for the targets that are programs of the host
+ * (host, sim): its notes lie in memory, in the segments that the ELF headers call
+ * PT_NOTE.
+ */
+#ifndef TARGET_MANIFEST_H
+#define TARGET_MANIFEST_H
+
+#include <elf.h>
+#include <link.h>
+#include <stddef.h>
+#include <string.h>
+#include <kiln/abi/manifest.h>
+
+struct manifest_walk {
+	uint32_t type;
+	size_t size;    /* of the descriptor */
+	unsigned index; /* so many more to pass over */
+	const void *found;
+};
+
+/* One note segment. Its notes are the linker's work: sizes are trusted to lie within it.
+ */
+static inline void manifest_walk_segment(struct manifest_walk *walk, const uint8_t *at,
+                                         size_t size)
+{
+	const uint8_t *end = at + size;
+
+	while (!walk->found && (size_t)(end - at) >= sizeof(struct kiln_note_header)) {
+		struct kiln_note_header header;
+		size_t name_size, length;
+
+		memcpy(&header, at, sizeof(header));
+		name_size = (header.name_size + 3u) & ~3u;
+		length = 12 + name_size + ((header.desc_size + 3u) & ~3u);
+		if (header.type == walk->type && header.desc_size == walk->size &&
+		    header.name_size == sizeof(KILN_NOTE_OWNER) &&
+		    memcmp(header.name, KILN_NOTE_OWNER, sizeof(KILN_NOTE_OWNER)) == 0 &&
+		    walk->index-- == 0)
+			walk->found = at + sizeof(header);
+		if (length > (size_t)(end - at))
+			return;
+		at += length;
+	}
+}
+
+static inline int manifest_walk_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct manifest_walk *walk = arg;
+
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		if (segment->p_type == PT_NOTE && segment->p_align <= 4)
+			manifest_walk_segment(
+			    walk,
+			    (const uint8_t *)(uintptr_t)(info->dlpi_addr +
+			                                 segment->p_vaddr),
+			    segment->p_memsz);
+	}
+	return 1; /* the program comes first; no other object has a manifest */
+}
+
+/* The index-th note of the type, as the struct of that size; NULL behind the last. */
+static inline const void *manifest_note(uint32_t type, size_t size, unsigned index)
+{
+	struct manifest_walk walk = {.type = type, .size = size, .index = index};
+
+	dl_iterate_phdr(manifest_walk_object, &walk);
+	return walk.found;
+}
+
+static inline const struct kiln_note_param *manifest_param(unsigned index)
+{
+	return manifest_note(KILN_NOTE_PARAM, sizeof(struct kiln_note_param), index);
+}
+
+static inline const struct kiln_note_device *manifest_device(unsigned index)
+{
+	return manifest_note(KILN_NOTE_DEVICE, sizeof(struct kiln_note_device), index);
+}
+
+#endif
