@@ -18,7 +18,7 @@
  * the shorter it is the less an unfinished datagram costs (RFC 4963, 8191 ms to 30 s). */
 #define FRAGMENT_LIFETIME KILN_SECONDS(30)
 enum { FRAGMENT_FIRST_MIN = 16 }; /* RFC 1858: the ports and flags are in the first one */
-enum { PAGES_MIN = FRAGMENT_PAGES + 8, PAGES_MAX = 2048 };
+enum { PAGES_MIN = FRAGMENT_PAGES + 4, PAGES_MAX = 2048 };
 enum { DATAGRAMS_MIN = 8, DATAGRAMS_MAX = 64 };
 #define ECN_BIT(ecn) (1u << (ecn))
 
@@ -27,8 +27,8 @@ void fragment_init(struct net *net)
 	struct fragments *f = &net->fragments;
 	struct kiln *k = net->kiln;
 	size_t memory = (size_t)(k->arena.end - k->arena.start);
-	/* A thirty-second of the memory, and at least the largest datagram. */
-	size_t pages = KILN_MIN(memory / 32 / FRAGMENT_PAGE, PAGES_MAX);
+	/* A sixty-fourth of the memory, and at least the largest datagram. */
+	size_t pages = KILN_MIN(memory / 64 / FRAGMENT_PAGE, PAGES_MAX);
 	size_t datagrams = KILN_MIN(memory / (512u << 10), DATAGRAMS_MAX);
 
 	pages = KILN_MAX(pages, PAGES_MIN);
