@@ -1,0 +1,161 @@
+/*
+ * The seccomp filter (Documentation/userspace-api/seccomp_filter.rst), in classic BPF by
+ * hand: it knows addresses and descriptors that are found at start, and must be small,
+ * because the kernel runs it at every call of the image. The calls of the fast path come
+ * first.
+ *
+ * Descriptors and counts are 32 bits to the kernel, so their upper halves are not looked at.
+ */
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include "jail.h"
+
+enum {
+	NUMBER = offsetof(struct seccomp_data, nr),
+	ARCHITECTURE = offsetof(struct seccomp_data, arch),
+	ADDRESS = offsetof(struct seccomp_data, instruction_pointer),
+	ARGUMENTS = offsetof(struct seccomp_data, args),
+};
+#define ARGUMENT(n) ((uint32_t)(ARGUMENTS + 8 * (n)))
+
+static void emit(struct filter *f, uint16_t code, uint32_t k, unsigned yes, unsigned no)
+{
+	f->code[f->length++] = (struct sock_filter){code, (uint8_t)yes, (uint8_t)no, k};
+}
+
+static void load(struct filter *f, uint32_t offset)
+{
+	emit(f, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
+}
+
+/* Skips `yes` or `no` instructions. */
+static void if_equal(struct filter *f, uint32_t k, unsigned yes, unsigned no)
+{
+	emit(f, BPF_JMP | BPF_JEQ | BPF_K, k, yes, no);
+}
+
+static void if_less(struct filter *f, uint32_t k, unsigned yes, unsigned no)
+{
+	emit(f, BPF_JMP | BPF_JGE | BPF_K, k, no, yes);
+}
+
+static void allow(struct filter *f)
+{
+	emit(f, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+}
+
+static void refuse(struct filter *f)
+{
+	emit(f, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+}
+
+/* The call, if its first argument is one of these descriptors. */
+static void allow_on(struct filter *f, uint32_t number, const int *fds, unsigned count)
+{
+	if (count == 0)
+		return;
+	if_equal(f, number, 0, count + 3);
+	load(f, ARGUMENT(0));
+	for (unsigned i = 0; i < count; i++)
+		if_equal(f, (uint32_t)fds[i], count - i, 0);
+	refuse(f);
+	allow(f);
+}
+
+/* ppoll() of at most `most` descriptors, without a signal mask. */
+static void allow_wait(struct filter *f, uint32_t most)
+{
+	if_equal(f, SYS_ppoll, 0, 8);
+	load(f, ARGUMENT(1));
+	if_less(f, most + 1, 0, 4);
+	load(f, ARGUMENT(3));
+	if_equal(f, 0, 0, 2);
+	load(f, ARGUMENT(3) + 4);
+	if_equal(f, 0, 1, 0);
+	refuse(f);
+	allow(f);
+}
+
+/* clock_gettime() of the wall or the monotonic clock. */
+static void allow_clock(struct filter *f)
+{
+	if_equal(f, SYS_clock_gettime, 0, 4);
+	load(f, ARGUMENT(0));
+	if_less(f, CLOCK_MONOTONIC + 1, 1, 0);
+	refuse(f);
+	allow(f);
+}
+
+/* Goes on behind this only for calls from the gate. From the vDSO, which makes a system call
+ * where the hardware's clock is of no use, there is but one. */
+static void check_address(struct filter *f, const struct vdso *vdso, uint64_t gate_return)
+{
+	bool clock = vdso->code.size != 0;
+
+	load(f, ADDRESS + 4);
+	if_equal(f, (uint32_t)(gate_return >> 32), 0, 2);
+	load(f, ADDRESS);
+	if_equal(f, (uint32_t)gate_return, clock ? 11 : 1, 0);
+	if (clock) {
+		load(f, ADDRESS + 4);
+		if_equal(f, (uint32_t)(vdso->code.start >> 32), 0, 7);
+		load(f, ADDRESS);
+		if_less(f, (uint32_t)vdso->code.start, 5, 0);
+		if_less(f, (uint32_t)(vdso->code.start + vdso->code.size), 0, 4);
+		load(f, NUMBER);
+		if_equal(f, SYS_clock_gettime, 0, 2);
+		load(f, ARGUMENT(0));
+		if_less(f, CLOCK_MONOTONIC + 1, 1, 0);
+	}
+	refuse(f);
+	if (clock)
+		allow(f);
+}
+
+struct descriptors {
+	int fds[KILN_BOOT_DEVICES];
+	unsigned count;
+};
+
+static struct descriptors devices(const struct kiln_boot *boot, uint32_t type,
+				  bool writable)
+{
+	struct descriptors d = {.count = 0};
+
+	for (uint32_t i = 0; i < boot->device_count; i++) {
+		const struct kiln_boot_device *device = &boot->devices[i];
+		bool read_only = type == KILN_DEVICE_BLOCK && device->features & 1;
+		if (device->type == type && !(writable && read_only))
+			d.fds[d.count++] = device->handle;
+	}
+	return d;
+}
+
+void filter_make(struct filter *f, const struct kiln_boot *boot, const struct vdso *vdso,
+		 uint64_t gate_return)
+{
+	struct descriptors nets = devices(boot, KILN_DEVICE_NET, true);
+	struct descriptors disks = devices(boot, KILN_DEVICE_BLOCK, false);
+	struct descriptors writable = devices(boot, KILN_DEVICE_BLOCK, true);
+
+	f->length = 0;
+	load(f, ARCHITECTURE);
+	if_equal(f, AUDIT_ARCH_X86_64, 1, 0);
+	refuse(f);
+	check_address(f, vdso, gate_return);
+	load(f, NUMBER);
+	allow_on(f, SYS_read, nets.fds, nets.count);
+	allow_on(f, SYS_writev, nets.fds, nets.count);
+	allow_wait(f, boot->device_count + 1);
+	allow_on(f, SYS_pread64, disks.fds, disks.count);
+	allow_on(f, SYS_pwrite64, writable.fds, writable.count);
+	allow_on(f, SYS_fdatasync, writable.fds, writable.count);
+	allow_on(f, SYS_write, &boot->console, 1);
+	if (vdso->code.size == 0)
+		allow_clock(f);
+	if_equal(f, SYS_exit_group, 0, 1);
+	allow(f);
+	refuse(f);
+}

@@ -1,0 +1,94 @@
+/*
+ * Where things lie: every part of the jail is placed on its own, at random over the 47 bits
+ * of user space, so that knowing one address tells nothing of the others.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include "jail.h"
+
+/* Wide enough that no stack frame or index of 16 bits reaches over it. */
+#define GUARD ((uint64_t)64 << 10)
+/* Above where a program's first pages are, below the end of user space. */
+#define LOWEST	((uint64_t)1 << 32)
+#define HIGHEST ((uint64_t)0x7fff00000000)
+
+static uint64_t random_page(const struct monitor_options *o, uint64_t size)
+{
+	uint64_t pages = (HIGHEST - LOWEST - size) / PAGE, random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		monitor_fail(o, "no random numbers: %s", strerror(errno));
+	/* The high bits of a product: without the bias of a remainder. */
+	return LOWEST + PAGE * (uint64_t)((unsigned __int128)random * pages >> 64);
+}
+
+struct range inside(struct range placed)
+{
+	return (struct range){placed.start + GUARD, placed.size - 2 * GUARD};
+}
+
+void protect(const struct monitor_options *o, struct range range, int protection)
+{
+	if (mprotect((void *)(uintptr_t)range.start, range.size, protection) < 0)
+		monitor_fail(o, "cannot protect memory: %s", strerror(errno));
+}
+
+struct range place(const struct monitor_options *o, uint64_t size, const char *what)
+{
+	enum { TRIES = 64 };
+	struct range placed = {0, size + 2 * GUARD};
+
+	for (int i = 0; i < TRIES; i++) {
+		void *wanted = (void *)(uintptr_t)random_page(o, placed.size);
+		void *got = mmap(wanted, placed.size, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+					 MAP_FIXED_NOREPLACE,
+				 -1, 0);
+		if (got == wanted) {
+			placed.start = (uint64_t)(uintptr_t)got;
+			return placed;
+		}
+		if (got == MAP_FAILED && errno != EEXIST)
+			monitor_fail(o, "no room for the %s, %llu KiB: %s", what,
+				     (unsigned long long)(size >> 10), strerror(errno));
+		if (got != MAP_FAILED) /* an old kernel that takes the flag for a hint */
+			munmap(got, placed.size);
+	}
+	monitor_fail(o, "no place for the %s", what);
+}
+
+static struct range segment_range(const struct image_segment *s, uint64_t base)
+{
+	uint64_t start = s->address & ~(uint64_t)(PAGE - 1);
+
+	return (struct range){base + start, page_up(s->address + s->memory_size) - start};
+}
+
+static int segment_protection(const struct image_segment *s)
+{
+	return (s->flags & PF_R ? PROT_READ : 0) | (s->flags & PF_W ? PROT_WRITE : 0) |
+	       (s->flags & PF_X ? PROT_EXEC : 0);
+}
+
+void place_image(const struct monitor_options *o, const struct image *image,
+		 struct range to)
+{
+	char error[256];
+
+	for (unsigned i = 0; i < image->segment_count; i++)
+		protect(o, segment_range(&image->segments[i], to.start),
+			PROT_READ | PROT_WRITE);
+	if (!image_load(image, (void *)(uintptr_t)to.start, to.start, error,
+			sizeof(error)))
+		monitor_fail(o, "%s: %s", o->image, error);
+	for (unsigned i = 0; i < image->segment_count; i++)
+		protect(o, segment_range(&image->segments[i], to.start),
+			segment_protection(&image->segments[i]));
+	if (image->relro_size)
+		protect(o,
+			(struct range){to.start + image->relro_address,
+				       image->relro_size},
+			PROT_READ);
+}
