@@ -7,6 +7,8 @@
     seal         every appliance as a sealed image: sizes, seal, what is linked in
     jail         what the jail holds against an image that tries
     e2e          appliances against Linux's own stack, on host, jail, KVM and QEMU
+
+A suite can be narrowed to one of its files, e2e/web, and e2e to one world, e2e/web@jail.
 """
 
 import glob
@@ -78,8 +80,8 @@ def run_program(results, suite, program):
         results.fail(name, f"planned {planned}, saw {seen} results", harness.tail(done.stdout))
 
 
-def run_programs(results, suite):
-    sources = sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/*.c")))
+def run_programs(results, suite, only):
+    sources = sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/{only or '*'}.c")))
     programs = [f"build/test/{suite}/{os.path.basename(s)[:-2]}" for s in sources]
     built, output = make("-k", *programs)
     for program in programs:
@@ -98,9 +100,9 @@ def load(path):
     return module
 
 
-def run_modules(results, suite):
+def run_modules(results, suite, only, only_world):
     """test/SUITE/*.py. Those of e2e run once in each world of theirs."""
-    for path in sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/*.py"))):
+    for path in sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/{only or '*'}.py"))):
         name = f"{suite}/{os.path.basename(path)[:-3]}"
         try:
             module = load(path)
@@ -109,22 +111,26 @@ def run_modules(results, suite):
             continue
         if hasattr(module, "WORLDS"):
             for world in module.WORLDS:
+                if only_world and world.name != only_world:
+                    continue
                 harness.run_tests(results, f"{name} on {world.name}", module, world)
         else:
             harness.run_tests(results, name, module, None)
 
 
-def run_suite(results, suite):
+def run_suite(results, text):
+    path, _, world = text.partition("@")
+    suite, _, only = path.partition("/")
     if suite in ("unit", "conformance"):
-        run_programs(results, suite)
+        run_programs(results, suite, only)
     else:
-        run_modules(results, suite)
+        run_modules(results, suite, only, world)
 
 
 def main(arguments):
     suites = arguments or SUITES
     for suite in suites:
-        if suite not in SUITES:
+        if suite.partition("@")[0].partition("/")[0] not in SUITES:
             print(f"kiln: there is no suite '{suite}': choose from {' '.join(SUITES)}",
                   file=sys.stderr)
             return 2

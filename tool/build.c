@@ -337,8 +337,11 @@ static struct make_step link_step(struct build *build, const struct words *archi
 	if (build->target->sealed)
 		words_add(command, target);
 	words_add(command, "-Wl,--end-group");
-	if (build->target->sealed)
+	if (build->target->sealed) {
 		flags_add(command, "IMAGE_LIBC");
+		/* What the compiler calls where the processor has no instruction. */
+		words_add(command, "-lgcc");
+	}
 	words_add(command, "-o");
 	words_add(command, step.output);
 	words_add_all(&step.inputs, &build->objects);

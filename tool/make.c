@@ -142,10 +142,10 @@ struct make_step compile_step(const struct build *build, const char *source,
 	/* No path of this machine gets into the image: the same bytes wherever it is
 	 * built. */
 	if (getcwd(here, sizeof(here)))
-		words_add(command, text_format("-ffile-prefix-map=%s=.", here));
-	words_add(command, text_format("-ffile-prefix-map=%s=kiln", kiln_root()));
+		words_add(command, text_format("-fmacro-prefix-map=%s=.", here));
+	words_add(command, text_format("-fmacro-prefix-map=%s=kiln", kiln_root()));
 	words_add(command,
-	          text_format("-ffile-prefix-map=%s=%s", build->folder, build->name));
+	          text_format("-fmacro-prefix-map=%s=%s", build->folder, build->name));
 	if (isatty(STDERR_FILENO))
 		words_add(command, "-fdiagnostics-color=always");
 	words_add(command, "-MMD");

@@ -57,8 +57,8 @@ def test_guestbook(world):
     with world.start(world.build("guestbook")).wait_up() as book:
         before = book.fetch("/")
         check(b"<b>" not in before, "an empty book")
-        book.curl("--fail", "-L", "--data-urlencode", "name=Ada <b>",
-                  "--data-urlencode", "text=Ünïcode & \"quotes\"", book.url + "/")
+        book.curl("--fail", "--data-urlencode", "name=Ada <b>",
+                  "--data-urlencode", "text=Ünïcode & \"quotes\"", book.url + "/sign")
         after = book.fetch("/").decode()
         check("Ada &lt;b&gt;" in after, f"the name is not there: {after}")
         check("Ünïcode &amp; &quot;quotes&quot;" in after, f"the text is not there: {after}")

@@ -28,7 +28,7 @@ def content(path):
 
 
 def start(world, *settings, **options):
-    return world.start(world.build("web"), *settings, **options).wait_up()
+    return world.start(world.build("web", "--site", SITE), *settings, **options).wait_up()
 
 
 def request(connection, method, path, **headers):
@@ -125,7 +125,7 @@ def test_refusals(world):
              (b"GET / HTTP/1.1\r\nHost: k\r\nContent-Length: 1\r\n"
               b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
              (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
-             (b"GET /../../etc/passwd HTTP/1.1\r\nHost: k\r\n\r\n", 404)]
+             (b"GET /../../etc/passwd HTTP/1.1\r\nHost: k\r\n\r\n", 400)]
     with start(world) as web, web.net:
         for text, status in cases:
             with connect() as s:
