@@ -1,0 +1,458 @@
+/*
+ * The image reader against files made by hand: a sound one is read and loaded; every way of
+ * breaking it is refused with a sentence, and nothing outside the file or the memory is
+ * touched (the sanitizers watch; each file is copied to a heap block of its exact size).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "monitor/image.h"
+
+enum { HEADERS = 7, PAGE = 4096 };
+
+/* A file with constants, text and data, as target/jail/image.ld lays them out. */
+struct file {
+	Elf64_Ehdr header;
+	Elf64_Phdr ph[HEADERS];
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_target desc;
+	} target;
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_gate desc;
+	} __attribute__((packed)) gate;
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_device desc;
+	} device;
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_param desc;
+	} __attribute__((packed)) param[2];
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_fixed desc;
+	} fixed;
+	uint8_t notes_end[8];
+	Elf64_Dyn dynamic[4];
+	Elf64_Rela rela[2];
+	uint64_t relocated[2]; /* constants with addresses */
+	uint8_t text[64];
+	uint64_t data[4];
+};
+
+enum { CONSTANTS, TEXT, DATA, NOTE, DYNAMIC, STACK, RELRO };
+enum { GATE = 16 }; /* in the text */
+
+#define NOTE_HEADER(type, desc)                                              \
+	{                                                                    \
+		sizeof(KILN_NOTE_OWNER), sizeof(desc), type, KILN_NOTE_OWNER \
+	}
+#define AT(member) offsetof(struct file, member)
+
+static uint64_t text_address(void)
+{
+	return PAGE + AT(text);
+}
+
+static uint64_t data_address(void)
+{
+	return 2 * PAGE + AT(data);
+}
+
+static Elf64_Phdr load_header(uint32_t flags, uint64_t offset, uint64_t address,
+			      uint64_t size)
+{
+	return (Elf64_Phdr){.p_type = PT_LOAD,
+			    .p_flags = flags,
+			    .p_offset = offset,
+			    .p_vaddr = address,
+			    .p_filesz = size,
+			    .p_memsz = size};
+}
+
+static struct file sound(void)
+{
+	struct file f = {
+		.header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB,
+				       EV_CURRENT},
+			   .e_type = ET_DYN,
+			   .e_machine = EM_X86_64,
+			   .e_phoff = AT(ph),
+			   .e_phentsize = sizeof(Elf64_Phdr),
+			   .e_phnum = HEADERS,
+			   .e_entry = text_address()},
+		.target = {NOTE_HEADER(KILN_NOTE_TARGET, f.target.desc),
+			   {KILN_ABI_VERSION, KILN_TARGET_JAIL}},
+		.gate = {NOTE_HEADER(KILN_NOTE_GATE, f.gate.desc), {GATE, 9}},
+		.device = {NOTE_HEADER(KILN_NOTE_DEVICE, f.device.desc),
+			   {KILN_DEVICE_NET, "net0", "serves"}},
+		.param = {{NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
+			   {KILN_PARAM_TYPE_PORT, 0, 0, 0, "port", "80", "to listen on"}},
+			  {NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
+			   {KILN_PARAM_TYPE_UINT, 0, 2, 9, "count", "3", "how many"}}},
+		.fixed = {NOTE_HEADER(KILN_NOTE_FIXED, f.fixed.desc), {"count", "5", 0}},
+		.dynamic = {{DT_RELA, {.d_ptr = AT(rela)}},
+			    {DT_RELASZ, {.d_val = sizeof(f.rela)}},
+			    {DT_RELAENT, {.d_val = sizeof(Elf64_Rela)}},
+			    {DT_NULL, {0}}},
+		.rela = {{AT(relocated), R_X86_64_RELATIVE, (int64_t)text_address()},
+			 {data_address() + 8, R_X86_64_RELATIVE,
+			  (int64_t)data_address()}},
+		.text = {[GATE + 6] = 0x0f, [GATE + 7] = 0x05},
+		.data = {0x1111},
+	};
+
+	f.ph[CONSTANTS] = load_header(PF_R, 0, 0, AT(text));
+	f.ph[TEXT] = load_header(PF_R | PF_X, AT(text), text_address(), sizeof(f.text));
+	f.ph[DATA] = load_header(PF_R | PF_W, AT(data), data_address(), sizeof(f.data));
+	f.ph[DATA].p_memsz += 100; /* bss */
+	f.ph[NOTE] =
+		load_header(PF_R, AT(target), AT(target), AT(notes_end) - AT(target));
+	f.ph[NOTE].p_type = PT_NOTE;
+	f.ph[DYNAMIC] = load_header(PF_R, AT(dynamic), AT(dynamic), sizeof(f.dynamic));
+	f.ph[DYNAMIC].p_type = PT_DYNAMIC;
+	f.ph[STACK] = (Elf64_Phdr){.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W};
+	f.ph[RELRO] = (Elf64_Phdr){.p_type = PT_NULL};
+	return f;
+}
+
+static char error[256];
+
+/* Parses a copy that ends where the heap block does, and loads it if it parsed. */
+static bool accepts_size(const struct file *f, size_t size, struct image *image)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+	uint8_t *memory = NULL;
+	bool ok;
+
+	memcpy(copy, f, size);
+	memset(error, 0, sizeof(error));
+	ok = image_parse(image, copy, size, error, sizeof(error));
+	if (ok && image->span <= 16 * PAGE) {
+		memory = calloc(1, image->span);
+		ok = image_load(image, memory, 0x7000000000, error, sizeof(error));
+	}
+	assert_true(ok || strlen(error) > 8);
+	free(memory);
+	free(copy);
+	return ok;
+}
+
+static bool accepts(const struct file *f)
+{
+	struct image image;
+
+	return accepts_size(f, sizeof(*f), &image);
+}
+
+#define refused(f, sentence)                          \
+	do {                                          \
+		assert_false(accepts(f));             \
+		assert_string_equal(error, sentence); \
+	} while (0)
+
+static void a_sound_image_is_read(void **state)
+{
+	struct file f = sound();
+	struct image image;
+
+	assert_true(accepts_size(&f, sizeof(f), &image));
+	assert_int_equal(image.segment_count, 3);
+	assert_int_equal(image.span, 3 * PAGE);
+	assert_int_equal(image.entry, text_address());
+	assert_int_equal(image.target.target, KILN_TARGET_JAIL);
+	assert_true(image.has_gate);
+	assert_int_equal(image.gate.offset, GATE);
+	assert_string_equal(image_device(&image, "net0")->help, "serves");
+	assert_string_equal(image_param(&image, "port")->value, "80");
+	assert_null(image_param(&image, "ports"));
+	assert_null(image_device(&image, ""));
+	assert_false(image.param_fixed[0]);
+	assert_true(image.param_fixed[1]);
+	assert_string_equal(image.fixed[0].value, "5");
+	assert_false(image.stack_executable);
+}
+
+static void it_is_loaded_and_relocated(void **state)
+{
+	const uint64_t base = 0x123456789000;
+	struct file f = sound();
+	struct image image;
+	uint64_t word;
+	uint8_t *memory;
+
+	assert_true(image_parse(&image, &f, sizeof(f), error, sizeof(error)));
+	memory = calloc(1, image.span);
+	assert_true(image_load(&image, memory, base, error, sizeof(error)));
+	assert_memory_equal(memory + text_address(), f.text, sizeof(f.text));
+	memcpy(&word, memory + AT(relocated), 8);
+	assert_int_equal(word, base + text_address());
+	memcpy(&word, memory + data_address() + 8, 8);
+	assert_int_equal(word, base + data_address());
+	assert_int_equal(memory[data_address() + sizeof(f.data)], 0);
+	free(memory);
+}
+
+/* A PVH image is linked for a physical address; everything is relative to its lowest page. */
+static void link_addresses_need_not_begin_at_zero(void **state)
+{
+	const uint64_t link = 0x100000;
+	struct file f = sound();
+	struct image image;
+	uint64_t word;
+	uint8_t *memory;
+
+	for (int i = 0; i < HEADERS; i++)
+		f.ph[i].p_vaddr += link;
+	f.header.e_entry += link;
+	f.dynamic[0].d_un.d_ptr += link;
+	for (int i = 0; i < 2; i++) {
+		f.rela[i].r_offset += link;
+		f.rela[i].r_addend += (int64_t)link;
+	}
+	assert_true(image_parse(&image, &f, sizeof(f), error, sizeof(error)));
+	assert_int_equal(image.link_base, link);
+	assert_int_equal(image.entry, text_address());
+	assert_int_equal(image.span, 3 * PAGE);
+	memory = calloc(1, image.span);
+	assert_true(image_load(&image, memory, 0x5000, error, sizeof(error)));
+	memcpy(&word, memory + AT(relocated), 8);
+	assert_int_equal(word, 0x5000 + text_address());
+	free(memory);
+}
+
+static void cut_off_anywhere_it_is_refused(void **state)
+{
+	struct file f = sound();
+	struct image image;
+
+	for (size_t size = 0; size < AT(data) + sizeof(f.data); size++)
+		assert_false(accepts_size(&f, size, &image));
+}
+
+/* Not every change breaks the file; none may break the reader. */
+static void any_byte_may_be_any_value(void **state)
+{
+	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+	struct file f = sound();
+	uint8_t *bytes = (uint8_t *)&f;
+	struct image image;
+
+	for (size_t at = 0; at < AT(text); at++) {
+		uint8_t before = bytes[at];
+		for (size_t i = 0; i < sizeof(values); i++) {
+			bytes[at] = values[i];
+			(void)accepts_size(&f, sizeof(f), &image);
+		}
+		bytes[at] = before;
+	}
+}
+
+static void foreign_files_are_refused(void **state)
+{
+	struct file f = sound();
+
+	f.header.e_ident[0] = 0;
+	refused(&f, "not an ELF file");
+	f = sound();
+	f.header.e_ident[EI_CLASS] = ELFCLASS32;
+	refused(&f, "not for x86-64");
+	f = sound();
+	f.header.e_machine = EM_AARCH64;
+	refused(&f, "not for x86-64");
+	f = sound();
+	f.header.e_type = ET_EXEC;
+	refused(&f, "not a position-independent executable");
+	f = sound();
+	f.header.e_phentsize--;
+	refused(&f, "program headers of an unknown size");
+	f = sound();
+	f.header.e_phoff = UINT64_MAX - 8;
+	refused(&f, "program headers outside the file");
+	f = sound();
+	f.ph[STACK].p_type = PT_INTERP;
+	refused(&f, "it needs a dynamic loader");
+	f = sound();
+	f.ph[STACK].p_type = PT_TLS;
+	refused(&f, "it has thread-local storage");
+}
+
+static void bad_segments_are_refused(void **state)
+{
+	struct file f = sound();
+
+	f.ph[TEXT].p_flags |= PF_W;
+	refused(&f, "a segment is both writable and executable");
+	f = sound();
+	f.ph[DATA].p_vaddr = text_address() + sizeof(f.text);
+	refused(&f, "two segments overlap or share a page");
+	f = sound();
+	f.ph[DATA].p_vaddr = 0;
+	refused(&f, "two segments overlap or share a page");
+	f = sound();
+	f.ph[DATA].p_filesz = f.ph[DATA].p_memsz + 1;
+	refused(&f, "a segment's content lies outside the file");
+	f = sound();
+	f.ph[DATA].p_offset = UINT64_MAX - 15;
+	refused(&f, "a segment's content lies outside the file");
+	f = sound();
+	f.ph[DATA].p_memsz = UINT64_MAX;
+	refused(&f, "a segment lies beyond 4096 MiB");
+	f = sound();
+	f.ph[DATA].p_vaddr = UINT64_MAX - 15;
+	refused(&f, "a segment lies beyond 4096 MiB");
+	f = sound();
+	for (int i = 0; i < 3; i++)
+		f.ph[i].p_type = PT_NULL;
+	refused(&f, "it has nothing to load");
+	f = sound();
+	f.header.e_entry = data_address();
+	refused(&f, "the entry point is not in the text");
+	f = sound();
+	f.ph[RELRO] = f.ph[DATA];
+	f.ph[RELRO].p_type = PT_GNU_RELRO;
+	f.ph[RELRO].p_memsz = 8;
+	refused(&f, "the relocated constants share a page with data");
+	f.ph[RELRO].p_vaddr = 0;
+	refused(&f, "the relocated constants lie outside the data");
+}
+
+static void bad_relocations_are_refused(void **state)
+{
+	struct file f = sound();
+
+	f.rela[0].r_info = R_X86_64_64;
+	refused(&f, "a relocation of type 1, where only relative ones may be");
+	f = sound();
+	f.rela[0].r_offset = text_address();
+	refused(&f, "a relocation lies in the text or outside the image");
+	f = sound();
+	f.rela[0].r_offset = 3 * PAGE - 4;
+	refused(&f, "a relocation lies in the text or outside the image");
+	f = sound();
+	f.rela[0].r_offset = UINT64_MAX - 3;
+	refused(&f, "a relocation lies in the text or outside the image");
+	f = sound();
+	f.rela[0].r_addend = -1;
+	refused(&f, "a relocation points outside the image");
+	f = sound();
+	f.dynamic[0].d_un.d_ptr = text_address();
+	refused(&f, "a relocation of type 0, where only relative ones may be");
+	f = sound();
+	f.dynamic[1].d_un.d_val = UINT64_MAX - 23;
+	refused(&f, "the relocations lie outside the file");
+	f = sound();
+	f.dynamic[1].d_un.d_val--;
+	refused(&f, "the relocations lie outside the file");
+	f = sound();
+	f.dynamic[2].d_un.d_val = 16;
+	refused(&f, "relocations of an unknown size");
+	f = sound();
+	f.dynamic[2].d_tag = DT_NEEDED;
+	refused(&f, "it needs a shared library");
+	f = sound();
+	f.dynamic[2].d_tag = DT_RELR;
+	refused(&f, "it has relocations other than RELA");
+	f = sound();
+	f.dynamic[2].d_tag = DT_TEXTREL;
+	refused(&f, "it relocates its text");
+}
+
+static void bad_notes_are_refused(void **state)
+{
+	struct file f = sound();
+
+	f.target.header.desc_size = 4;
+	refused(&f, "the manifest's note of type 1 has 4 bytes instead of 8");
+	f = sound();
+	f.target.header.desc_size = 0xffffffff;
+	refused(&f, "a note is longer than its section");
+	f = sound();
+	f.target.header.name_size = 0xfffffff0;
+	refused(&f, "a note is longer than its section");
+	f = sound();
+	f.device.header.type = KILN_NOTE_TARGET;
+	refused(&f, "the manifest's note of type 1 has 128 bytes instead of 8");
+	f = sound();
+	f.gate.header.type = 99;
+	refused(&f, "the manifest has a note of unknown type 99");
+	f = sound();
+	memset(f.device.desc.name, 'n', sizeof(f.device.desc.name));
+	refused(&f, "the manifest's note of type 2 has a broken text");
+	f = sound();
+	memcpy(f.device.desc.help, "\033[2J", 5);
+	refused(&f, "the manifest's note of type 2 has a broken text");
+	f = sound();
+	f.device.desc.name[0] = '\0';
+	refused(&f, "the manifest's note of type 2 has a broken text");
+	f = sound();
+	f.device.desc.type = 9;
+	refused(&f, "the manifest's note of type 2 has a broken text");
+	f = sound();
+	f.param[1] = f.param[0];
+	refused(&f, "two parameters are named 'port'");
+	f = sound();
+	memcpy(f.fixed.desc.name, "other", 6);
+	refused(&f, "the build fixed 'other', which is no parameter");
+	f = sound();
+	f.gate.desc.offset = PAGE;
+	refused(&f, "the gate is not in the text");
+	f = sound();
+	f.gate.desc.offset = INT64_MIN;
+	refused(&f, "the gate is not in the text");
+	f = sound();
+	f.gate.desc.size = UINT64_MAX;
+	refused(&f, "the gate is not in the text");
+}
+
+static bool options_fit(const char *a, const char *b)
+{
+	struct file f = sound();
+	const char *options[] = {a, b};
+	struct image image;
+
+	assert_true(image_parse(&image, &f, sizeof(f), error, sizeof(error)));
+	return image_check_options(&image, options, b ? 2 : 1, error, sizeof(error));
+}
+
+static void options_are_checked_by_type(void **state)
+{
+	assert_true(options_fit("port=8080", NULL));
+	assert_false(options_fit("port=0", NULL));
+	assert_string_equal(error, "--port takes a port from 1 to 65535, not '0'");
+	assert_false(options_fit("port", NULL));
+	assert_string_equal(error, "'port' is not of the form key=value");
+	assert_false(options_fit("=1", NULL));
+	assert_false(options_fit("prot=1", NULL));
+	assert_string_equal(error, "no parameter 'prot'");
+	assert_false(options_fit("a-name-longer-than-any-parameter-has=1", NULL));
+	assert_false(options_fit("count=4", NULL));
+	assert_string_equal(error, "--count was fixed when the image was built");
+	assert_false(options_fit("port=1", "port=2"));
+	assert_string_equal(error, "--port is given twice");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sound_image_is_read),
+		cmocka_unit_test(it_is_loaded_and_relocated),
+		cmocka_unit_test(link_addresses_need_not_begin_at_zero),
+		cmocka_unit_test(cut_off_anywhere_it_is_refused),
+		cmocka_unit_test(any_byte_may_be_any_value),
+		cmocka_unit_test(foreign_files_are_refused),
+		cmocka_unit_test(bad_segments_are_refused),
+		cmocka_unit_test(bad_relocations_are_refused),
+		cmocka_unit_test(bad_notes_are_refused),
+		cmocka_unit_test(options_are_checked_by_type),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
