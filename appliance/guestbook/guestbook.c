@@ -3,8 +3,8 @@
  *
  *	kiln run appliance/guestbook --port 80
  *
- * GET / is the page, POST /sign adds an entry and sends the browser back to the page. The
- * newest entries are kept, in a ring of fixed size; when the image stops they are gone.
+ * GET / is the page, POST /sign adds an entry and sends the browser back to it. The newest
+ * entries are kept, in a ring of fixed size, until the image stops.
  */
 #include <kiln/appliance.h>
 #include <kiln/http.h>
@@ -13,8 +13,7 @@ KILN_NET(net0, "serves the guestbook");
 KILN_PARAM_PORT(port, 80, "TCP port to listen on");
 KILN_EMBED(page, "page"); /* what stands above the entries */
 
-/* Sizes in bytes: three for each character that the form allows, and in HTML six for each
- * of these at most (&quot;), and some mark-up. */
+/* In bytes: three for a character of the form, six for each of these in HTML (&quot;). */
 enum { ENTRIES = 100, NAME_SIZE = 3 * 20, TEXT_SIZE = 3 * 160 };
 enum { ITEM_SIZE = 6 * (NAME_SIZE + TEXT_SIZE) + 64 };
 
