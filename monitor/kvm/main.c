@@ -1,0 +1,196 @@
+/*
+ * kiln-kvm: runs a vm image directly in ring 3 of a virtual machine.
+ *
+ * Opens the devices that the manifest names, lays the image out in guest memory, hands it
+ * the boot page, locks itself in, and runs it. There is no firmware, no kernel and no
+ * privileged code in the guest. Command line: monitor/monitor.h; exit status: the
+ * image's, or 1 with a sentence when something went wrong, 2 for a wrong command line.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include "kvm.h"
+
+/* ---- devices ---- */
+
+static void open_net(struct monitor *monitor, struct virtio_net *net, const char *name,
+                     const struct monitor_binding *binding)
+{
+	struct tap tap;
+	uint32_t address = 0;
+	unsigned prefix_bits = 0;
+	char error[200];
+
+	if (!monitor_host_address(&monitor->options, name, &address, &prefix_bits))
+		address = 0;
+	if (!tap_open(&tap, binding->source, 12, address, prefix_bits, error,
+	              sizeof(error)))
+		monitor_fail(&monitor->options, "%s: %s", name, error);
+	virtio_net_init(net, name, tap.fd, tap.offloads, tap.mac, tap.mtu,
+	                &monitor->space.memory);
+}
+
+static void open_block(struct monitor *monitor, struct virtio_block *block,
+                       const char *name, const struct monitor_binding *binding)
+{
+	struct disk disk;
+	char error[200];
+
+	if (!disk_open(&disk, binding->source, error, sizeof(error)))
+		monitor_fail(&monitor->options, "%s: %s", name, error);
+	virtio_block_init(block, name, disk.fd, disk.size, disk.read_only,
+	                  &monitor->space.memory);
+}
+
+/* Adds a device to the boot page's list; returns its storage. */
+static void *add_device(struct monitor *monitor, const char *name, uint32_t type)
+{
+	unsigned i = monitor->device_count++;
+	struct kiln_boot_device *entry = &monitor->boot->devices[i];
+	uint64_t registers = monitor->space.registers + (i + 1) * PAGE;
+
+	snprintf(entry->name, sizeof(entry->name), "%s", name);
+	entry->type = type;
+	entry->handle = -1;
+	entry->registers = registers + monitor->space.offset;
+	monitor->devices[i] = &monitor->storage[i].device;
+	return &monitor->storage[i];
+}
+
+static void open_devices(struct monitor *monitor)
+{
+	const struct image *image = &monitor->image;
+
+	for (unsigned i = 0; i < image->device_count; i++) {
+		const struct kiln_note_device *device = &image->devices[i];
+		const struct monitor_binding *binding =
+		    monitor_binding(&monitor->options, device);
+		void *storage = add_device(monitor, device->name, device->type);
+
+		if (device->type == KILN_DEVICE_NET)
+			open_net(monitor, storage, device->name, binding);
+		else if (device->type == KILN_DEVICE_BLOCK)
+			open_block(monitor, storage, device->name, binding);
+		else
+			monitor_fail(&monitor->options,
+			             "%s: this monitor has no such device", device->name);
+	}
+	virtio_random_init(add_device(monitor, "random", KILN_DEVICE_RNG),
+	                   &monitor->space.memory);
+	virtio_console_init(add_device(monitor, "console", KILN_DEVICE_CONSOLE),
+	                    STDOUT_FILENO, &monitor->space.memory);
+	monitor->boot->device_count = monitor->device_count;
+}
+
+/* ---- the guest ---- */
+
+/* Places the image and its boot page in guest memory. */
+static void load(struct monitor *monitor)
+{
+	struct space *space = &monitor->space;
+	size_t options_size = monitor_options_size(&monitor->options);
+	char error[200];
+
+	if (monitor->image.device_count + 2 > KVM_DEVICES)
+		monitor_fail(&monitor->options, "the image names more than %d devices",
+		             KVM_DEVICES - 2);
+	if (!space_init(space, &monitor->image, sizeof(struct kiln_boot) + options_size,
+	                monitor->options.memory, error, sizeof(error)) ||
+	    !image_load(&monitor->image, space->memory.base + space->image,
+	                space->image + space->offset, error, sizeof(error)))
+		monitor_fail(&monitor->options, "%s", error);
+	monitor->boot = (struct kiln_boot *)space->memory.base;
+	*monitor->boot = (struct kiln_boot){
+	    .magic = KILN_BOOT_MAGIC,
+	    .abi = KILN_ABI_VERSION,
+	    .size = sizeof(struct kiln_boot),
+	    .memory = space->arena + space->offset,
+	    .memory_size = space->memory.size - space->arena,
+	    .options = sizeof(struct kiln_boot) + space->offset,
+	    .options_size = options_size,
+	    .physical_offset = space->offset,
+	    .control = space->registers + space->offset,
+	    .console = -1,
+	    .start_clock = monitor->options.started,
+	};
+	monitor_options_copy(&monitor->options, (char *)(monitor->boot + 1));
+	if (getrandom(monitor->boot->seed, KILN_BOOT_SEED, 0) != KILN_BOOT_SEED)
+		monitor_fail(&monitor->options, "cannot get random bytes for the image");
+}
+
+static void start_clock(struct monitor *monitor)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	monitor->boot->tsc_hz = monitor->machine.tsc_hz;
+	monitor->boot->tsc_base = monitor->machine.tsc_base;
+	monitor->boot->wall_base =
+	    (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec - monitor_now();
+}
+
+static void catch_signals(struct monitor *monitor)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN); /* a console that nobody reads */
+	monitor->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (monitor->signals < 0)
+		monitor_fail(&monitor->options, "cannot watch for signals: %s",
+		             strerror(errno));
+}
+
+static void pin(const struct monitor *monitor)
+{
+	cpu_set_t cpus;
+
+	if (monitor->options.cpu < 0)
+		return;
+	CPU_ZERO(&cpus);
+	CPU_SET((size_t)monitor->options.cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
+		monitor_fail(&monitor->options, "cannot run on CPU %d: %s",
+		             monitor->options.cpu, strerror(errno));
+}
+
+static void print_start(const struct monitor_options *options)
+{
+	char line[100];
+	int size =
+	    snprintf(line, sizeof(line), "%s: %llu us from start to the image's entry\n",
+	             options->program,
+	             (unsigned long long)(monitor_now() - options->started) / 1000);
+
+	if (write(STDERR_FILENO, line, (size_t)size) < 0)
+		return; /* nobody reads it */
+}
+
+int main(int argc, char **argv)
+{
+	static struct monitor monitor;
+
+	monitor_options_read(&monitor.options, argc, argv);
+	pin(&monitor);
+	monitor_image_open(&monitor.options, KILN_TARGET_VM, &monitor.image);
+	catch_signals(&monitor);
+	load(&monitor);
+	open_devices(&monitor);
+	space_map(&monitor.space, &monitor.image, monitor.device_count);
+	machine_init(&monitor.machine, &monitor.options, &monitor.space,
+	             monitor.image.entry + monitor.space.image + monitor.space.offset);
+	start_clock(&monitor);
+	confine(&monitor);
+	if (monitor.options.time_start)
+		print_start(&monitor.options);
+	run(&monitor);
+}

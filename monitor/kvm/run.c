@@ -1,0 +1,177 @@
+/*
+ * The run loop: lets the guest run until it exits, does what it asked for by the address
+ * it touched (include/kiln/abi/boot.h), and lets it go on.
+ *
+ * The guest and its devices take turns in one thread. A wait is the guest's own yield:
+ * all rings are served, and it returns as soon as there is something to look at: buffers
+ * that a device has filled or done with, or a stop, which is a word in the boot page.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/signalfd.h>
+#include "kvm.h"
+
+enum { STATUS_STOP = 1 };
+
+static void check_device(const struct monitor *monitor,
+                         const struct virtio_device *device)
+{
+	if (device->fault)
+		monitor_fail(&monitor->options,
+		             "stopped the image: its driver of %s broke the "
+		             "rules: %s",
+		             device->name, device->fault);
+}
+
+/* ---- waiting ---- */
+
+/* Takes input of all devices. True if the guest has something to look at. */
+static bool receive_all(struct monitor *monitor)
+{
+	bool wake = monitor->stop_news;
+
+	for (unsigned i = 0; i < monitor->device_count; i++) {
+		struct virtio_device *device = monitor->devices[i];
+		virtio_receive(device);
+		check_device(monitor, device);
+		wake |= device->wake;
+	}
+	return wake;
+}
+
+/* Output goes first: what the other side answers at once is input already. */
+static bool serve_all(struct monitor *monitor)
+{
+	for (unsigned i = 0; i < monitor->device_count; i++)
+		virtio_serve(monitor->devices[i]);
+	return receive_all(monitor);
+}
+
+static void take_signal(struct monitor *monitor)
+{
+	struct signalfd_siginfo signal;
+
+	if (read(monitor->signals, &signal, sizeof(signal)) != sizeof(signal))
+		return;
+	if (monitor->stop)
+		monitor_fail(&monitor->options,
+		             "ended the image, which did not stop by itself");
+	monitor->stop = monitor->stop_news = true;
+	monitor->boot->stop = 1;
+}
+
+/* Blocks until there is input, a signal, or `time` ns have passed. */
+static void block(struct monitor *monitor, uint64_t time)
+{
+	struct pollfd fds[KVM_DEVICES + 1] = {{.fd = monitor->signals, .events = POLLIN}};
+	struct timespec timeout = {.tv_sec = (time_t)(time / 1000000000),
+	                           .tv_nsec = (long)(time % 1000000000)};
+	nfds_t count = 1;
+
+	for (unsigned i = 0; i < monitor->device_count; i++) {
+		const struct virtio_device *device = monitor->devices[i];
+		if (device->input >= 0 && !device->starved)
+			fds[count++] =
+			    (struct pollfd){.fd = device->input, .events = POLLIN};
+	}
+	if (ppoll(fds, count, &timeout, NULL) > 0 && fds[0].revents)
+		take_signal(monitor);
+}
+
+static void wait_until(struct monitor *monitor, uint64_t deadline)
+{
+	uint64_t now = machine_now(&monitor->machine);
+	uint64_t spin_until = now + monitor->options.spin;
+	bool wake = serve_all(monitor);
+
+	while (!wake) {
+		now = machine_now(&monitor->machine);
+		if (now >= deadline)
+			break;
+		if (now >= spin_until)
+			block(monitor, deadline - now);
+		wake = receive_all(monitor);
+	}
+	for (unsigned i = 0; i < monitor->device_count; i++)
+		monitor->devices[i]->wake = false;
+	monitor->stop_news = false;
+}
+
+/* ---- exits ---- */
+
+static void control(struct monitor *monitor, uint64_t offset, struct kvm_run *exit)
+{
+	uint64_t value = 0;
+
+	if (exit->mmio.len != 8)
+		monitor_fail(&monitor->options,
+		             "the image touched a control register with %u "
+		             "bytes, not 8",
+		             exit->mmio.len);
+	memcpy(&value, exit->mmio.data, 8);
+	if (!exit->mmio.is_write && offset == KILN_CONTROL_STATUS) {
+		value = monitor->stop ? STATUS_STOP : 0;
+		memcpy(exit->mmio.data, &value, 8);
+	} else if (exit->mmio.is_write && offset == KILN_CONTROL_WAIT) {
+		wait_until(monitor, value);
+	} else if (exit->mmio.is_write && offset == KILN_CONTROL_EXIT) {
+		serve_all(monitor); /* its last words */
+		_exit((int)(value & 0xff));
+	} else if (exit->mmio.is_write && offset == KILN_CONTROL_FAULT) {
+		report_own(monitor, value);
+	} else {
+		monitor_fail(&monitor->options,
+		             "the image touched the control page at %llu, "
+		             "where no register is",
+		             (unsigned long long)offset);
+	}
+}
+
+static void access_registers(struct monitor *monitor, struct kvm_run *exit)
+{
+	uint64_t offset = exit->mmio.phys_addr - monitor->space.registers;
+	uint64_t page = offset / PAGE;
+	struct virtio_device *device;
+
+	if (page == 0) {
+		control(monitor, offset, exit);
+		return;
+	}
+	if (page > monitor->device_count)
+		monitor_fail(&monitor->options,
+		             "the image touched address 0x%llx, where no "
+		             "device is",
+		             (unsigned long long)exit->mmio.phys_addr);
+	device = monitor->devices[page - 1];
+	if (exit->mmio.is_write)
+		virtio_write(device, offset % PAGE, exit->mmio.len, exit->mmio.data);
+	else
+		virtio_read(device, offset % PAGE, exit->mmio.len, exit->mmio.data);
+	check_device(monitor, device);
+}
+
+_Noreturn void run(struct monitor *monitor)
+{
+	struct kvm_run *exit = monitor->machine.run;
+
+	for (;;) {
+		switch (machine_run(&monitor->machine)) {
+		case 0:
+			take_signal(monitor);
+			break;
+		case KVM_EXIT_MMIO:
+			access_registers(monitor, exit);
+			break;
+		case KVM_EXIT_SHUTDOWN:       /* an exception that found no handler */
+		case KVM_EXIT_INTERNAL_ERROR: /* an instruction that KVM cannot emulate */
+			report_shutdown(monitor);
+		default:
+			monitor_fail(&monitor->options,
+			             "the processor stopped for a reason that "
+			             "cannot be (%u)",
+			             exit->exit_reason);
+		}
+	}
+}
