@@ -1,0 +1,28 @@
+/*
+ * Where a vm image begins in ring 3, under Kiln's monitor and behind its own stub alike, and
+ * the one `syscall` in it: the gate to the stub, which is not used under Kiln's monitor.
+ */
+	.text
+	.globl _start
+	.hidden _start
+_start:
+	xor %ebp, %ebp
+	and $-16, %rsp
+	call vm_start /* rdi: struct kiln_boot; does not return */
+	ud2
+
+	/* uint64_t vm_gate(enum stub_call call, uint64_t a, uint64_t b) */
+	.globl vm_gate
+	.hidden vm_gate
+vm_gate:
+	syscall
+	ret
+vm_gate_end:
+
+	.section .note.kiln, "a", @note
+	.balign 4
+	.long 5, 16, 8 /* KILN_NOTE_GATE: struct kiln_note_gate */
+	.ascii "Kiln\0\0\0\0"
+	.quad vm_gate - _start, vm_gate_end - vm_gate
+
+	.section .note.GNU-stack, "", @progbits
