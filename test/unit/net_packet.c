@@ -1,0 +1,739 @@
+/*
+ * IPv4 out and in pieces, ICMP and UDP: checksums with and without the device's help,
+ * fragmentation both ways with its bounds, errors in both directions.
+ */
+#include "fake_net.h"
+#include <kiln/udp.h>
+
+static uint8_t pattern[65535];
+
+static int setup(void **state)
+{
+	for (size_t i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (uint8_t)(i * 7 + i / 251);
+	fake_up(state);
+	fake_meet_peer();
+	return 0;
+}
+
+static int setup_offload(void **state)
+{
+	static const char options[] = "ip=10.0.0.2/24";
+
+	setup(state);
+	assert_true(
+	    fake_start_on(options, sizeof(options), NETDEV_TX_CSUM | NETDEV_TX_TSO4));
+	fake_meet_peer();
+	return 0;
+}
+
+static const struct ip4_header from_peer = {.src = {{{10, 0, 0, 1}}},
+                                            .dst = {{{10, 0, 0, 2}}},
+                                            .protocol = IP_PROTO_UDP,
+                                            .id = 7};
+
+/* ---- net_send ---- */
+
+enum { TEST_PROTOCOL = 99, TEST_HEADER = 8, TEST_CHECKSUM = 4 };
+
+/* A packet of a header and `count` frags of these sizes, from the pattern. */
+static enum kiln_error send_frags(const size_t *sizes, unsigned count, uint8_t gso_type,
+                                  const struct net_send_options *options)
+{
+	struct ip_addr dst = ip_from4(PEER_ADDRESS);
+	struct netdev_frame frame;
+	size_t at = 0;
+
+	netdev_frame_init(&frame);
+	memcpy(netdev_frame_push(&frame, TEST_HEADER), "\1\2\3\4\0\0\7\10", TEST_HEADER);
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(netdev_frame_add(&frame, pattern + at, sizes[i], NULL));
+		at += sizes[i];
+	}
+	if (gso_type) {
+		frame.offload.gso_type = gso_type;
+		frame.offload.gso_size = 1448;
+	}
+	uint16_t start = frame.head_start;
+	enum kiln_error error =
+	    net_send(fake.net, &frame, TEST_PROTOCOL, &dst, TEST_CHECKSUM, options);
+	assert_int_equal(frame.head_start, start); /* the caller's again */
+	return error;
+}
+
+static void checksums_hold_over_frags_of_odd_sizes(void **state)
+{
+	static const size_t sizes[][4] = {{1, 1, 1, 1},         {3, 5, 7, 9},
+	                                  {100, 1, 100, 1},     {0, 33, 0, 33},
+	                                  {255, 255, 255, 255}, {8, 8, 8, 7}};
+	struct ip4_header h;
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(sizes); i++) {
+		assert_int_equal(send_frags(sizes[i], 4, 0, NULL), KILN_OK);
+		struct slice payload = sent_ip4(i, &h);
+		assert_int_equal(transport_checksum(&h, payload), 0);
+		assert_int_equal(fake.frames[i].offload.flags, 0);
+	}
+}
+
+static void a_device_that_sums_gets_the_pseudo_header_alone(void **state)
+{
+	static const size_t size = 1000;
+	struct ip4_header h;
+
+	assert_int_equal(send_frags(&size, 1, 0, NULL), KILN_OK);
+	const struct netdev_offload *o = &fake.frames[0].offload;
+	assert_int_equal(o->flags, NETDEV_NEEDS_CSUM);
+	assert_int_equal(o->checksum_start, 34);
+	assert_int_equal(o->checksum_offset, TEST_CHECKSUM);
+	/* What the device does then: sum from the start, and store the complement. */
+	struct slice payload = sent_ip4(0, &h);
+	uint16_t sum = plain_checksum(0, payload);
+	uint8_t *field = fake.frames[0].bytes + 34 + TEST_CHECKSUM;
+	field[0] = (uint8_t)(sum >> 8);
+	field[1] = (uint8_t)sum;
+	assert_int_equal(transport_checksum(&h, payload), 0);
+}
+
+static void a_segmented_frame_leaves_in_one_piece(void **state)
+{
+	static const size_t size = 60000;
+	struct ip4_header h;
+
+	assert_int_equal(send_frags(&size, 1, NETDEV_GSO_TCP4, NULL), KILN_OK);
+	assert_int_equal(fake.sent, 1);
+	assert_int_equal(sent_ip4(0, &h).len, 60000 + TEST_HEADER);
+	assert_int_equal(fake.frames[0].offload.gso_type, NETDEV_GSO_TCP4);
+	assert_int_equal(fake.frames[0].offload.gso_size, 1448);
+	assert_int_equal(fake.frames[0].offload.header_size, 14 + 20 + TEST_HEADER);
+	assert_int_equal(send_frags(&size, 1, NETDEV_GSO_UDP_L4, NULL),
+	                 KILN_ERR_TOO_LARGE);
+}
+
+static void a_packet_over_the_mtu_is_refused_unless_it_may_be_cut(void **state)
+{
+	static const size_t size = 1473;
+	static const struct net_send_options cut = {.may_fragment = true};
+	struct ip4_header h;
+
+	assert_int_equal(send_frags(&size, 1, 0, NULL), KILN_ERR_TOO_LARGE);
+	assert_int_equal(fake.sent, 0);
+	assert_int_equal(send_frags(&size, 1, 0, &cut), KILN_OK);
+	assert_int_equal(fake.sent, 2);
+	sent_ip4(0, &h);
+	assert_true(h.more_fragments && !h.dont_fragment);
+	uint16_t id = h.id;
+	sent_ip4(1, &h);
+	assert_true(!h.more_fragments && h.offset == 1480 && h.id == id);
+}
+
+static void identifications_of_what_may_be_cut_do_not_repeat(void **state)
+{
+	static const size_t size = 8;
+	static const struct net_send_options cut = {.may_fragment = true};
+	static uint8_t seen[65536 / 8];
+	struct ip4_header h;
+
+	memset(seen, 0, sizeof(seen));
+	for (unsigned i = 0; i < 65536; i++) {
+		assert_int_equal(send_frags(&size, 1, 0, &cut), KILN_OK);
+		sent_ip4(i, &h);
+		assert_false(seen[h.id / 8] >> h.id % 8 & 1);
+		seen[h.id / 8] |= (uint8_t)(1 << h.id % 8);
+	}
+	assert_int_equal(send_frags(&size, 1, 0, NULL), KILN_OK);
+	sent_ip4(65536, &h);
+	assert_true(h.dont_fragment);
+}
+
+static void a_full_device_is_told_and_counted(void **state)
+{
+	static const size_t size = 8;
+
+	fake.full = true;
+	assert_int_equal(send_frags(&size, 1, 0, NULL), KILN_ERR_FULL);
+	assert_int_equal(fake_counters().drop_device, 1);
+	assert_int_equal(fake_drops(), 1);
+	fake.full = false;
+	assert_int_equal(send_frags(&size, 1, 0, NULL), KILN_OK);
+}
+
+/* ---- UDP ---- */
+
+static struct received {
+	unsigned count;
+	struct endpoint from, to;
+	size_t size;
+	uint8_t bytes[65535];
+} received;
+
+static void receive(struct udp_socket *socket, const struct udp_datagram *d,
+                    void *context)
+{
+	received.count++;
+	received.from = d->from;
+	received.to = d->to;
+	received.size = d->payload.len;
+	memcpy(received.bytes, d->payload.data, d->payload.len);
+	if (context)
+		assert_int_equal(udp_send(socket, &d->from, d->payload), KILN_OK);
+}
+
+static struct udp *udp;
+static struct udp_socket *echo;
+
+static int setup_udp(void **state)
+{
+	setup(state);
+	received = (struct received){.count = 0};
+	udp = udp_new(fake.net);
+	assert_int_equal(udp_bind(udp, 7, receive, udp, &echo), KILN_OK);
+	return 0;
+}
+
+static void a_datagram_is_echoed_with_a_right_checksum(void **state)
+{
+	static const size_t sizes[] = {0, 1, 85, 86, 87, 100, 1471, 1472};
+	struct ip4_header h;
+	struct udp_header u;
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(sizes); i++) {
+		struct slice data = slice_of(pattern, sizes[i]);
+		fake_receive_udp(PEER_ADDRESS, FAKE_ADDRESS, 1234, 7, data);
+		assert_int_equal(received.count, i + 1);
+		assert_int_equal(received.from.port, 1234);
+		assert_int_equal(fake.sent, i + 1);
+		struct net_packet packet = {.payload = sent_ip4(i, &h)};
+		assert_int_equal(transport_checksum(&h, packet.payload), 0);
+		packet.src = ip_from4(h.src);
+		packet.dst = ip_from4(h.dst);
+		assert_true(udp_wire_parse(&packet, &u));
+		assert_true(u.src == 7 && u.dst == 1234 && slice_equal(u.data, data));
+	}
+	assert_int_equal(fake.net->chunks.used, 0);
+	assert_int_equal(fake_drops(), 0);
+}
+
+/* Joins the fragments from `first` on; returns the payload's size. */
+static size_t join_sent(unsigned first, uint8_t *out)
+{
+	struct ip4_header h;
+	size_t size = 0;
+
+	for (unsigned i = first; i < fake.sent; i++) {
+		struct slice part = sent_ip4(i, &h);
+		assert_true(fake_sent(i).len <= 1514);
+		assert_int_equal(h.offset, size);
+		assert_int_equal(h.more_fragments, i + 1 < fake.sent);
+		memcpy(out + size, part.data, part.len);
+		size += part.len;
+	}
+	return size;
+}
+
+static void the_largest_datagram_leaves_in_fragments_and_no_larger_one(void **state)
+{
+	static uint8_t joined[65535];
+	struct endpoint to = {ip_from4(PEER_ADDRESS), 9};
+	struct ip4_header h = from_peer;
+
+	assert_int_equal(udp_send(echo, &to, slice_of(pattern, 65508)),
+	                 KILN_ERR_TOO_LARGE);
+	assert_int_equal(udp_send(echo, &to, slice_of(pattern, 65507)), KILN_OK);
+	assert_int_equal(join_sent(0, joined), 65515);
+	assert_memory_equal(joined + 8, pattern, 65507);
+	h.src = FAKE_ADDRESS;
+	h.dst = PEER_ADDRESS;
+	assert_int_equal(transport_checksum(&h, slice_of(joined, 65515)), 0);
+	assert_int_equal(fake.net->chunks.used, 0);
+}
+
+static void a_closed_port_is_answered_with_port_unreachable(void **state)
+{
+	struct ip4_header h;
+	struct icmp_message m;
+
+	fake_receive_udp(PEER_ADDRESS, FAKE_ADDRESS, 1234, 8, SLICE("anyone?"));
+	assert_int_equal(fake_counters().drop_udp, 1);
+	assert_int_equal(fake_drops(), 1);
+	assert_true(icmp_wire_parse(sent_ip4(0, &h), &m));
+	assert_int_equal(h.protocol, IP_PROTO_ICMP);
+	assert_int_equal(m.type, ICMP_UNREACHABLE);
+	assert_int_equal(m.code, ICMP_CODE_PORT);
+	/* It quotes the packet as it came. */
+	assert_int_equal(m.body.len, 20 + 8 + 7);
+	assert_memory_equal(m.body.data + 28, "anyone?", 7);
+	fake_receive_udp(PEER_ADDRESS, ALL_ADDRESS, 1234, 8, SLICE("anyone?"));
+	assert_int_equal(fake.sent, 1); /* never about a broadcast */
+}
+
+static void ports_are_bound_once_and_freed_by_close(void **state)
+{
+	struct udp_socket *a, *b;
+
+	assert_int_equal(udp_bind(udp, 7, receive, NULL, &a), KILN_ERR_IN_USE);
+	udp_close(echo);
+	assert_int_equal(udp_bind(udp, 7, receive, NULL, &a), KILN_OK);
+	assert_int_equal(udp_bind(udp, 0, receive, NULL, &b), KILN_OK);
+	assert_true(udp_port(b) >= 1024);
+	unsigned bound = 2;
+	while (udp_bind(udp, 0, receive, NULL, &b) == KILN_OK)
+		bound++;
+	assert_int_equal(bound, 64); /* of an image of 4 MB */
+	fake_receive_udp(PEER_ADDRESS, FAKE_ADDRESS, 1, udp_port(b), SLICE("x"));
+	fake_receive_udp(PEER_ADDRESS, FAKE_ADDRESS, 1, 7, SLICE("y"));
+	assert_int_equal(received.count, 2);
+}
+
+static void joined_datagrams_are_told_apart_again(void **state)
+{
+	static uint8_t frame[FAKE_FRAME_SIZE], datagram[2508];
+	struct netdev_offload offload = {
+	    .flags = NETDEV_NEEDS_CSUM, .gso_type = NETDEV_GSO_UDP_L4, .gso_size = 1000};
+
+	udp_wire_emit(datagram, 1, 7, 2500);
+	size_t size =
+	    fake_ip4(frame, fake_mac, from_peer, slice_of(datagram, sizeof(datagram)));
+	fake_receive_with(slice_of(frame, size), &offload);
+	assert_int_equal(received.count, 3);
+	assert_int_equal(received.size, 500);
+}
+
+/* ---- reassembly ---- */
+
+/* Gives bytes [from, to) of a UDP datagram to port 7 that is `size` bytes long. */
+static void give_part(struct ip4_header h, size_t size, size_t from, size_t to)
+{
+	static uint8_t datagram[65535];
+
+	udp_wire_emit(datagram, 1234, 7, size - UDP_HEADER);
+	memcpy(datagram + UDP_HEADER, pattern, size - UDP_HEADER);
+	h.offset = (uint16_t)from;
+	h.more_fragments = to < size;
+	fake_receive_ip4(h, slice_of(datagram + from, to - from));
+}
+
+static void expect_datagram(size_t size)
+{
+	assert_int_equal(received.count, 1);
+	assert_int_equal(received.size, size - UDP_HEADER);
+	assert_memory_equal(received.bytes, pattern, size - UDP_HEADER);
+	assert_int_equal(fake.net->fragments.pages.used, 0);
+	assert_int_equal(fake.net->fragments.datagrams.used, 0);
+	assert_int_equal(fake_counters().reassembled, 1);
+}
+
+static void fragments_are_joined_in_any_order(void **state)
+{
+	static const uint8_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+	                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+	static const size_t cut[] = {0, 1480, 2960, 4001};
+
+	for (unsigned order = 0; order < 6; order++) {
+		setup_udp(state);
+		for (unsigned i = 0; i < 3; i++) {
+			unsigned part = orders[order][i];
+			assert_int_equal(received.count, 0);
+			give_part(from_peer, 4001, cut[part], cut[part + 1]);
+		}
+		expect_datagram(4001);
+		assert_int_equal(fake_drops(), 0);
+	}
+}
+
+static void the_largest_datagram_fits_the_budget(void **state)
+{
+	udp_close(echo); /* not echoed */
+	assert_int_equal(udp_bind(udp, 7, receive, NULL, &echo), KILN_OK);
+	for (size_t at = 0; at < 65515; at += 1480)
+		give_part(from_peer, 65515, at, KILN_MIN(at + 1480, 65515));
+	expect_datagram(65515);
+}
+
+static void datagrams_of_two_senders_are_kept_apart(void **state)
+{
+	struct ip4_header other = from_peer;
+
+	other.id = 8;
+	give_part(from_peer, 3000, 0, 1480);
+	give_part(other, 3000, 1480, 3000);
+	assert_int_equal(received.count, 0);
+	other.src = ip4_of(0x0a000009);
+	other.id = 7;
+	give_part(other, 3000, 1480, 3000);
+	assert_int_equal(received.count, 0);
+	give_part(from_peer, 3000, 1480, 3000);
+	assert_int_equal(received.count, 1);
+}
+
+static void an_exact_duplicate_drops_itself_alone(void **state)
+{
+	give_part(from_peer, 3000, 0, 1480);
+	give_part(from_peer, 3000, 0, 1480);
+	assert_int_equal(fake_counters().drop_fragment, 1);
+	give_part(from_peer, 3000, 1480, 3000);
+	expect_datagram(3000);
+}
+
+static void an_overlap_drops_the_datagram_and_what_follows(void **state)
+{
+	give_part(from_peer, 6000, 0, 1480);
+	give_part(from_peer, 6000, 1472, 2952); /* by one unit */
+	give_part(from_peer, 6000, 1480, 2960);
+	give_part(from_peer, 6000, 2960, 6000);
+	assert_int_equal(received.count, 0);
+	assert_int_equal(fake_counters().drop_fragment, 4);
+	assert_int_equal(fake.net->fragments.pages.used, 0);
+	fake_pass(KILN_SECONDS(31));
+	assert_int_equal(fake.net->fragments.datagrams.used, 0);
+	assert_int_equal(fake_drops(), 4);
+	assert_int_equal(fake.sent, 0); /* no time exceeded for that */
+}
+
+static void a_duplicate_with_other_bytes_is_an_overlap(void **state)
+{
+	struct ip4_header h = from_peer;
+
+	h.more_fragments = true;
+	fake_receive_ip4(h, slice_of(pattern, 1480));
+	fake_receive_ip4(h, slice_of(pattern + 1, 1480));
+	assert_int_equal(fake_counters().drop_fragment, 2);
+	assert_int_equal(fake.net->fragments.pages.used, 0);
+}
+
+static void sizes_that_disagree_drop_the_datagram(void **state)
+{
+	struct ip4_header h = from_peer;
+
+	h.offset = 2960;
+	fake_receive_ip4(h, slice_of(pattern, 100)); /* the last one, it says */
+	h.offset = 4000;
+	fake_receive_ip4(h, slice_of(pattern, 96)); /* and so does this */
+	assert_int_equal(fake_counters().drop_fragment, 2);
+	h.id = 8;
+	h.more_fragments = true;
+	fake_receive_ip4(h, slice_of(pattern, 96));
+	h.more_fragments = false;
+	h.offset = 800; /* an end before bytes that have come */
+	fake_receive_ip4(h, slice_of(pattern, 96));
+	assert_int_equal(fake_counters().drop_fragment, 4);
+	assert_int_equal(received.count, 0);
+}
+
+static void fragments_that_cannot_be_are_dropped(void **state)
+{
+	struct ip4_header h = from_peer;
+
+	h.more_fragments = true;
+	fake_receive_ip4(h, slice_of(pattern, 1479)); /* no multiple of eight */
+	fake_receive_ip4(h, slice_of(pattern, 0));    /* empty */
+	fake_receive_ip4(h, slice_of(pattern, 8));    /* tiny: RFC 1858 */
+	h.offset = 8;
+	fake_receive_ip4(h, slice_of(pattern, 1480)); /* over the transport's header */
+	h.offset = 65528;
+	h.more_fragments = false;
+	fake_receive_ip4(h, slice_of(pattern, 100)); /* over 65,535 bytes in all */
+	assert_int_equal(fake_counters().drop_fragment, 5);
+	assert_int_equal(fake_drops(), 5);
+	assert_int_equal(fake.net->fragments.datagrams.used, 0);
+}
+
+static void an_unfinished_datagram_is_given_up_after_thirty_seconds(void **state)
+{
+	struct ip4_header h;
+	struct icmp_message m;
+
+	give_part(from_peer, 6000, 0, 1480);
+	give_part(from_peer, 6000, 2960, 6000);
+	fake_pass(KILN_SECONDS(29));
+	assert_int_equal(fake_drops(), 0);
+	fake_pass(KILN_SECONDS(2));
+	assert_int_equal(fake_counters().drop_fragment, 2);
+	assert_int_equal(fake.net->fragments.pages.used, 0);
+	assert_true(icmp_wire_parse(sent_ip4(0, &h), &m));
+	assert_int_equal(m.type, ICMP_TIME_EXCEEDED);
+	assert_int_equal(m.code, ICMP_CODE_REASSEMBLY);
+	assert_int_equal(m.body.len, 28);
+}
+
+static void one_source_cannot_take_all_of_the_budget(void **state)
+{
+	struct ip4_header h = from_peer;
+	unsigned given = 0;
+
+	h.more_fragments = true;
+	for (h.id = 0; h.id < 20; h.id++, given++)
+		fake_receive_ip4(h, slice_of(pattern, 1480));
+	assert_int_equal(fake.net->fragments.datagrams.used,
+	                 fake.net->fragments.datagrams.count / 2);
+	for (size_t at = 1480; at + 1480 < 65500; at += 1480, given++) {
+		h.id = 0;
+		h.offset = (uint16_t)at;
+		fake_receive_ip4(h, slice_of(pattern, 1480));
+	}
+	assert_true(fake.net->fragments.pages.used <= fake.net->fragments.source_pages);
+	/* Another source is still served. */
+	struct ip4_header other = from_peer;
+	other.src = ip4_of(0x0a000003);
+	give_part(other, 3000, 0, 1480);
+	give_part(other, 3000, 1480, 3000);
+	assert_int_equal(received.count, 1);
+	fake_pass(KILN_SECONDS(31));
+	assert_int_equal(fake_counters().drop_fragment, given);
+	assert_int_equal(fake.net->fragments.pages.used, 0);
+}
+
+static void many_sources_cannot_take_more_than_the_budget(void **state)
+{
+	struct ip4_header h = from_peer;
+	unsigned given = 0;
+
+	h.more_fragments = true;
+	for (unsigned host = 3; host < 250; host++) {
+		h.src = ip4_of(0x0a000000 + host);
+		for (h.offset = 0; h.offset < 9000; h.offset += 1480, given++)
+			fake_receive_ip4(h, slice_of(pattern, 1480));
+	}
+	fake_pass(KILN_SECONDS(31));
+	assert_int_equal(fake_counters().drop_fragment, given);
+	assert_int_equal(fake.net->fragments.pages.used, 0);
+	assert_true(fake.net->fragments.pages.most <= fake.net->fragments.pages.count);
+}
+
+static void congestion_marks_are_joined_as_rfc_3168_wants(void **state)
+{
+	static const uint8_t tos[][3] = {
+	    {2, 3, 1}, {2, 2, 1}, {0, 0, 1}, {0, 3, 0}, {1, 2, 1}};
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(tos); i++) {
+		setup_udp(state);
+		struct ip4_header h = from_peer;
+		h.tos = tos[i][0];
+		give_part(h, 3000, 0, 1480);
+		h.tos = tos[i][1];
+		give_part(h, 3000, 1480, 3000);
+		assert_int_equal(received.count, tos[i][2]);
+		assert_int_equal(fake_counters().drop_fragment, tos[i][2] ? 0 : 2);
+	}
+}
+
+/* ---- ICMP ---- */
+
+static void give_icmp(uint8_t type, uint8_t code, uint16_t number, struct slice body,
+                      struct ip4_addr dst)
+{
+	struct icmp_message m = {
+	    .type = type, .code = code, .id = 0x1234, .number = number};
+	struct ip4_header h = from_peer;
+	static uint8_t bytes[65535];
+
+	h.protocol = IP_PROTO_ICMP;
+	h.dst = dst;
+	icmp_wire_emit(bytes, &m, checksum_add(0, body.data, body.len));
+	memcpy(bytes + ICMP_HEADER, body.data, body.len);
+	for (size_t at = 0; at < ICMP_HEADER + body.len; at += 1480) {
+		h.offset = (uint16_t)at;
+		h.more_fragments = at + 1480 < ICMP_HEADER + body.len;
+		fake_receive_ip4(
+		    h,
+		    slice_take(slice_of(bytes + at, ICMP_HEADER + body.len - at), 1480));
+	}
+}
+
+static void echo_requests_of_every_size_are_answered(void **state)
+{
+	static const size_t sizes[] = {0,    1,    56,   85,   86,   87,
+	                               1472, 1473, 2000, 9000, 65507};
+	static uint8_t joined[65535];
+	struct icmp_message m;
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(sizes); i++) {
+		struct slice data = slice_of(pattern, sizes[i]);
+		fake.sent = 0;
+		give_icmp(ICMP_ECHO, 0, (uint16_t)i, data, FAKE_ADDRESS);
+		assert_int_equal(join_sent(0, joined), sizes[i] + ICMP_HEADER);
+		assert_true(
+		    icmp_wire_parse(slice_of(joined, sizes[i] + ICMP_HEADER), &m));
+		assert_int_equal(m.type, ICMP_ECHO_REPLY);
+		assert_true(m.id == 0x1234 && m.number == i && slice_equal(m.body, data));
+	}
+	assert_int_equal(fake_counters().icmp_echo, KILN_COUNT_OF(sizes));
+	assert_int_equal(fake.net->chunks.used, 0);
+	assert_int_equal(fake_drops(), 0);
+}
+
+static void other_messages_are_counted_and_not_answered(void **state)
+{
+	give_icmp(ICMP_ECHO, 0, 1, SLICE("all?"), ALL_ADDRESS);
+	give_icmp(ICMP_ECHO, 1, 1, SLICE("code"), FAKE_ADDRESS);
+	give_icmp(ICMP_ECHO_REPLY, 0, 1, SLICE("unasked"), FAKE_ADDRESS);
+	give_icmp(5, 1, 1, SLICE("a redirect, with a quote and all"), FAKE_ADDRESS);
+	give_icmp(13, 0, 1, SLICE("a timestamp request"), FAKE_ADDRESS);
+	give_icmp(ICMP_UNREACHABLE, ICMP_CODE_PORT, 0, SLICE("short"), FAKE_ADDRESS);
+	struct ip4_header h = from_peer;
+	h.protocol = IP_PROTO_ICMP;
+	fake_receive_ip4(h, SLICE("\10\0\0\0bad checksum"));
+	fake_receive_ip4(h, SLICE("\10\0\0"));
+	assert_int_equal(fake.sent, 0);
+	assert_int_equal(fake_counters().drop_icmp, 8);
+	assert_int_equal(fake_drops(), 8);
+}
+
+static void an_unknown_protocol_is_answered_within_the_rate(void **state)
+{
+	struct ip4_header h = from_peer, sent;
+	struct icmp_message m;
+
+	h.protocol = 123;
+	for (unsigned i = 0; i < 1000; i++)
+		fake_receive_ip4(h, SLICE("what?"));
+	assert_int_equal(fake_counters().drop_protocol, 1000);
+	assert_true(fake.sent >= 25 && fake.sent <= 50);
+	assert_true(icmp_wire_parse(sent_ip4(0, &sent), &m));
+	assert_int_equal(m.code, ICMP_CODE_PROTOCOL);
+	unsigned burst = fake.sent;
+	for (unsigned second = 0; second < 10; second++) {
+		for (unsigned i = 0; i < 1000; i++) {
+			fake_pass(KILN_MS(1));
+			fake_receive_ip4(h, SLICE("what?"));
+		}
+	}
+	unsigned errors = (unsigned)fake_counters().icmp_sent;
+	assert_true(errors - burst <= 1000 && errors - burst >= 500);
+}
+
+/* A transport that remembers the last error. */
+static struct net_error last_error;
+static unsigned errors_heard;
+static uint8_t quoted_byte;
+
+static void hear_error(void *transport, const struct net_error *error)
+{
+	errors_heard++;
+	last_error = *error;
+	quoted_byte = error->payload.data[0];
+}
+
+static void hear_nothing(void *transport, const struct net_packet *packet)
+{
+}
+
+static int setup_errors(void **state)
+{
+	static const struct net_transport transport = {.input = hear_nothing,
+	                                               .error = hear_error};
+
+	setup(state);
+	errors_heard = 0;
+	net_register(fake.net, TEST_PROTOCOL, &transport);
+	return 0;
+}
+
+/* A router's error about a packet of 1,500 bytes from us to 192.0.2.1. */
+static void give_error(uint8_t type, uint8_t code, uint16_t number, struct ip4_addr src,
+                       bool df)
+{
+	struct ip4_header quoted = {.src = src,
+	                            .dst = ip4_of(0xc0000201),
+	                            .total = 1500,
+	                            .dont_fragment = df,
+	                            .ttl = 1,
+	                            .protocol = TEST_PROTOCOL};
+	uint8_t quote[28];
+
+	ip4_wire_emit(quote, &quoted);
+	memcpy(quote + 20, "12345678", 8);
+	give_icmp(type, code, number, slice_of(quote, sizeof(quote)), FAKE_ADDRESS);
+}
+
+static void errors_about_our_packets_reach_the_transport(void **state)
+{
+	static const struct {
+		uint8_t type, code;
+		enum net_error_kind kind;
+	} errors[] = {{3, 0, NET_ERROR_NET},         {3, 1, NET_ERROR_NET},
+	              {3, 2, NET_ERROR_PROTOCOL},    {3, 3, NET_ERROR_PROTOCOL},
+	              {3, 13, NET_ERROR_PROHIBITED}, {11, 0, NET_ERROR_TTL}};
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(errors); i++) {
+		give_error(errors[i].type, errors[i].code, 0, FAKE_ADDRESS, true);
+		assert_int_equal(errors_heard, i + 1);
+		assert_int_equal(last_error.kind, errors[i].kind);
+		assert_int_equal(quoted_byte, '1');
+		assert_int_equal(ip4_value(ip_to4(&last_error.dst)), 0xc0000201);
+	}
+	assert_int_equal(fake_drops(), 0);
+	give_error(3, 3, 0, PEER_ADDRESS, true); /* not ours */
+	assert_int_equal(errors_heard, KILN_COUNT_OF(errors));
+	assert_int_equal(fake_counters().drop_icmp, 1);
+}
+
+static void a_paths_mtu_is_learnt_kept_and_forgotten(void **state)
+{
+	struct ip_addr far = ip_from4(ip4_of(0xc0000201)), near = ip_from4(PEER_ADDRESS);
+
+	assert_int_equal(net_path_mtu(fake.net, &far), 1480);
+	give_error(3, ICMP_CODE_TOO_BIG, 1400, FAKE_ADDRESS, true);
+	assert_int_equal(last_error.kind, NET_ERROR_TOO_BIG);
+	assert_int_equal(last_error.mtu, 1400);
+	assert_int_equal(net_path_mtu(fake.net, &far), 1380);
+	assert_int_equal(net_path_mtu(fake.net, &near), 1480);
+	give_error(3, ICMP_CODE_TOO_BIG, 1450, FAKE_ADDRESS, true); /* never up */
+	assert_int_equal(net_path_mtu(fake.net, &far), 1380);
+	give_error(3, ICMP_CODE_TOO_BIG, 20, FAKE_ADDRESS, true); /* at least 68 */
+	assert_int_equal(net_path_mtu(fake.net, &far), 48);
+	fake_pass(KILN_SECONDS(601));
+	assert_int_equal(net_path_mtu(fake.net, &far), 1480);
+	give_error(3, ICMP_CODE_TOO_BIG, 0, FAKE_ADDRESS, true); /* the next plateau */
+	assert_int_equal(last_error.mtu, 1492);
+}
+
+static void a_too_big_that_cannot_be_true_is_dropped(void **state)
+{
+	struct ip_addr far = ip_from4(ip4_of(0xc0000201));
+
+	give_error(3, ICMP_CODE_TOO_BIG, 1400, FAKE_ADDRESS, false); /* might be cut */
+	give_error(3, ICMP_CODE_TOO_BIG, 1500, FAKE_ADDRESS, true);  /* it would fit */
+	assert_int_equal(errors_heard, 0);
+	assert_int_equal(fake_counters().drop_icmp, 2);
+	assert_int_equal(net_path_mtu(fake.net, &far), 1480);
+}
+
+#define with(fixture, test) cmocka_unit_test_setup(test, fixture)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    with(setup, checksums_hold_over_frags_of_odd_sizes),
+	    with(setup_offload, a_device_that_sums_gets_the_pseudo_header_alone),
+	    with(setup_offload, a_segmented_frame_leaves_in_one_piece),
+	    with(setup, a_packet_over_the_mtu_is_refused_unless_it_may_be_cut),
+	    with(setup, identifications_of_what_may_be_cut_do_not_repeat),
+	    with(setup, a_full_device_is_told_and_counted),
+	    with(setup_udp, a_datagram_is_echoed_with_a_right_checksum),
+	    with(setup_udp, the_largest_datagram_leaves_in_fragments_and_no_larger_one),
+	    with(setup_udp, a_closed_port_is_answered_with_port_unreachable),
+	    with(setup_udp, ports_are_bound_once_and_freed_by_close),
+	    with(setup_udp, joined_datagrams_are_told_apart_again),
+	    with(setup_udp, fragments_are_joined_in_any_order),
+	    with(setup_udp, the_largest_datagram_fits_the_budget),
+	    with(setup_udp, datagrams_of_two_senders_are_kept_apart),
+	    with(setup_udp, an_exact_duplicate_drops_itself_alone),
+	    with(setup_udp, an_overlap_drops_the_datagram_and_what_follows),
+	    with(setup_udp, a_duplicate_with_other_bytes_is_an_overlap),
+	    with(setup_udp, sizes_that_disagree_drop_the_datagram),
+	    with(setup_udp, fragments_that_cannot_be_are_dropped),
+	    with(setup_udp, an_unfinished_datagram_is_given_up_after_thirty_seconds),
+	    with(setup_udp, one_source_cannot_take_all_of_the_budget),
+	    with(setup_udp, many_sources_cannot_take_more_than_the_budget),
+	    with(setup_udp, congestion_marks_are_joined_as_rfc_3168_wants),
+	    with(setup, echo_requests_of_every_size_are_answered),
+	    with(setup, other_messages_are_counted_and_not_answered),
+	    with(setup, an_unknown_protocol_is_answered_within_the_rate),
+	    with(setup_errors, errors_about_our_packets_reach_the_transport),
+	    with(setup_errors, a_paths_mtu_is_learnt_kept_and_forgotten),
+	    with(setup_errors, a_too_big_that_cannot_be_true_is_dropped),
+	};
+
+	return cmocka_run_group_tests_name("net packets", tests, NULL, NULL);
+}
