@@ -85,6 +85,11 @@ HOSTED_LIBS = $(patsubst %,$(B)/hosted/lib%.a,$(LIBS) target-sim)
 $(B)/test/unit/%: test/unit/%.c $(ASAN_LIBS) $(patsubst %,$(B)/asan/%.o,$(MONITOR_SHARED))
 	@mkdir -p $(@D)
 	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(patsubst %,$(B)/asan/%.o,$(MONITOR_SHARED)) $(call group,$(ASAN_LIBS)) -lcmocka
+# Those of the host target: its archive comes first, so that its net, udp and tcp are taken.
+HOST_LIBS = $(patsubst %,$(B)/asan/lib%.a,target-host $(LIBS))
+$(B)/test/unit/host_%: test/unit/host_%.c $(HOST_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOST_LIBS)) -lcmocka
 # Conformance tests: whole stacks in sim, optimised.
 $(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
 	@mkdir -p $(@D)

@@ -71,8 +71,8 @@ static void open_disk(struct kiln *k, struct host_disk *disk)
 		disk->block.read_only = true;
 	}
 	if (disk->file.fd < 0)
-		kiln_fail(k, "block", "--disk %s=%s: cannot be opened: error %d",
-		          disk->name, disk->path, errno);
+		kiln_fail(k, "block", "--disk %s=%s: cannot be opened: %s", disk->name,
+		          disk->path, strerror(errno));
 	if (flock(disk->file.fd, (disk->block.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) !=
 	        0 &&
 	    errno == EWOULDBLOCK)

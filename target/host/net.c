@@ -145,7 +145,8 @@ enum kiln_error host_bind_error(struct net *net, uint16_t port)
 		          port);
 		return KILN_ERR_IN_USE;
 	default:
-		log_error(k, "net", "port %u cannot be opened: error %d", port, errno);
+		log_error(k, "net", "port %u cannot be opened: %s", port,
+		          strerror(errno));
 		return KILN_ERR_MEMORY;
 	}
 }
