@@ -1,0 +1,177 @@
+"""What the jail holds against an image that tries to get out, and what is left of the
+monitor around an image that runs."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+
+from harness import KILN, Netns, Process, check, check_equal, need_root, run, wait_for
+from worlds import build
+
+REFUSED_CALLS = """open getpid socket fork execve kill ptrace prctl seccomp mmap mprotect munmap
+poll ioctl-tap write-tap read-console read-other writev-console ppoll-many ppoll-mask x32
+elsewhere i386""".split()
+FAULTS = """write-text write-constant write-relocated write-boot write-null run-data run-stack
+run-memory read-before-memory read-behind-memory overflow-stack""".split()
+
+
+def attack(name):
+    """The status and the output of the attacking image."""
+    need_root()
+    netns = Netns()
+    try:
+        with netns:
+            done = run(KILN, "run", build("attack", "jail"), "--net", "tap:jail0", "--attack",
+                       name, check_status=False, timeout=20)
+        return done.returncode, done.stdout + done.stderr
+    finally:
+        netns.close()
+
+
+def test_none(_):
+    """an image that keeps within its jail is left alone"""
+    status, output = attack("none")
+    check_equal(status, 0, output)
+    check("survived" in output, output)
+
+
+def test_calls(_):
+    """a system call that the image does not need ends it, by SIGSYS"""
+    for name in REFUSED_CALLS:
+        status, output = attack(name)
+        check_equal((name, status), (name, -signal.SIGSYS), output)
+        check("survived" not in output, name)
+
+
+def test_faults(_):
+    """text and constants cannot be written, data cannot be run, nor guards touched"""
+    for name in FAULTS:
+        status, output = attack(name)
+        check_equal((name, status), (name, -signal.SIGSEGV), output)
+
+
+def test_overrun(_):
+    """a local array that is overrun ends the image with a sentence"""
+    status, output = attack("overrun-local")
+    check_equal(status, 134, output)
+    check("stack protector" in output, output)
+
+
+class Running:
+    """The attacking image, waiting."""
+
+    def __enter__(self):
+        need_root()
+        self.netns = Netns()
+        self.process = Process(KILN, "run", build("attack", "jail"), "--net", "tap:jail0",
+                               "--attack", "wait", "-m", "4M", netns=self.netns)
+        wait_for(lambda: self.status()["Seccomp"] == "2", "the image under its filter")
+        return self
+
+    def status(self):
+        self.process.check_alive()
+        with open(f"/proc/{self.process.pid}/status") as lines:
+            return {key: value.strip() for key, value in (line.split(":", 1) for line in lines)}
+
+    def __exit__(self, *_):
+        self.process.end()
+        self.netns.close()
+
+
+def test_remains(_):
+    """nothing of the monitor is left, and no page is both writable and executable"""
+    with Running() as image, open(f"/proc/{image.process.pid}/maps") as lines:
+        maps = [line.split(None, 5) for line in lines]
+    for line in maps:
+        check(not ("w" in line[1] and "x" in line[1]), f"writable and executable: {line}")
+        name = line[5].strip() if len(line) > 5 else ""
+        check(name in ("", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"), f"left: {line}")
+    executable = [line for line in maps if "x" in line[1] and not line[5:]]
+    check_equal(len(executable), 2, "executable mappings: text and seal")
+
+
+def test_random(_):
+    """every start has other addresses"""
+    seen = set()
+    for _ in range(3):
+        with Running() as image, open(f"/proc/{image.process.pid}/maps") as lines:
+            starts = [line.split("-")[0] for line in lines if "vsyscall" not in line]
+        check(not seen & set(starts), f"twice the same address: {starts}")
+        seen |= set(starts)
+
+
+def test_privileges(_):
+    """the image has no user of the host, no capability, no way to get one"""
+    with Running() as image:
+        status = image.status()
+        limits = open(f"/proc/{image.process.pid}/limits").read()
+    check_equal(status["NoNewPrivs"], "1", "no_new_privs")
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        check_equal(int(status[name], 16), 0, name)
+    users = set(status["Uid"].split() + status["Gid"].split())
+    check(len(users) == 1 and int(users.pop()) >= 0x70000000, f"user {status['Uid']}")
+    check_equal(status["Groups"], "", "groups")
+    check(re.search(r"Max core file size +0 +0", limits), limits)
+    check(re.search(r"Max open files +3 +3", limits), limits)
+
+
+def test_descriptors(_):
+    """the image holds its devices, its console and its stop descriptor, nothing else"""
+    with Running() as image:
+        folder = f"/proc/{image.process.pid}/fd"
+        held = {int(fd): os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)}
+    check_equal(sorted(held), [0, 1, 2], str(held))
+    check("signalfd" in held[0], held[0])
+    check_equal(held[2], "/dev/net/tun", "the device")
+
+
+def test_parent(_):
+    """the image does not outlive the process that started it"""
+    need_root()
+    image = build("attack", "jail")
+    netns = Netns()
+    try:
+        with netns:
+            shell = subprocess.Popen(
+                ["sh", "-c", f"'{KILN}' run '{image}' --net tap:jail0 --attack wait & echo $!; "
+                             "read line"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        pid = int(shell.stdout.readline())
+
+        def jailed():
+            with open(f"/proc/{pid}/status") as text:
+                return "Seccomp:\t2" in text.read()
+        wait_for(jailed, "the image under its filter")
+        shell.kill()
+        shell.wait()
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}") or dead(pid), "the image ended")
+    finally:
+        netns.close()
+
+
+def dead(pid):
+    """Ended, but not yet waited for by whoever adopted it."""
+    try:
+        with open(f"/proc/{pid}/stat") as text:
+            return text.read().rsplit(")", 1)[1].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def test_stop(_):
+    """Ctrl-C and SIGTERM end an image cleanly"""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with Running() as image:
+            check_equal(image.process.stop(number), 0, f"status after {number.name}")
+
+
+def test_unprivileged(_):
+    """without root, an image runs as well, and with as few rights"""
+    need_root()
+    image = build("hello", "jail")
+    check(os.stat(image).st_mode & stat.S_IROTH, "others may read the image")
+    done = run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+               os.path.join(os.path.dirname(KILN), "kiln-jail"), image)
+    check("Hello" in done.stdout or "hello" in done.stdout, done.stdout + done.stderr)
