@@ -23,19 +23,21 @@ kiln_time sim_now(const struct sim *sim);
 struct sim_impairment {
 	double loss, duplicate, corrupt; /* corrupt: one bit of the frame is flipped */
 	double reorder;          /* such a frame is held back by up to reorder_delay */
-	kiln_time reorder_delay;
+	kiln_time reorder_delay; /* 0: 1 ms */
 	kiln_time delay, jitter; /* one way; jitter adds 0..jitter, uniformly, in order */
-	uint64_t rate;           /* bits/s; 0: infinitely fast */
-	uint32_t queue;          /* frames waiting for the rate; 0: 1000 */
+	uint64_t rate;           /* bits/s of each sender's port; 0: infinitely fast */
+	uint32_t queue;          /* frames waiting for it, the newest is dropped; 0: 1000 */
 };
 
 /* A link is a hub of any number of ports: a frame goes to every other port, subject to the
- * impairment, drawn for each receiver. */
+ * impairment, drawn for each receiver. impairment NULL: a perfect link; mtu 0: 1500. */
 struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impairment,
 			      uint16_t mtu);
 void sim_link_set(struct sim_link *link, const struct sim_impairment *impairment);
 /* Whether the simulated devices claim checksum and segmentation offload. Default: neither,
- * so that the stack's own code is run and corruption meets real checksums. */
+ * so that the stack's own code is run and corruption meets real checksums. A frame that is
+ * corrupted gets the checksum that was left to the device before the bit flips. To be
+ * called before the nodes open their devices. */
 void sim_link_offloads(struct sim_link *link, bool on);
 /* Writes every frame sent on the link to a pcap file, with virtual times. */
 KILN_MUST_CHECK enum kiln_error sim_link_pcap(struct sim_link *link, const char *path);
@@ -59,11 +61,12 @@ struct sim_node *sim_node_of(struct kiln *k);
 void sim_console(struct sim *sim, void (*print)(void *context, const char *node,
 						struct slice text), void *context);
 
-/* Asks the node to stop, as Ctrl-C would. */
+/* Asks the node to stop, as Ctrl-C would. From outside sim_run, or from any node. */
 void sim_node_stop(struct sim_node *node);
 bool sim_node_ended(const struct sim_node *node, int *status);
 
-/* Runs until every node has ended, or until the virtual instant. True if all have ended. */
+/* Runs until every node has ended, or until the virtual instant, which it then is. True if
+ * all have ended. With KILN_NEVER it also returns when nothing would ever happen again. */
 bool sim_run(struct sim *sim, kiln_time until);
 
 struct sim_counters {

@@ -14,6 +14,7 @@
 #include <kiln/block.h>
 #include <kiln/netdev.h>
 #include <kiln/sim.h>
+#include <kiln/task.h>
 #include <kiln/target.h>
 
 KILN_NET(net0, "where frames come and go");
@@ -634,6 +635,36 @@ static void disk_keeps_what_was_written(void **state)
 	sim_free(sim);
 }
 
+/* A task waits on its own stack, within which the node is switched away. */
+static void read_in_task(void *arg)
+{
+	struct block *disk = arg;
+	uint8_t sector[BLOCK_SECTOR] = {1};
+
+	assert_int_equal(block_read(disk, 0, sector, 1), KILN_OK);
+	assert_int_equal(sector[0], 0);
+	kiln_stop(disk->kiln);
+}
+
+static int start_task(struct kiln *k)
+{
+	struct task_pool *tasks = task_pool_new(k, 2, 32768);
+
+	assert_int_equal(task_start(tasks, read_in_task, block_open(k, &disk0)), KILN_OK);
+	return kiln_run(k);
+}
+
+static void task_of_a_node_may_wait(void **state)
+{
+	struct sim *sim = sim_new(1);
+
+	for (unsigned i = 0; i < 3; i++)
+		sim_node_disk(sim_node_new(sim, "n", 1 << 20, start_task, NULL), "disk0",
+		              1);
+	assert_true(sim_run(sim, KILN_SECONDS(1)));
+	sim_free(sim);
+}
+
 static int leave_request_behind(struct kiln *k)
 {
 	struct block_request *request = kiln_alloc(k, sizeof(*request), "a request");
@@ -683,6 +714,7 @@ int main(void)
 	    cmocka_unit_test(failing_node_ends_alone_and_says_why),
 	    cmocka_unit_test(nodes_can_be_added_while_running),
 	    cmocka_unit_test(disk_keeps_what_was_written),
+	    cmocka_unit_test(task_of_a_node_may_wait),
 	    cmocka_unit_test(disk_outlives_the_node_that_used_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
