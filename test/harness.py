@@ -1,33 +1,18 @@
-"""What the suites written in Python share: tests and their results, network namespaces,
-servers that are stopped whatever happens, and waiting with a deadline.
+"""What the suites written in Python share: tests and their results.
 
 A suite is a module with functions named test_*; each takes the suite's context and returns
 if all is well, raises Failed (or any exception) if not, and Skip if it cannot be run here.
 The name of a test is its docstring's first line: the sentence that it proves.
-
-Namespaces have no names: they live as long as a process in them, so that nothing is left
-behind even when the tests are killed.
 """
 
-import ctypes
 import os
-import signal
-import subprocess
 import sys
-import time
 
-ROOT = os.environ.get("KILN_ROOT") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-KILN = os.path.join(ROOT, "build/bin/kiln")
-WORK = os.path.join(ROOT, "build/test")
-LOGS = os.path.join(WORK, "log")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                                "tool"))
 
-CLONE_NEWNET = 0x40000000
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Failed(Exception):
-    """A test did not hold."""
+from lab import (KILN, LOGS, ROOT, WORK, Failed, Netns, Process, describe,  # noqa: E402,F401
+                 is_root, kvm_serves, run, wait_for)
 
 
 class Skip(Exception):
@@ -44,192 +29,9 @@ def check_equal(got, expected, what):
         raise Failed(f"{what}: got {got!r}, expected {expected!r}")
 
 
-def wait_for(condition, what, seconds=10.0, step=0.005):
-    """Polls until condition() is true, and returns what it returned."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() >= deadline:
-            raise Failed(f"within {seconds:g} s: not {what}")
-        time.sleep(step)
-
-
-def is_root():
-    return os.geteuid() == 0
-
-
 def need_root():
     if not is_root():
         raise Skip("not root")
-
-
-def kvm_serves():
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR))
-        return True
-    except OSError:
-        return False
-
-
-def _call(name, *args):
-    if getattr(_libc, name)(*args) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"{name}: {os.strerror(error)}")
-
-
-def die_with_parent():
-    """For preexec_fn: the process is killed when the one that started it ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def run(*command, check_status=True, timeout=60, **options):
-    """Runs a program to its end; its completed process, output as text unless text=False."""
-    options.setdefault("text", True)
-    if "stdout" not in options:
-        options["capture_output"] = True
-    if "input" not in options:
-        options.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run(list(map(str, command)), timeout=timeout, preexec_fn=die_with_parent,
-                          **options)
-    if check_status and done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, command))}: status {done.returncode}\n"
-                     f"{done.stdout or ''}{done.stderr or ''}")
-    return done
-
-
-class Netns:
-    """A network namespace; `with netns:` moves this thread and what it starts into it."""
-
-    def __init__(self):
-        ready, tell = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(ready)
-            try:
-                die_with_parent()
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                _call("unshare", CLONE_NEWNET)
-                os.write(tell, b"+")
-                while True:
-                    signal.pause()
-            finally:
-                os._exit(1)
-        os.close(tell)
-        made = os.read(ready, 1)
-        os.close(ready)
-        if made != b"+":
-            os.waitpid(self.pid, 0)
-            raise Skip("no network namespace can be made here")
-        self.fd = os.open(f"/proc/{self.pid}/ns/net", os.O_RDONLY)
-        self._before = []
-        with self:
-            run("ip", "link", "set", "lo", "up")
-
-    def __enter__(self):
-        before = os.open("/proc/self/ns/net", os.O_RDONLY)
-        _call("setns", self.fd, CLONE_NEWNET)
-        self._before.append(before)
-        return self
-
-    def __exit__(self, *_):
-        before = self._before.pop()
-        _call("setns", before, CLONE_NEWNET)
-        os.close(before)
-
-    def interfaces(self):
-        with self:
-            lines = run("ip", "-o", "link").stdout.splitlines()
-        return [line.split(":")[1].split("@")[0].strip() for line in lines]
-
-    def close(self):
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            os.close(self.fd)
-            self.pid = 0
-
-
-class Process:
-    """A program in the background, its output in a log file that is shown on failure."""
-
-    running = []
-    _number = 0
-
-    def __init__(self, *command, name=None, netns=None, env=None):
-        os.makedirs(LOGS, exist_ok=True)
-        Process._number += 1
-        self.name = name or os.path.basename(str(command[0]))
-        self.log = os.path.join(LOGS, f"{Process._number:04d}-{self.name}.log")
-        self.command = list(map(str, command))
-        with open(self.log, "wb") as log:
-            log.write((" ".join(self.command) + "\n").encode())
-            log.flush()
-            if netns:
-                netns.__enter__()
-            try:
-                self.popen = subprocess.Popen(
-                    self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    preexec_fn=die_with_parent, env=env)
-            finally:
-                if netns:
-                    netns.__exit__()
-        self.stopped = False  # by a test that asked it to
-        Process.running.append(self)
-
-    @property
-    def pid(self):
-        return self.popen.pid
-
-    def alive(self):
-        return self.popen.poll() is None
-
-    def text(self):
-        with open(self.log, errors="replace") as log:
-            return log.read()
-
-    def check_alive(self):
-        if not self.alive():
-            raise Failed(f"{self.name} ended by itself: {describe(self.popen.returncode)}")
-
-    def wait(self, seconds=10.0):
-        try:
-            return self.popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"{self.name} did not end within {seconds:g} s") from None
-
-    def stop(self, signal_number=signal.SIGINT, seconds=10.0):
-        """Asks it to stop, and returns its exit status; kills it if it does not listen."""
-        self.stopped = True
-        if self.alive():
-            self.popen.send_signal(signal_number)
-        try:
-            return self.wait(seconds)
-        finally:
-            self.end()
-
-    def end(self):
-        """Kills it if it lives, but keeps it among those whose log a failure shows."""
-        if self.alive():
-            self.popen.kill()
-            self.popen.wait()
-
-    def kill(self):
-        self.end()
-        if self in Process.running:
-            Process.running.remove(self)
-
-    @classmethod
-    def kill_all(cls):
-        for process in list(cls.running):
-            process.kill()
-
-
-def describe(status):
-    if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
-    return f"exit status {status}"
 
 
 class Results:

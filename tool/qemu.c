@@ -1,5 +1,278 @@
+/*
+ * Running a vm image on QEMU's microvm machine, in software: the way where /dev/kvm does
+ * not open, and the proof that an image boots on a hypervisor that is not Kiln's.
+ *
+ * QEMU dies of the signals that end it, and its exit status is the debug device's. So
+ * this process stays beside it: Ctrl-C becomes the byte that asks the image to stop, on
+ * the serial port, and the image's own exit status is passed on. If this process is
+ * killed, so is QEMU; its taps go with it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <kiln/abi/param.h>
+#include "../monitor/monitor.h"
 #include "run.h"
+
+enum { HEADER_SIZE = 12, MEMORY_LEAST_KB = 1024, STOP_MS = 5000 };
+enum { CTRL_C = 3 };
+
+/* What the debug exit device makes of the status that the stub writes, 0x40 | status:
+ * QEMU's own failures exit with 1. */
+enum { EXIT_IMAGE = 0x81 };
+
+#define FIRMWARE "/usr/share/qemu/qboot.rom"
+
+/* The source bound to the device, of texts such as "net0=tap:kiln0" or "tap:kiln0". */
+static const char *source_of(const struct run *run, const struct words *bindings,
+                             const struct kiln_note_device *device)
+{
+	size_t len = strlen(device->name);
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < run->manifest.device_count; i++)
+		same += run->manifest.devices[i].type == device->type;
+	for (size_t i = 0; i < bindings->count; i++) {
+		const char *binding = bindings->item[i];
+		if (strncmp(binding, device->name, len) == 0 && binding[len] == '=')
+			return binding + len + 1;
+		if (same == 1 && bindings->count == 1 && !strchr(binding, '='))
+			return binding;
+	}
+	fail_usage("the device %s (%s) is not given: --%s %s=%s", device->name,
+	           device->help, device->type == KILN_DEVICE_NET ? "net" : "disk",
+	           device->name, device->type == KILN_DEVICE_NET ? "tap:NAME" : "FILE");
+}
+
+/* The tap is made here, as for the other monitors, and QEMU inherits it. */
+static void add_net(struct words *command, struct run *run, const char *source,
+                    const struct kiln_note_device *device)
+{
+	struct monitor_options options = {.value_count = (unsigned)run->values.count};
+	uint32_t address = 0;
+	unsigned bits = 0;
+	struct tap tap;
+	char error[256];
+
+	if (strncmp(source, "tap:", 4) != 0 || !source[4])
+		fail_usage("--net takes tap:NAME, not '%s'", source);
+	for (size_t i = 0; i < run->values.count && i < IMAGE_PARAMS; i++)
+		options.values[i] = run->values.item[i];
+	if (!monitor_host_address(&options, device->name, &address, &bits))
+		address = 0;
+	if (!tap_open(&tap, source + 4, HEADER_SIZE, address, bits, error, sizeof(error)))
+		fail("%s", error);
+	fcntl(tap.fd, F_SETFD, 0);
+	words_add(command, "-netdev");
+	words_add(command, text_format("tap,id=%s,fd=%d", device->name, tap.fd));
+	words_add(command, "-device");
+	words_add(
+	    command,
+	    text_format("virtio-net-device,netdev=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+	                device->name, tap.mac[0], tap.mac[1], tap.mac[2], tap.mac[3],
+	                tap.mac[4], tap.mac[5]));
+}
+
+static void add_disk(struct words *command, const char *file,
+                     const struct kiln_note_device *device)
+{
+	struct text escaped = {0};
+
+	if (!file_exists(file))
+		fail("there is no file %s for the device %s", file, device->name);
+	for (const char *p = file; *p; p++)
+		text_add(&escaped, *p == ',' ? ",%c" : "%c", *p);
+	words_add(command, "-drive");
+	words_add(command, text_format("if=none,id=%s,format=raw,file=%s", device->name,
+	                               escaped.data));
+	words_add(command, "-device");
+	words_add(command, text_format("virtio-blk-device,drive=%s", device->name));
+}
+
+/* The image's options; the stub takes those with blanks in double quotes. */
+static const char *command_line(const struct run *run)
+{
+	struct text text = {0};
+
+	text_add(&text, "%s", "");
+	for (size_t i = 0; i < run->values.count; i++) {
+		const char *value = run->values.item[i];
+		if (strchr(value, '"'))
+			fail_usage("on QEMU no option can have a double quote in it: %s",
+			           value);
+		text_add(&text, strchr(value, ' ') ? "%s\"%s\"" : "%s%s", i ? " " : "",
+		         value);
+	}
+	return text.data;
+}
+
+static const char *memory(const struct run *run)
+{
+	uint64_t bytes = 8u << 20;
+
+	if (run->memory && !param_parse(KILN_PARAM_TYPE_SIZE, 0, 0, run->memory,
+	                                strlen(run->memory), &bytes))
+		fail_usage("-m takes %s, not '%s'", param_type_text(KILN_PARAM_TYPE_SIZE),
+		           run->memory);
+	if (bytes / 1024 < MEMORY_LEAST_KB)
+		fail_usage("-m %s is too little for QEMU: at least 1M", run->memory);
+	return text_format("%lluK", (unsigned long long)(bytes / 1024));
+}
+
+static void add_words(struct words *command, const char *text)
+{
+	words_split(command, text);
+}
+
+static struct words qemu_command(struct run *run)
+{
+	struct words command = {0};
+
+	add_words(&command,
+	          "qemu-system-x86_64 -M microvm,pit=on,pic=off,rtc=on,acpi=off "
+	          "-accel tcg -cpu max -nodefaults -no-user-config -display none "
+	          "-no-reboot -chardev stdio,id=serial,signal=off "
+	          "-serial chardev:serial -device isa-debug-exit,iobase=0x501,iosize=4 "
+	          "-global virtio-mmio.force-legacy=false -device virtio-rng-device");
+	if (file_exists(FIRMWARE)) {
+		words_add(&command, "-bios");
+		words_add(&command, FIRMWARE);
+	}
+	words_add(&command, "-m");
+	words_add(&command, memory(run));
+	for (unsigned i = 0; i < run->manifest.device_count; i++) {
+		const struct kiln_note_device *device = &run->manifest.devices[i];
+		if (device->type == KILN_DEVICE_NET)
+			add_net(&command, run, source_of(run, &run->nets, device),
+			        device);
+		else
+			add_disk(&command, source_of(run, &run->disks, device), device);
+	}
+	words_add(&command, "-kernel");
+	words_add(&command, run->image);
+	words_add(&command, "-append");
+	words_add(&command, command_line(run));
+	return command;
+}
+
+static void pin(const struct run *run)
+{
+	cpu_set_t set;
+	uint64_t number;
+
+	if (!run->cpu)
+		return;
+	if (!param_parse(KILN_PARAM_TYPE_UINT, 0, CPU_SETSIZE - 1, run->cpu,
+	                 strlen(run->cpu), &number))
+		fail_usage("--cpu takes a processor's number, not '%s'", run->cpu);
+	CPU_ZERO(&set);
+	CPU_SET(number, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		fail("cannot run on processor %s: %s", run->cpu, strerror(errno));
+}
+
+/* Starts QEMU with its serial input on a pipe of ours, apart from the terminal's signals.
+ */
+static pid_t start(const struct words *command, const sigset_t *unblocked, int *serial)
+{
+	pid_t parent = getpid(), pid;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		fail("cannot make a pipe: %s", strerror(errno));
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		fail("cannot start QEMU: %s", strerror(errno));
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		setpgid(0, 0);
+		dup2(ends[0], STDIN_FILENO);
+		sigprocmask(SIG_SETMASK, unblocked, NULL);
+		execvp(command->item[0], (char *const *)(void *)command->item);
+		fprintf(stderr,
+		        "kiln: cannot run %s: %s (the package is qemu-system-x86)\n",
+		        command->item[0], strerror(errno));
+		_exit(1);
+	}
+	close(ends[0]);
+	*serial = ends[1];
+	return pid;
+}
+
+static int image_status(int status)
+{
+	if (WIFSIGNALED(status)) {
+		fprintf(stderr, "kiln: QEMU was ended by %s\n",
+		        strsignal(WTERMSIG(status)));
+		return 128 + WTERMSIG(status);
+	}
+	status = WEXITSTATUS(status);
+	return status >= EXIT_IMAGE ? (status - EXIT_IMAGE) / 2 : 1;
+}
+
+/* Until QEMU ends. The first signal asks the image to stop; a second one, or five seconds
+ * without an answer, ends QEMU. */
+static int attend(pid_t pid, int signals, int serial)
+{
+	struct pollfd poll_signals = {.fd = signals, .events = POLLIN};
+	bool asked = false;
+	int status;
+
+	for (;;) {
+		struct signalfd_siginfo info;
+		int ready = poll(&poll_signals, 1, asked ? STOP_MS : -1);
+
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return image_status(status);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready == 0) {
+			fprintf(stderr, "kiln: the image does not stop: ending QEMU\n");
+			kill(pid, SIGKILL);
+			continue;
+		}
+		if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info) ||
+		    info.ssi_signo == SIGCHLD)
+			continue;
+		if (asked || write(serial, &(char){CTRL_C}, 1) != 1)
+			kill(pid, SIGKILL);
+		asked = true;
+	}
+}
+
 void run_qemu(struct run *run)
 {
-	fail("not yet");
+	struct words command;
+	sigset_t handled, before;
+	int signals, serial;
+	pid_t pid;
+
+	if (run->log)
+		words_add(&run->values, text_format("log=%s", run->log));
+	command = qemu_command(run);
+	pin(run);
+	sigemptyset(&handled);
+	sigaddset(&handled, SIGINT);
+	sigaddset(&handled, SIGTERM);
+	sigaddset(&handled, SIGHUP);
+	sigaddset(&handled, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &handled, &before);
+	signal(SIGPIPE, SIG_IGN);
+	signals = signalfd(-1, &handled, SFD_CLOEXEC);
+	if (signals < 0)
+		fail("cannot wait for signals: %s", strerror(errno));
+	pid = start(&command, &before, &serial);
+	exit(attend(pid, signals, serial));
 }

@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+"""kiln demo: builds appliance/web with the site in doc/site, jailed and as a guest; boots each;
+fetches every page through the image's own stack and compares it with the folder; measures;
+and prints one table. Needs root, for the network interfaces.
+
+The time to the first byte begins at the monitor's exec, and ends when a client that was
+started before, and has been trying to connect ever since, has the first byte of a page. It is
+the median of several starts.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lab import (KILN, ROOT, Failed, Netns, Process, die_with_parent,  # noqa: E402
+                 is_root, kvm_serves, run, wait_for)
+
+ADDRESS, HOST, TAP = "10.7.0.2", "10.7.0.1", "kiln0"
+SITE = os.path.join(ROOT, "doc/site")
+MEMORY = "8M"
+REQUEST = b"GET / HTTP/1.1\r\nHost: kiln\r\n\r\n"
+
+
+class Way:
+    """One way to run an image."""
+
+    def __init__(self, name, target, starts, program, *options):
+        self.name = name
+        self.target = target
+        self.starts = starts  # for the median of the time to the first byte
+        self.program = os.path.join(ROOT, "build/bin", program)
+        self.options = options
+
+    def command(self, image):
+        settings = ["ip=" + ADDRESS + "/24", "gateway=" + HOST]
+        if self.program == KILN:
+            settings = ["--" + setting for setting in settings]
+        return [self.program, *self.options, "--net", f"tap:{TAP}", "-m", MEMORY, image,
+                *settings]
+
+
+def ways():
+    yield Way("jail", "jail", 9, "kiln-jail")
+    if kvm_serves():
+        yield Way("vm on KVM", "vm", 9, "kiln-kvm")
+    else:
+        say("/dev/kvm does not open here: without Kiln's own monitor")
+    yield Way("vm on QEMU", "vm", 3, "kiln", "run", "--monitor", "qemu")
+
+
+def say(text):
+    print(f"kiln: {text}", file=sys.stderr, flush=True)
+
+
+def build(target):
+    folder = os.path.join(ROOT, "build/demo")
+    os.makedirs(folder, exist_ok=True)
+    image = os.path.join(folder, f"web.{target}")
+    run(KILN, "build", os.path.join(ROOT, "appliance/web"), "-t", target, "-o", image,
+        "--site", SITE, timeout=600)
+    return image
+
+
+def pages():
+    """(path in the URL, bytes) of every file of the site, and of its front page."""
+    found = []
+    for folder, _, names in os.walk(SITE):
+        for name in names:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                found.append(("/" + os.path.relpath(path, SITE), file.read()))
+    found.sort()
+    return [("/", dict(found)["/index.html"])] + found
+
+
+def first_byte():
+    """Tries to connect until it can; when the first byte of the page is there, in ns."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            with socket.socket() as s:
+                s.settimeout(5)
+                s.connect((ADDRESS, 80))
+                s.sendall(REQUEST)
+                if s.recv(1):
+                    return time.monotonic_ns()
+        except OSError:
+            pass
+    return 0
+
+
+def fork(work):
+    """Runs work() in a process of its own; a function that waits for its result, a number."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            die_with_parent()
+            os.close(read_end)
+            os.write(write_end, str(work()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(write_end)
+
+    def result():
+        with os.fdopen(read_end) as file:
+            text = file.read()
+        os.waitpid(pid, 0)
+        if not text:
+            raise Failed("the measuring client ended without a result")
+        return int(text)
+    return result
+
+
+def time_start(way, image, netns):
+    """Starts the image; milliseconds from exec to the first byte, and its process."""
+    with netns:
+        client = fork(first_byte)
+        server = Process(*way.command(image), name="demo-" + way.name.replace(" ", "-"),
+                         stamp=True)
+    end = client()
+    if not end:
+        raise Failed(f"{way.name}: no answer within 20 s\n{server.text()}")
+    return (end - server.started_ns) / 1e6, server
+
+
+def stop(server, netns):
+    status = server.stop()
+    if status != 0:
+        raise Failed(f"{server.name}: status {status} after Ctrl-C\n{server.text()}")
+    server.kill()
+    wait_for(lambda: TAP not in netns.interfaces(), "the interface gone")
+
+
+def compare(netns):
+    """Every page, by curl, byte for byte; how many bytes that were."""
+    total = 0
+    for path, content in pages():
+        with netns:
+            got = run("curl", "-sS", "--fail", "--max-time", "30", f"http://{ADDRESS}{path}",
+                      text=False).stdout
+        if got != content:
+            raise Failed(f"{path} differs from its file")
+        total += len(content)
+    return total
+
+
+def resident(pid):
+    """KiB of memory in use: of the monitor with the image in it, and of its children."""
+    with open(f"/proc/{pid}/status") as status:
+        kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return kilobytes + sum(resident(int(child)) for child in children.read().split())
+
+
+def load(netns):
+    with netns:
+        out = run("wrk", "-t", 1, "-c", 16, "-d", "2s", f"http://{ADDRESS}/").stdout
+    if "Socket errors" in out or "Non-2xx" in out:
+        raise Failed(f"wrk saw errors:\n{out}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+
+
+def measure(way, image):
+    say(f"{way.name}: starting, fetching, measuring")
+    netns = Netns()
+    times = []
+    try:
+        for n in range(way.starts):
+            milliseconds, server = time_start(way, image, netns)
+            times.append(milliseconds)
+            if n < way.starts - 1:
+                stop(server, netns)
+        fetched = compare(netns)
+        requests = load(netns)
+        used = resident(server.pid)
+        stop(server, netns)
+    finally:
+        netns.close()
+    return {"way": way.name, "image_bytes": os.path.getsize(image),
+            "first_byte_ms": round(statistics.median(times), 2),
+            "memory_given": MEMORY, "memory_used_kib": used,
+            "requests_per_second": round(requests), "bytes_compared": fetched}
+
+
+def table(rows):
+    titles = ["", "image bytes", "exec to first byte", "memory given", "memory used",
+              "requests/s"]
+    lines = [[r["way"], f"{r['image_bytes']:,}", f"{r['first_byte_ms']:.2f} ms",
+              r["memory_given"], f"{r['memory_used_kib']:,} KiB",
+              f"{r['requests_per_second']:,}"] for r in rows]
+    widths = [max(len(line[i]) for line in [titles] + lines) for i in range(len(titles))]
+    for line in [titles] + lines:
+        print("  ".join(text.ljust(width) if i == 0 else text.rjust(width)
+                        for i, (text, width) in enumerate(zip(line, widths))))
+
+
+def demo(as_json):
+    images = {}
+    for target in ("jail", "vm"):
+        say(f"building appliance/web with doc/site for {target}")
+        images[target] = build(target)
+    rows = [measure(way, images[way.target]) for way in ways()]
+    if as_json:
+        json.dump(rows, sys.stdout, indent=1)
+        print()
+        return
+    print(f"{len(pages())} pages, {rows[0]['bytes_compared']:,} bytes, fetched from each and "
+          f"equal to doc/site\n")
+    table(rows)
+    print("\nmemory used: resident, the monitor's own included; requests/s: wrk, 16 connections,\n"
+          "2 s, the front page, client and image sharing this machine")
+
+
+def main(arguments):
+    if arguments not in ([], ["--json"]):
+        print("kiln: kiln demo takes no arguments but --json", file=sys.stderr)
+        return 2
+    if not is_root():
+        print("kiln: the demo makes network interfaces: run it as root", file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    try:
+        demo(bool(arguments))
+    except KeyboardInterrupt:
+        say("interrupted: everything is stopped")
+        return 130
+    except (Failed, OSError, subprocess.SubprocessError) as error:
+        say(str(error))
+        return 1
+    finally:
+        Process.kill_all()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
