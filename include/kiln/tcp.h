@@ -44,6 +44,8 @@ struct tcp_events {
 struct tcp *tcp_new(struct net *net);
 /* The context it was made in: for servers that are handed a struct tcp and nothing else. */
 struct kiln *tcp_kiln(const struct tcp *tcp);
+/* The TCP that a connection belongs to. */
+struct tcp *tcp_of(const struct tcp_conn *conn);
 
 /*
  * Accepts connections on a port. `accepted` is called for each one that is established; it

@@ -1,0 +1,319 @@
+/*
+ * TCP: the constructor, the table of flows, the life of a connection's struct, and the
+ * work that is deferred to the end of the loop's iteration.
+ *
+ * All memory is carved here, at start: about half of what the image has left for chunks
+ * (bytes queued and bytes received), an eighth for connections, a little for half-open
+ * ones and those in TIME-WAIT. See tcp_private.h for how the files divide the rest.
+ */
+#include "tcp_private.h"
+
+KILN_LIBRARY(tcp, "0.1");
+
+enum {
+	CONNS_MIN = 8,
+	CONNS_MAX = 1 << 17,
+	CHUNKS_MIN = 16,
+	CHUNKS_MAX = 1 << 17,
+	LIMIT_MIN = 16 << 10, /* of one connection's bytes, each way */
+	LIMIT_MAX = 256 << 10,
+};
+
+/* ---- the table ---- */
+
+static struct tcp_flow **bucket(const struct tcp *tcp, const struct tcp_tuple *tuple)
+{
+	return &tcp->table[siphash(tcp->key, tuple, sizeof(*tuple)) & tcp->table_mask];
+}
+
+struct tcp_flow *tcp_flow_find(const struct tcp *tcp, const struct tcp_tuple *tuple)
+{
+	struct tcp_flow *flow = *bucket(tcp, tuple);
+
+	while (flow && memcmp(&flow->tuple, tuple, sizeof(*tuple)) != 0)
+		flow = flow->next;
+	return flow;
+}
+
+void tcp_flow_insert(struct tcp *tcp, struct tcp_flow *flow)
+{
+	struct tcp_flow **head = bucket(tcp, &flow->tuple);
+
+	flow->next = *head;
+	*head = flow;
+}
+
+void tcp_flow_remove(struct tcp *tcp, struct tcp_flow *flow)
+{
+	struct tcp_flow **link = bucket(tcp, &flow->tuple);
+
+	while (*link != flow)
+		link = &(*link)->next;
+	*link = flow->next;
+}
+
+/* ---- a connection's life ---- */
+
+uint32_t tcp_path_mss(const struct tcp *tcp, const struct ip_addr *remote)
+{
+	uint32_t mtu = net_path_mtu(tcp->net, remote);
+
+	return mtu > TCP_PATH_MSS_MIN + TCP_HEADER_SIZE ? mtu - TCP_HEADER_SIZE
+	                                                : TCP_PATH_MSS_MIN;
+}
+
+void tcp_set_mss(struct tcp_conn *conn, uint32_t path_mss)
+{
+	uint32_t peer = KILN_MAX(conn->mss_peer, TCP_MSS_MIN);
+
+	conn->mss = (uint16_t)KILN_MIN(KILN_MIN(peer, path_mss), UINT16_MAX);
+	conn->smss =
+	    (uint16_t)(conn->mss - (conn->has_timestamps ? TCP_TIMESTAMPS_SIZE : 0));
+}
+
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
+{
+	struct tcp_conn *conn = pool_get(&tcp->conns);
+
+	if (!conn)
+		return NULL;
+	memset(conn, 0, offsetof(struct tcp_conn, sacked));
+	tcp_scoreboard_clear(&conn->sacked);
+	conn->flow = (struct tcp_flow){NULL, TCP_FLOW_CONN, *tuple};
+	conn->tcp = tcp;
+	list_init(&conn->pending);
+	list_init(&conn->link);
+	conn->nodelay = true;
+	conn->rto = TCP_RTO_INITIAL;
+	conn->user_timeout = TCP_USER_TIMEOUT;
+	conn->receive_limit = tcp->receive_limit;
+	conn->ts_offset = tcp_timestamp_offset(tcp, tuple);
+	conn->heard_at = conn->progress_at = tcp_now(tcp);
+	conn->mss_peer = TCP_MSS_DEFAULT;
+	tcp_set_mss(conn, tcp_path_mss(tcp, &tuple->remote));
+	tcp_timer_init(conn);
+	tcp_flow_insert(tcp, &conn->flow);
+	conn->hashed = true;
+	tcp->count.conns++;
+	tcp->count.conns_most = KILN_MAX(tcp->count.conns_most, tcp->count.conns);
+	return conn;
+}
+
+void tcp_conn_settle(struct tcp_conn *conn, const struct tcp_handshake *hand)
+{
+	conn->iss = hand->iss;
+	conn->irs = hand->irs;
+	conn->snd_una = hand->iss;
+	conn->snd_nxt = conn->snd_max = tcp_seq_add(hand->iss, 1);
+	conn->rcv_nxt = conn->last_ack_sent = tcp_seq_add(hand->irs, 1);
+	conn->rcv_adv =
+	    tcp_seq_add(conn->rcv_nxt, KILN_MIN(conn->receive_limit, UINT16_MAX));
+	conn->has_timestamps = hand->has_timestamps;
+	conn->ts_recent = hand->ts_recent;
+	conn->ts_recent_at = tcp_now(conn->tcp);
+	conn->has_sack = hand->has_sack;
+	if (hand->has_window_scale) {
+		conn->snd_wscale = hand->snd_wscale;
+		conn->rcv_wscale = conn->tcp->window_scale;
+	}
+	conn->mss_peer = hand->mss_peer;
+	tcp_set_mss(conn, tcp_path_mss(conn->tcp, &conn->flow.tuple.remote));
+	tcp_recovery_init(conn);
+}
+
+void tcp_conn_release(struct tcp_conn *conn)
+{
+	struct tcp *tcp = conn->tcp;
+
+	if (conn->released)
+		return;
+	conn->released = true;
+	conn->state = TCP_CLOSED;
+	conn->has_owner = false;
+	if (conn->hashed)
+		tcp_flow_remove(tcp, &conn->flow);
+	conn->hashed = false;
+	timer_cancel(tcp->loop, &conn->timer);
+	tcp_queue_free(conn);
+	tcp_receive_free(conn);
+	tcp_orphan_remove(conn);
+	list_remove(&conn->link);
+	list_remove(&conn->pending);
+	list_append(&tcp->dead, &conn->pending);
+	loop_defer(tcp->loop, &tcp->work);
+	tcp->count.conns--;
+}
+
+void tcp_conn_end(struct tcp_conn *conn, enum kiln_error why)
+{
+	const struct tcp_events *events = conn->has_owner ? conn->events : NULL;
+	void *user = conn->user;
+
+	tcp_conn_release(conn);
+	if (events)
+		events->closed(conn, user, why);
+}
+
+/* ---- connections without an owner ---- */
+
+void tcp_orphan_add(struct tcp_conn *conn)
+{
+	struct tcp *tcp = conn->tcp;
+
+	list_remove(&conn->link);
+	list_append(&tcp->orphans, &conn->link);
+	conn->orphan = true;
+	if (++tcp->orphan_count > tcp->orphans_most) {
+		struct tcp_conn *oldest =
+		    kiln_container(tcp->orphans.next, struct tcp_conn, link);
+
+		tcp_send_rst(oldest);
+		tcp_conn_release(oldest);
+	}
+}
+
+void tcp_orphan_remove(struct tcp_conn *conn)
+{
+	if (!conn->orphan)
+		return;
+	conn->orphan = false;
+	list_remove(&conn->link);
+	conn->tcp->orphan_count--;
+}
+
+/* ---- deferred work ---- */
+
+void tcp_pend(struct tcp_conn *conn)
+{
+	struct tcp *tcp = conn->tcp;
+
+	if (conn->released)
+		return;
+	if (!list_linked(&conn->pending))
+		list_append(&tcp->pending, &conn->pending);
+	loop_defer(tcp->loop, &tcp->work);
+}
+
+bool tcp_call_ready(struct tcp_conn *conn)
+{
+	if (conn->in_ready) {
+		conn->wake = true;
+		tcp_pend(conn);
+	} else if (conn->has_owner) {
+		conn->wake = false;
+		conn->in_ready = true;
+		conn->events->ready(conn, conn->user);
+		conn->in_ready = false;
+	}
+	return !conn->released;
+}
+
+/* Owners that were refused a chunk try again once a good number is free. */
+static void wake_starved(struct tcp *tcp)
+{
+	struct list *node;
+
+	if (list_empty(&tcp->starved) ||
+	    tcp->chunks.used + 2 * tcp->chunk_reserve > tcp->chunks.count)
+		return;
+	while ((node = list_pop(&tcp->starved))) {
+		struct tcp_conn *conn = kiln_container(node, struct tcp_conn, link);
+
+		conn->wake = true;
+		tcp_pend(conn);
+	}
+}
+
+static void run_deferred(struct loop_work *work)
+{
+	struct tcp *tcp = kiln_container(work, struct tcp, work);
+	struct list batch, *node;
+
+	list_init(&batch);
+	list_splice(&batch, &tcp->pending);
+	while ((node = list_pop(&batch))) {
+		struct tcp_conn *conn = kiln_container(node, struct tcp_conn, pending);
+
+		if (conn->wake && !tcp_call_ready(conn))
+			continue;
+		if (!tcp_output(conn)) {
+			if (!list_linked(&conn->pending))
+				list_prepend(&tcp->pending, &conn->pending);
+			list_splice(&tcp->pending, &batch);
+			timer_set(tcp->loop, &tcp->retry,
+			          tcp_now(tcp) + TCP_DEVICE_RETRY);
+			break;
+		}
+	}
+	while ((node = list_pop(&tcp->dead)))
+		pool_put(&tcp->conns, kiln_container(node, struct tcp_conn, pending));
+	wake_starved(tcp);
+}
+
+static void retry_device(struct timer *timer)
+{
+	struct tcp *tcp = kiln_container(timer, struct tcp, retry);
+
+	loop_defer(tcp->loop, &tcp->work);
+}
+
+/* ---- the constructor ---- */
+
+static uint32_t clamp(size_t n, uint32_t least, uint32_t most)
+{
+	return n < least ? least : n > most ? most : (uint32_t)n;
+}
+
+static void carve(struct tcp *tcp, struct kiln *k)
+{
+	size_t left = arena_left(&k->arena);
+	uint32_t chunks = clamp(left / 2 / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
+	uint32_t conns = clamp(left / 8 / sizeof(struct tcp_conn), CONNS_MIN, CONNS_MAX);
+	uint32_t halves = clamp(conns / 2, 16, 8192);
+	uint32_t time_waits = clamp(conns * 2u, 64, 32768);
+	uint32_t buckets = 64;
+
+	pool_init(&tcp->chunks, k, sizeof(struct chunk), chunks,
+	          "TCP's bytes in transit");
+	pool_init(&tcp->conns, k, sizeof(struct tcp_conn), conns, "TCP connections");
+	pool_init(&tcp->pieces, k, sizeof(struct tcp_piece), chunks + conns,
+	          "TCP's send queues");
+	pool_init(&tcp->halves, k, sizeof(struct tcp_half), halves,
+	          "half-open connections");
+	pool_init(&tcp->time_waits, k, sizeof(struct tcp_time_wait), time_waits,
+	          "TIME-WAIT");
+	while (buckets < conns + halves + time_waits)
+		buckets *= 2;
+	tcp->table = kiln_alloc(k, buckets * sizeof(tcp->table[0]), "TCP's table");
+	tcp->table_mask = buckets - 1;
+	tcp->chunk_reserve = chunks / 8;
+	tcp->orphans_most = conns / 2;
+	tcp->send_limit = tcp->receive_limit =
+	    clamp((size_t)chunks * CHUNK_SIZE / 8, LIMIT_MIN, LIMIT_MAX);
+	while (UINT16_MAX << tcp->window_scale < LIMIT_MAX)
+		tcp->window_scale++;
+}
+
+struct tcp *tcp_new(struct net *net)
+{
+	struct kiln *k = net_kiln(net);
+	struct tcp *tcp = kiln_alloc(k, sizeof(*tcp), "TCP");
+
+	tcp->net = net;
+	tcp->kiln = k;
+	tcp->loop = &k->loop;
+	random_bytes(&k->random, tcp->key, sizeof(tcp->key));
+	carve(tcp, k);
+	list_init(&tcp->pending);
+	list_init(&tcp->dead);
+	list_init(&tcp->starved);
+	list_init(&tcp->orphans);
+	loop_work_init(&tcp->work, run_deferred);
+	timer_init(&tcp->retry, retry_device);
+	tcp_half_init(tcp);
+	tcp_time_wait_init(tcp);
+	tcp->count.conn_bytes = tcp->conns.size;
+	net_register(net, IP_PROTO_TCP,
+	             &(struct net_transport){tcp_input, tcp_icmp_error, tcp});
+	return tcp;
+}

@@ -1,0 +1,112 @@
+/*
+ * SYN cookies (RFC 4987, 3.6): when no half-open connection can be remembered, the
+ * SYN-ACK's sequence number remembers it, and the third segment brings it back.
+ *
+ * The number holds, under a keyed hash of the addresses, ports and the peer's ISN: a
+ * counter of 64 s periods (5 bits), an index into a table of segment sizes (3 bits), and
+ * 24 bits of tag. A blind forgery succeeds once in 2^24 tries, and only in the two
+ * minutes after a cookie was sent. Where the peer offered timestamps, the lowest five
+ * bits of ours carry its window scale and whether it offered SACK; without them neither
+ * is used.
+ */
+#include "tcp_private.h"
+
+#define COOKIE_PERIOD KILN_SECONDS(64)
+
+enum {
+	COOKIE_PERIODS = 32,
+	OPTION_BITS = 5,
+	NO_WINDOW_SCALE = 15,
+	USE_MASK = 3,
+	USE_TAG = 4
+};
+
+static const uint16_t cookie_mss[8] = {216, TCP_MSS_DEFAULT, 1200, 1360, 1400, 1440, 1460,
+                                       8960};
+
+struct cookie_input {
+	struct tcp_tuple tuple;
+	uint32_t irs, use, data;
+};
+_Static_assert(sizeof(struct cookie_input) == 48, "hashed as bytes");
+
+static uint32_t cookie_hash(const struct tcp *tcp, const struct tcp_tuple *tuple,
+                            struct tcp_seq irs, uint32_t use, uint32_t data)
+{
+	struct cookie_input input = {*tuple, irs.v, use, data};
+
+	return (uint32_t)siphash(tcp->key, &input, sizeof(input));
+}
+
+static struct tcp_seq cookie_encode(const struct tcp *tcp, const struct tcp_tuple *tuple,
+                                    struct tcp_seq irs, uint8_t data)
+{
+	uint32_t tag = cookie_hash(tcp, tuple, irs, USE_TAG, data);
+	uint32_t mask = cookie_hash(tcp, tuple, irs, USE_MASK, 0);
+
+	return tcp_seq_of(tag << 8 | ((data ^ mask) & 0xff));
+}
+
+static uint8_t cookie_period(const struct tcp *tcp)
+{
+	return (uint8_t)(tcp_now(tcp) / COOKIE_PERIOD % COOKIE_PERIODS);
+}
+
+struct tcp_seq tcp_cookie_make(struct tcp *tcp, const struct tcp_tuple *tuple,
+                               const struct tcp_handshake *hand)
+{
+	uint8_t index = 0;
+
+	for (uint8_t i = 1; i < KILN_COUNT_OF(cookie_mss); i++) {
+		if (cookie_mss[i] <= hand->mss_peer)
+			index = i;
+	}
+	tcp->cookie_at = tcp_now(tcp);
+	tcp->count.cookies_sent++;
+	return cookie_encode(tcp, tuple, hand->irs,
+	                     (uint8_t)(cookie_period(tcp) << 3 | index));
+}
+
+uint32_t tcp_cookie_timestamp(const struct tcp *tcp, const struct tcp_tuple *tuple,
+                              const struct tcp_handshake *hand)
+{
+	uint32_t now = tcp_timestamp_now(tcp, tcp_timestamp_offset(tcp, tuple));
+	uint32_t scale = hand->has_window_scale ? hand->snd_wscale : NO_WINDOW_SCALE;
+	uint32_t low = (1u << OPTION_BITS) - 1;
+	uint32_t value = (now & ~low) | scale << 1 | hand->has_sack;
+
+	/* Never ahead of the clock, or the peer would take what follows for old (PAWS).
+	 */
+	return tcp_timestamp_before(now, value) ? value - low - 1 : value;
+}
+
+bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
+                      const struct tcp_segment *s, struct tcp_handshake *hand)
+{
+	struct tcp_seq irs = tcp_seq_sub(s->seq, 1), iss = tcp_seq_sub(s->ack, 1);
+	const struct tcp_options *o = &s->options;
+
+	if (tcp->cookie_at == 0 || tcp_now(tcp) - tcp->cookie_at > 2 * COOKIE_PERIOD)
+		return false;
+	uint8_t data = (uint8_t)(iss.v ^ cookie_hash(tcp, tuple, irs, USE_MASK, 0));
+	uint8_t age = (uint8_t)((cookie_period(tcp) - (data >> 3)) % COOKIE_PERIODS);
+	if (age > 1 || !tcp_seq_eq(cookie_encode(tcp, tuple, irs, data), iss)) {
+		tcp->count.cookies_bad++;
+		return false;
+	}
+	*hand = (struct tcp_handshake){
+	    .irs = irs,
+	    .iss = iss,
+	    .mss_peer = cookie_mss[data & 7],
+	    .has_timestamps = o->has_timestamps,
+	    .ts_recent = o->ts_value,
+	};
+	uint32_t scale = o->ts_echo >> 1 & 15;
+	if (o->has_timestamps && scale <= TCP_WINDOW_SCALE_MAX) {
+		hand->has_window_scale = true;
+		hand->snd_wscale = (uint8_t)scale;
+	}
+	hand->has_sack = o->has_timestamps && (o->ts_echo & 1);
+	tcp->count.cookies_good++;
+	return true;
+}

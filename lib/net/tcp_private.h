@@ -1,0 +1,511 @@
+/*
+ * The inside of TCP: its structs, and what its files call of each other.
+ *
+ *	tcp.c             the constructor, the table of flows, the deferred work
+ *	tcp_wire.c        the header (pure)
+ *	tcp_input.c       a segment arrives: RFC 9293, 3.10.7, in its order
+ *	tcp_listen.c      SYNs: half-open connections, the third ACK
+ *	tcp_cookie.c      SYN cookies;  tcp_isn.c  initial sequence numbers
+ *	tcp_time_wait.c   what is left of a connection in TIME-WAIT
+ *	tcp_ack.c         an acknowledgement: send window, round-trip time
+ *	tcp_recovery.c    loss recovery and congestion control
+ *	tcp_scoreboard.c  which bytes the peer has reported by SACK (pure)
+ *	tcp_output.c      what to send now
+ *	tcp_send.c        the queue of bytes to send
+ *	tcp_receive.c     bytes received: in place, in order, out of order
+ *	tcp_timer.c       the clocks of a connection
+ *	tcp_icmp.c        ICMP errors
+ *	tcp_user.c        the calls of <kiln/tcp.h>
+ *
+ * Ownership: everything hangs off struct tcp, whose pools were made once. A connection
+ *that ends is unhooked from all lists at once, but its memory goes back to the pool only
+ *when the deferred work has run: code that calls an owner may look at conn->state
+ *afterwards and finds TCP_CLOSED, never freed memory.
+ *
+ * Fields have the names of RFC 9293, 3.3.1, and of the RFC that defines them.
+ */
+#ifndef NET_TCP_PRIVATE_H
+#define NET_TCP_PRIVATE_H
+
+#include <kiln/tcp.h>
+#include "stack.h"
+#include "tcp_scoreboard.h"
+#include "tcp_seq.h"
+#include "tcp_wire.h"
+
+/* ---- constants ---- */
+
+#define TCP_RTO_INITIAL    KILN_SECONDS(1) /* RFC 6298, 2.1 */
+#define TCP_RTO_AFTER_SYN  KILN_SECONDS(3) /* RFC 6298, 5.7 */
+#define TCP_RTO_MIN        KILN_MS(200)    /* less than its 1 s, as is general practice */
+#define TCP_RTO_MAX        KILN_SECONDS(60) /* RFC 6298, 2.5 */
+#define TCP_DELAYED_ACK    KILN_MS(40)      /* RFC 9293, 3.8.6.3: less than 500 ms */
+#define TCP_TIME_WAIT_TIME KILN_SECONDS(60) /* 2 MSL, with MSL 30 s as is practice */
+#define TCP_LINGER_TIME    KILN_SECONDS(60) /* FIN-WAIT-2 without an owner */
+#define TCP_USER_TIMEOUT   KILN_SECONDS(120)
+#define TCP_CHALLENGE_GAP  KILN_MS(500) /* between unasked ACKs of one connection */
+#define TCP_PAWS_IDLE      KILN_SECONDS(24 * 86400) /* RFC 7323, 5.5 */
+#define TCP_SYN_ACK_RTO    KILN_SECONDS(1)
+#define TCP_DEVICE_RETRY   KILN_MS(1)
+
+enum {
+	TCP_MSS_DEFAULT = 536, /* RFC 9293, 3.7.1: the peer sent no MSS option */
+	TCP_MSS_MIN = 64,      /* a peer's smaller one is raised to this */
+	TCP_PATH_MSS_MIN = 512,
+	TCP_INITIAL_SEGMENTS = 10, /* RFC 6928 */
+	TCP_DUP_THRESH = 3,
+	TCP_LISTENERS = 16,
+	TCP_SYN_ACK_TRIES =
+	    5,                /* SYN-ACKs sent before a half-open one is given up: 31 s */
+	TCP_PIECES_MAX = 128, /* references queued by one connection */
+	TCP_WINDOW_MAX = 1 << 30,
+	TCP_CHALLENGES = 1000, /* challenge ACKs a second, of all connections: about */
+};
+
+/* RFC 9293, figure 5. LISTEN is a struct tcp_listener, SYN-RECEIVED after LISTEN is a
+ * struct tcp_half, and TIME-WAIT without an owner is a struct tcp_time_wait. */
+enum tcp_state {
+	TCP_CLOSED,
+	TCP_SYN_SENT,
+	TCP_SYN_RECEIVED,
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT_1,
+	TCP_FIN_WAIT_2,
+	TCP_CLOSE_WAIT,
+	TCP_CLOSING,
+	TCP_LAST_ACK,
+	TCP_TIME_WAIT,
+	TCP_STATES
+};
+
+/* ---- the table of flows ---- */
+
+/* What tells a connection from all others; hashed as bytes, so without padding. */
+struct tcp_tuple {
+	struct ip_addr remote, local;
+	uint16_t remote_port, local_port;
+};
+_Static_assert(sizeof(struct tcp_tuple) == 36, "hashed as bytes");
+
+enum tcp_flow_kind { TCP_FLOW_CONN, TCP_FLOW_HALF, TCP_FLOW_TIME_WAIT };
+
+/* The head of each struct that segments are looked up for. */
+struct tcp_flow {
+	struct tcp_flow *next; /* in its bucket */
+	enum tcp_flow_kind kind;
+	struct tcp_tuple tuple;
+};
+
+/* ---- bytes to send ---- */
+
+/* A reference to bytes of the send queue. */
+struct tcp_piece {
+	struct tcp_piece *next;
+	const uint8_t *data;
+	size_t len;
+	struct chunk *owner; /* NULL: immortal */
+};
+
+/* A place in the queue: a piece, and the stream offset of its first byte. */
+struct tcp_mark {
+	struct tcp_piece *piece;
+	uint64_t start;
+};
+
+/*
+ * Bytes between the first one not acknowledged and the last one queued. Positions are
+ * offsets in the stream; snd_una corresponds to `start`. Two marks remember where the
+ * last new bytes and the last retransmitted ones lay, so that finding the next ones is
+ * O(1).
+ */
+struct tcp_send_queue {
+	struct tcp_piece *head, *tail;
+	uint64_t start, end;
+	struct tcp_mark next, again;
+	uint32_t copied; /* bytes in chunks: what counts against the limit */
+	uint16_t pieces;
+};
+
+/* ---- bytes received ---- */
+
+/* Consecutive bytes, kept in a chunk's data. */
+struct tcp_run {
+	struct tcp_run *next;
+	struct tcp_seq seq;  /* of bytes[start] */
+	uint16_t start, end; /* the bytes not yet consumed */
+	uint8_t bytes[CHUNK_SIZE - 16];
+};
+_Static_assert(sizeof(struct tcp_run) == CHUNK_SIZE, "a run fills a chunk");
+
+struct tcp_receive_queue {
+	struct tcp_run *head, *tail; /* in order, unread */
+	struct tcp_run *ooo;         /* beyond a gap: by sequence, not overlapping */
+	uint32_t held;               /* unread bytes in runs from head */
+	uint16_t ooo_runs;
+	uint8_t sack_count;
+	struct slice
+	    inflight; /* unread bytes in the frame being input, behind the runs */
+	struct tcp_range
+	    sack[TCP_SACK_BLOCKS]; /* to report, the latest first (RFC 2018, 4) */
+};
+
+/* ---- connections ---- */
+
+enum tcp_timer_kind {
+	TCP_TIMER_RETRANSMIT,
+	TCP_TIMER_PERSIST,
+	TCP_TIMER_DELAYED_ACK,
+	TCP_TIMER_KEEPALIVE,
+	TCP_TIMER_LINGER,
+	TCP_TIMERS
+};
+
+enum tcp_recovery_phase {
+	TCP_OPEN,          /* nothing is known to be lost */
+	TCP_FAST_RECOVERY, /* RFC 6675 with SACK, 6582 without */
+	TCP_LOSS,          /* after a retransmission timeout */
+};
+
+struct tcp_conn {
+	struct tcp_flow flow;
+
+	/* Used for every segment. */
+	uint8_t state; /* enum tcp_state */
+	uint8_t phase; /* enum tcp_recovery_phase */
+	uint8_t snd_wscale, rcv_wscale;
+	bool has_timestamps : 1; /* negotiated (RFC 7323) */
+	bool has_sack : 1;       /* negotiated (RFC 2018) */
+	bool has_owner : 1;      /* events may be called */
+	bool in_ready : 1;       /* the owner's callback runs now */
+	bool wake : 1;           /* call ready from the deferred work */
+	bool hashed : 1;         /* in the table */
+	bool
+	    push_small : 1; /* the override of RFC 9293, 3.8.6.2.1: send less than smss */
+	bool ack_now : 1;   /* send an ACK when the deferred work runs */
+	bool fin_queued : 1;   /* this side is shut down: a FIN ends the queue */
+	bool fin_sent : 1;     /* it has a sequence number: snd_nxt is beyond it */
+	bool fin_seen : 1;     /* the peer's FIN arrived, its place is fin_seq */
+	bool fin_received : 1; /* and all before it: rcv_nxt is beyond it */
+	bool nodelay : 1;
+	bool resend_front : 1; /* retransmit at snd_una whatever cwnd says */
+	bool rtt_timing : 1;   /* a segment is being timed */
+	bool passive : 1;      /* from a listener */
+	bool syn_lost : 1;     /* the SYN had to be sent again */
+	bool orphan : 1;       /* on tcp->orphans */
+	bool released : 1;     /* on tcp->dead: only its memory is left */
+	uint8_t dup_acks;
+	uint16_t mss;  /* the largest segment: data and options but not the header */
+	uint16_t smss; /* the data in it with the usual options: RFC 5681's SMSS */
+
+	struct tcp *tcp;
+	struct list pending; /* on tcp->pending: the deferred work will look at it */
+	struct tcp_seq rcv_nxt;
+	struct tcp_seq rcv_adv; /* right edge of the window: the most ever promised */
+	struct tcp_seq last_ack_sent; /* RFC 7323, 4.3 */
+	uint32_t ts_recent;
+	uint32_t ts_offset;
+	struct tcp_seq snd_una, snd_nxt;
+	struct tcp_seq snd_max; /* beyond snd_nxt by a window probe's byte, else equal */
+	struct tcp_seq snd_wl1, snd_wl2;
+	uint32_t snd_wnd, max_snd_wnd;
+	uint32_t cwnd, ssthresh;
+	uint32_t unacked_bytes; /* received since our last ACK */
+	uint16_t unacked_segments;
+	struct tcp_send_queue out;
+	struct tcp_receive_queue in;
+	const struct tcp_events *events;
+	void *user;
+
+	/* Round-trip time (RFC 6298). */
+	kiln_time srtt, rttvar, rto; /* srtt 0: no sample yet */
+	kiln_time rtt_started_at;
+	struct tcp_seq rtt_seq; /* sampled when this is acknowledged */
+	uint8_t backoff;        /* timeouts in a row */
+	uint8_t keepalive_sent;
+	uint8_t keepalive_probes;
+	uint8_t soft_error; /* enum kiln_error from ICMP, told if it times out */
+	struct timer timer; /* armed for the earliest deadline, or before it */
+	kiln_time deadline[TCP_TIMERS];
+	kiln_time ts_recent_at;
+	kiln_time last_sent_at; /* of data */
+	kiln_time heard_at;     /* the last acceptable segment */
+	kiln_time
+	    progress_at; /* when snd_una moved, or the oldest byte in flight was sent */
+	kiln_time challenge_at;
+	kiln_time user_timeout;
+	kiln_time keepalive_idle, keepalive_interval;
+	uint32_t receive_limit;
+
+	/* Ends of the connection. */
+	struct tcp_seq iss, irs, fin_seq;
+	uint16_t mss_peer; /* from its SYN */
+	struct list link;  /* on tcp->starved or tcp->orphans */
+
+	/* Loss recovery. */
+	struct tcp_seq recover;  /* snd_nxt when it began */
+	struct tcp_seq high_rxt; /* retransmitted up to here */
+	uint32_t acked_in_avoidance;
+	struct tcp_scoreboard sacked;
+};
+
+/* What a handshake has settled: from a half-open connection or from a cookie. */
+struct tcp_handshake {
+	struct tcp_seq irs, iss;
+	uint32_t ts_recent;
+	uint16_t mss_peer;
+	uint8_t snd_wscale;
+	bool has_window_scale, has_timestamps, has_sack;
+};
+
+/* SYN-RECEIVED after LISTEN. */
+struct tcp_half {
+	struct tcp_flow flow;
+	struct list node; /* on tcp->half[tries]: by age */
+	struct tcp_listener *listener;
+	struct tcp_handshake hand;
+	kiln_time sent_at;
+	uint8_t tries; /* SYN-ACKs sent again */
+};
+
+struct tcp_time_wait {
+	struct tcp_flow flow;
+	struct list node; /* on tcp->time_wait: by age */
+	kiln_time until;
+	struct tcp_seq rcv_nxt, snd_nxt;
+	uint32_t ts_recent, ts_offset;
+	uint16_t window;
+	bool has_timestamps;
+};
+
+struct tcp_listener {
+	struct tcp *tcp;
+	uint16_t port; /* 0: not in use */
+	bool (*accepted)(struct tcp_conn *conn, void *context);
+	void *context;
+};
+
+struct tcp {
+	struct net *net;
+	struct kiln *kiln;
+	struct loop *loop;
+	struct tcp_flow **table;
+	uint32_t table_mask;
+	uint8_t key[16]; /* of siphash: table, sequence numbers, cookies */
+
+	struct list pending; /* connections with something to send or to tell */
+	struct list dead;    /* released, memory not yet given back */
+	struct list starved; /* owners that were refused a chunk */
+	struct list orphans; /* closed by their owner, oldest first */
+	struct loop_work work;
+	struct timer retry; /* after the device was full */
+
+	struct pool conns, chunks, pieces, halves, time_waits;
+	uint32_t chunk_reserve; /* chunks that only receiving may take */
+	uint32_t orphan_count, orphans_most;
+	uint32_t send_limit;    /* copied bytes of one connection */
+	uint32_t receive_limit; /* unread bytes of one connection, by default */
+	uint8_t window_scale;   /* that we offer */
+
+	struct list half[TCP_SYN_ACK_TRIES];
+	struct timer half_timer;
+	struct list time_wait;
+	struct timer time_wait_timer;
+	kiln_time cookie_at; /* when the last cookie was sent; 0: never */
+	kiln_time challenge_second;
+	uint32_t challenges_left;
+	struct tcp_listener listeners[TCP_LISTENERS];
+
+	struct tcp_counters count;
+	struct netdev_frame frame; /* being built */
+};
+
+static inline kiln_time tcp_now(const struct tcp *tcp)
+{
+	return tcp->loop->now;
+}
+
+/* ---- tcp.c ---- */
+
+struct tcp_flow *tcp_flow_find(const struct tcp *tcp, const struct tcp_tuple *tuple);
+void tcp_flow_insert(struct tcp *tcp, struct tcp_flow *flow);
+void tcp_flow_remove(struct tcp *tcp, struct tcp_flow *flow);
+
+/* A connection in state CLOSED and in the table; NULL when all are in use. */
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple);
+/* Takes over what the handshake has settled; sets both windows and the segment size. */
+void tcp_conn_settle(struct tcp_conn *conn, const struct tcp_handshake *hand);
+/* Ends it: state CLOSED, off all lists, queues freed, memory given back later. */
+void tcp_conn_release(struct tcp_conn *conn);
+/* The same, and tells the owner. */
+void tcp_conn_end(struct tcp_conn *conn, enum kiln_error why);
+/* Has the deferred work look at it. */
+void tcp_pend(struct tcp_conn *conn);
+/* Calls the owner's ready. False when the connection is gone afterwards. */
+bool tcp_call_ready(struct tcp_conn *conn);
+/* The effective segment size from the path's and the peer's (RFC 9293, 3.7.1). */
+void tcp_set_mss(struct tcp_conn *conn, uint32_t path_mss);
+uint32_t tcp_path_mss(const struct tcp *tcp, const struct ip_addr *remote);
+/* The connections whose owners have closed them are kept in order, and bounded: the
+ * oldest is reset for the newest. */
+void tcp_orphan_add(struct tcp_conn *conn);
+void tcp_orphan_remove(struct tcp_conn *conn);
+
+/* ---- tcp_isn.c ---- */
+
+struct tcp_seq tcp_isn(const struct tcp *tcp, const struct tcp_tuple *tuple);
+uint32_t tcp_timestamp_offset(const struct tcp *tcp, const struct tcp_tuple *tuple);
+uint32_t tcp_timestamp_now(const struct tcp *tcp, uint32_t offset);
+
+/* ---- tcp_input.c ---- */
+
+void tcp_input(void *transport, const struct net_packet *packet);
+/* RFC 9293, 3.10.7.4. `conn` is in any state but CLOSED and SYN-SENT. */
+void tcp_segment_arrives(struct tcp_conn *conn, struct tcp_segment *s, uint16_t gso_size);
+/* The acceptability test of RFC 9293, table 6. */
+bool tcp_acceptable(const struct tcp_segment *s, struct tcp_seq rcv_nxt,
+                    uint32_t rcv_wnd);
+/* True while the image may send one more challenge ACK (RFC 5961, 7). */
+bool tcp_challenge_allowed(struct tcp *tcp);
+
+/* ---- tcp_listen.c ---- */
+
+struct tcp_listener *tcp_listener_find(struct tcp *tcp, uint16_t port);
+/* A segment for a listening port and no flow. `iss_floor` is beyond what a connection in
+ * TIME-WAIT had sent, or NULL. */
+void tcp_listen_input(struct tcp *tcp, struct tcp_listener *listener,
+                      const struct tcp_tuple *tuple, struct tcp_segment *s,
+                      uint16_t gso_size, const struct tcp_seq *iss_floor);
+void tcp_half_input(struct tcp *tcp, struct tcp_half *half, struct tcp_segment *s,
+                    uint16_t gso_size);
+void tcp_half_init(struct tcp *tcp);
+void tcp_half_free(struct tcp *tcp, struct tcp_half *half);
+
+/* ---- tcp_cookie.c ---- */
+
+struct tcp_seq tcp_cookie_make(struct tcp *tcp, const struct tcp_tuple *tuple,
+                               const struct tcp_handshake *hand);
+/* The timestamp to send with a cookie, which carries the other options. */
+uint32_t tcp_cookie_timestamp(const struct tcp *tcp, const struct tcp_tuple *tuple,
+                              const struct tcp_handshake *hand);
+bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
+                      const struct tcp_segment *s, struct tcp_handshake *hand);
+
+/* ---- tcp_time_wait.c ---- */
+
+void tcp_time_wait_init(struct tcp *tcp);
+/* Moves the connection into TIME-WAIT: into the small struct, or, while it has an owner,
+ * in its own until the owner closes it. */
+void tcp_enter_time_wait(struct tcp_conn *conn);
+void tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *tw, struct tcp_segment *s,
+                         uint16_t gso_size);
+
+/* ---- tcp_ack.c ---- */
+
+/* The acknowledgement fields of an acceptable segment; snd_una - max window <= ack <=
+ * snd_max has been checked. */
+void tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *s);
+void tcp_window_input(struct tcp_conn *conn, const struct tcp_segment *s);
+void tcp_rtt_sample(struct tcp_conn *conn, kiln_time sample);
+
+/* ---- tcp_recovery.c ---- */
+
+void tcp_recovery_init(struct tcp_conn *conn);
+/* An ACK arrived that acknowledged `acked` bytes, or repeats the last one. snd_una has
+ * moved from `before`. */
+void tcp_recovery_ack(struct tcp_conn *conn, struct tcp_seq before, uint32_t acked,
+                      bool duplicate, bool new_sack);
+/* The retransmission timer has expired. */
+void tcp_recovery_timeout(struct tcp_conn *conn);
+/* All that is in flight is to be sent again, and not because of congestion. */
+void tcp_recovery_resend(struct tcp_conn *conn);
+/* The next range to retransmit; false if there is none. */
+bool tcp_recovery_next(const struct tcp_conn *conn, struct tcp_range *range);
+/* RFC 6675, NextSeg rule 3: what may be sent again when there is nothing new to send. */
+bool tcp_recovery_speculate(const struct tcp_conn *conn, struct tcp_range *range);
+void tcp_recovery_sent(struct tcp_conn *conn, struct tcp_range range);
+/* Bytes that congestion control allows to be sent now. */
+uint32_t tcp_recovery_budget(const struct tcp_conn *conn);
+void tcp_recovery_idle(struct tcp_conn *conn);
+
+/* ---- tcp_output.c ---- */
+
+/* Sends all that can be sent now. False: the device is full. */
+bool tcp_output(struct tcp_conn *conn);
+/* An empty segment now, not deferred. */
+void tcp_send_ack(struct tcp_conn *conn);
+void tcp_send_syn(struct tcp_conn *conn);
+void tcp_send_rst(struct tcp_conn *conn);
+void tcp_send_keepalive(struct tcp_conn *conn);
+void tcp_send_window_probe(struct tcp_conn *conn);
+/* A challenge ACK, or an ACK of a segment that was not acceptable, within its limits. */
+void tcp_send_challenge(struct tcp_conn *conn);
+/* A segment without data and without a connection. */
+void tcp_send_bare(struct tcp *tcp, const struct tcp_tuple *tuple, struct tcp_segment *s);
+/* RFC 9293, 3.10.7.1: the reset that answers a segment for no connection. */
+void tcp_refuse_segment(struct tcp *tcp, const struct tcp_tuple *tuple,
+                        const struct tcp_segment *s);
+
+/* ---- tcp_send.c ---- */
+
+size_t tcp_queue_copy(struct tcp_conn *conn, struct slice s);
+bool tcp_queue_static(struct tcp_conn *conn, struct slice s);
+size_t tcp_queue_room(const struct tcp_conn *conn);
+/* Drops the first n bytes: acknowledged. */
+void tcp_queue_acked(struct tcp_conn *conn, uint32_t n);
+void tcp_queue_free(struct tcp_conn *conn);
+/* Adds up to `len` bytes from a stream offset to the frame; returns how many. */
+uint32_t tcp_queue_fill(struct tcp_send_queue *q, struct tcp_mark *mark, uint64_t offset,
+                        uint32_t len, struct netdev_frame *frame);
+
+/* ---- tcp_receive.c ---- */
+
+/* Takes the data of an acceptable segment, which has been cut to the window. False when
+ * the owner has ended the connection. */
+bool tcp_receive_data(struct tcp_conn *conn, const struct tcp_segment *s,
+                      uint16_t gso_size);
+void tcp_receive_free(struct tcp_conn *conn);
+struct slice tcp_receive_peek(const struct tcp_conn *conn);
+void tcp_receive_consume(struct tcp_conn *conn, size_t n);
+/* The window to advertise now, in bytes; moves rcv_adv. */
+uint32_t tcp_receive_window(struct tcp_conn *conn);
+/* True when the owner has read so much that the peer should be told (RFC
+ * 9293, 3.8.6.2.2). */
+bool tcp_window_update_due(const struct tcp_conn *conn);
+
+/* ---- tcp_timer.c ---- */
+
+void tcp_timer_init(struct tcp_conn *conn);
+void tcp_timer_set(struct tcp_conn *conn, enum tcp_timer_kind kind, kiln_time deadline);
+static inline void tcp_timer_clear(struct tcp_conn *conn, enum tcp_timer_kind kind)
+{
+	conn->deadline[kind] = KILN_NEVER; /* the wheel may fire once for nothing */
+}
+static inline bool tcp_timer_is_set(const struct tcp_conn *conn, enum tcp_timer_kind kind)
+{
+	return conn->deadline[kind] != KILN_NEVER;
+}
+/* rto with its exponential backoff (RFC 6298, 5.5). */
+kiln_time tcp_rto_backed_off(const struct tcp_conn *conn);
+/* The keep-alive clock starts anew: something was heard. */
+void tcp_timer_heard(struct tcp_conn *conn);
+
+/* ---- tcp_icmp.c ---- */
+
+void tcp_icmp_error(void *transport, const struct net_error *error);
+
+/* ---- tcp_user.c ---- */
+
+const char *tcp_state_name(enum tcp_state state);
+
+static inline uint32_t tcp_in_flight(const struct tcp_conn *conn)
+{
+	return tcp_seq_diff(conn->snd_nxt, conn->snd_una);
+}
+
+/* Queued bytes that have never been sent. */
+static inline uint64_t tcp_not_sent(const struct tcp_conn *conn)
+{
+	return conn->out.end - conn->out.start - (tcp_in_flight(conn) - conn->fin_sent);
+}
+
+#endif
