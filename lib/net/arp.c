@@ -158,7 +158,7 @@ static struct neighbour *neighbour_new(struct net *net, struct ip4_addr addr)
 
 	if (arp->neighbours.used == arp->neighbours.count) {
 		n = kiln_container(arp->recent.prev, struct neighbour, recent);
-		if (n->used_at != 0 && n->state != NEIGHBOUR_FAILED)
+		if (n->used_at != 0)
 			return NULL;
 		neighbour_free(n);
 	}
@@ -240,6 +240,7 @@ static void neighbour_fire(struct timer *timer)
 		}
 		waiting_drop(n);
 		n->state = NEIGHBOUR_FAILED;
+		n->used_at = 0; /* may give way */
 		list_remove(&n->recent);
 		list_append(&n->net->arp.recent, &n->recent);
 		neighbour_in(n, ARP_FAILED);

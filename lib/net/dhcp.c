@@ -171,6 +171,8 @@ static void address_checked(struct net *net, bool conflict)
 	struct dhcp *d = net->dhcp;
 
 	if (conflict) {
+		/* Once in ten seconds at most: whoever waits for the service must know.
+		 */
 		log_warn(net->kiln, "net", "%s: the address offered by DHCP is in use",
 		         net->name);
 		send_decline(d);
@@ -276,9 +278,7 @@ static void take_times(struct dhcp *d, const struct dhcp_message *ack)
 /* False: the acknowledgement gives nothing that can be used. */
 static bool take_lease(const struct dhcp_message *ack, struct net_lease *lease)
 {
-	uint32_t address = ip4_value(ack->yiaddr);
-
-	if (!ip4_is_host(address) || ack->lease == 0)
+	if (ack->lease == 0)
 		return false;
 	*lease = (struct net_lease){.address = ack->yiaddr};
 	if (ip4_value(ack->mask) == 0)
@@ -289,7 +289,7 @@ static bool take_lease(const struct dhcp_message *ack, struct net_lease *lease)
 		lease->gateway = ack->router;
 	if (ack->mtu >= DHCP_MTU_MIN)
 		lease->mtu = ack->mtu;
-	return true;
+	return net_lease_plausible(lease);
 }
 
 static bool lease_equal(const struct net_lease *a, const struct net_lease *b)

@@ -68,6 +68,18 @@ static void net_changed(struct net *net)
 		net->watchers[i].changed(net, net->watchers[i].context);
 }
 
+bool net_lease_plausible(const struct net_lease *lease)
+{
+	uint32_t address = ip4_value(lease->address);
+
+	if (!ip4_is_host(address) || lease->prefix == 0)
+		return false;
+	if (lease->prefix > 30) /* RFC 3021: neither network nor broadcast address */
+		return true;
+	uint32_t last = UINT32_MAX >> lease->prefix;
+	return (address & last) != 0 && (address & last) != last;
+}
+
 void net_set_address(struct net *net, const struct net_lease *lease)
 {
 	uint32_t address = ip4_value(lease->address);
@@ -126,20 +138,17 @@ static struct slice option_for_device(struct slice text, const char *device)
 	return SLICE("dhcp");
 }
 
-/* "10.0.0.2/24": an address that one host of the subnet can have. */
+/* "10.0.0.2/24" */
 static bool lease_parse(struct slice text, struct net_lease *lease)
 {
 	size_t slash = slice_find(text, '/');
 	uint64_t prefix;
 
 	if (!ip4_parse(slice_take(text, slash), &lease->address) ||
-	    !slice_decimal(slice_skip(text, slash + 1), 32, &prefix) || prefix == 0)
+	    !slice_decimal(slice_skip(text, slash + 1), 32, &prefix))
 		return false;
 	lease->prefix = (uint8_t)prefix;
-	uint32_t address = ip4_value(lease->address);
-	uint32_t host = (uint32_t)(address & ~((uint64_t)UINT32_MAX << (32 - prefix)));
-	uint32_t last = (uint32_t)((1ull << (32 - prefix)) - 1);
-	return ip4_is_host(address) && (prefix > 30 || (host != 0 && host != last));
+	return net_lease_plausible(lease);
 }
 
 static void configure(struct net *net)

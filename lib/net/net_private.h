@@ -164,6 +164,8 @@ static inline kiln_time net_now(const struct net *net)
 	return net->kiln->loop.now;
 }
 
+/* Whether one host of the subnet can have the address. */
+bool net_lease_plausible(const struct net_lease *lease);
 /* Takes the address up, announces it, and tells the watchers. */
 void net_set_address(struct net *net, const struct net_lease *lease);
 /* Gives the address up. */

@@ -83,6 +83,17 @@ static void group_mac(uint32_t dst, uint8_t mac[ETH_MAC])
 	}
 }
 
+/* Our address, or the one asked for. An address that we do not (or no longer) have is
+ * none to send from; having none at all can be said to everyone. */
+static bool route_source(const struct net *net, const struct net_send_options *options,
+                         struct route *route)
+{
+	route->src = options->src ? ip_to4(options->src) : net->address;
+	if (net->up && ip4_equal(route->src, net->address))
+		return true;
+	return options->src && ip4_value(route->src) == 0 && route->group;
+}
+
 /* False: there is no way, or no address to send from. */
 static bool route_find(const struct net *net, const struct ip_addr *to,
                        const struct net_send_options *options, struct route *route)
@@ -92,17 +103,13 @@ static bool route_find(const struct net *net, const struct ip_addr *to,
 	route->dst = route->hop = ip_to4(to);
 	uint32_t dst = ip4_value(route->dst);
 	route->group = ip4_is_broadcast(net, dst) || ip4_is_multicast(dst);
-	if (route->group)
-		group_mac(dst, route->mac);
-	if (options->src)
-		route->src = ip_to4(options->src);
-	else if (net->up)
-		route->src = net->address;
-	else
+	if (!route_source(net, options, route))
 		return false;
-	if (route->group)
+	if (route->group) {
+		group_mac(dst, route->mac);
 		return true;
-	if (!net->up || !ip4_is_host(dst) || ip4_equal(route->dst, net->address))
+	}
+	if (!ip4_is_host(dst) || ip4_equal(route->dst, net->address))
 		return false;
 	if (!ip4_on_link(net, route->dst))
 		route->hop = net->gateway;

@@ -127,6 +127,22 @@ static void a_packet_over_the_mtu_is_refused_unless_it_may_be_cut(void **state)
 	assert_true(!h.more_fragments && h.offset == 1480 && h.id == id);
 }
 
+static void only_from_our_own_address_is_anything_sent(void **state)
+{
+	static const size_t size = 8;
+	struct ip_addr ours = ip_from4(FAKE_ADDRESS), gone = ip_from4(ip4_of(0x0a000007)),
+	               none = ip_from4(NO_ADDRESS);
+	struct net_send_options options = {.src = &ours};
+
+	assert_int_equal(send_frags(&size, 1, 0, &options), KILN_OK);
+	options.src = &gone; /* of a lease that has ended */
+	assert_int_equal(send_frags(&size, 1, 0, &options), KILN_ERR_UNREACHABLE);
+	options.src = &none;
+	assert_int_equal(send_frags(&size, 1, 0, &options), KILN_ERR_UNREACHABLE);
+	assert_int_equal(fake_counters().drop_no_route, 2);
+	assert_int_equal(fake.sent, 1);
+}
+
 static void identifications_of_what_may_be_cut_do_not_repeat(void **state)
 {
 	static const size_t size = 8;
@@ -708,6 +724,7 @@ int main(void)
 	    with(setup_offload, a_device_that_sums_gets_the_pseudo_header_alone),
 	    with(setup_offload, a_segmented_frame_leaves_in_one_piece),
 	    with(setup, a_packet_over_the_mtu_is_refused_unless_it_may_be_cut),
+	    with(setup, only_from_our_own_address_is_anything_sent),
 	    with(setup, identifications_of_what_may_be_cut_do_not_repeat),
 	    with(setup, a_full_device_is_told_and_counted),
 	    with(setup_udp, a_datagram_is_echoed_with_a_right_checksum),
