@@ -60,7 +60,7 @@ static inline int manifest_walk_object(struct dl_phdr_info *info, size_t size, v
 	return 1; /* the program comes first; no other object has a manifest */
 }
 
-/* The index-th note of the type, as the struct of that size; NULL behind the last. */
+/* The descriptor of the index-th note of the type and size; NULL behind the last. */
 static inline const void *manifest_note(uint32_t type, size_t size, unsigned index)
 {
 	struct manifest_walk walk = {.type = type, .size = size, .index = index};
@@ -69,9 +69,23 @@ static inline const void *manifest_note(uint32_t type, size_t size, unsigned ind
 	return walk.found;
 }
 
-static inline const struct kiln_note_param *manifest_param(unsigned index)
+/* Notes are aligned to 4 bytes whatever is in them. */
+struct manifest_param {
+	struct kiln_note_param note;
+} __attribute__((packed, aligned(4)));
+
+struct manifest_fixed {
+	struct kiln_note_fixed note;
+} __attribute__((packed, aligned(4)));
+
+static inline const struct manifest_param *manifest_param(unsigned index)
 {
 	return manifest_note(KILN_NOTE_PARAM, sizeof(struct kiln_note_param), index);
+}
+
+static inline const struct manifest_fixed *manifest_fixed(unsigned index)
+{
+	return manifest_note(KILN_NOTE_FIXED, sizeof(struct kiln_note_fixed), index);
 }
 
 static inline const struct kiln_note_device *manifest_device(unsigned index)

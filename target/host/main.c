@@ -24,7 +24,7 @@ enum { USAGE = 2 };
 
 static void usage(FILE *out, const char *program)
 {
-	const struct kiln_note_param *param;
+	const struct manifest_param *param;
 	const struct kiln_note_device *device;
 
 	fprintf(
@@ -38,8 +38,8 @@ static void usage(FILE *out, const char *program)
 			        device->help);
 	}
 	for (unsigned i = 0; (param = manifest_param(i)); i++)
-		fprintf(out, "  --%-17s %s (%s)\n", param->name, param->help,
-		        *param->value ? param->value : "none");
+		fprintf(out, "  --%-17s %s (%s)\n", param->note.name, param->note.help,
+		        *param->note.value ? param->note.value : "none");
 }
 
 /* The command line, taken apart; all of it ends with the program. */

@@ -60,7 +60,7 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void refuse(
 
 static void usage(const char *program)
 {
-	const struct kiln_note_param *param;
+	const struct manifest_param *param;
 
 	printf(
 	    "usage: %s [OPTION]... [PARAMETER=VALUE]...\n\n"
@@ -79,8 +79,8 @@ static void usage(const char *program)
 	    "parameters of the appliance:\n",
 	    program);
 	for (unsigned i = 0; (param = manifest_param(i)); i++)
-		printf("  %-16s %s (%s)\n", param->name, param->help,
-		       *param->value ? param->value : "none");
+		printf("  %-16s %s (%s)\n", param->note.name, param->note.help,
+		       *param->note.value ? param->note.value : "none");
 }
 
 static bool read_probability(const char *text, double *value)
@@ -231,25 +231,25 @@ static const char *given(const struct arguments *arguments, const char *name)
 /* What the parameter is when the appliance starts: given, fixed at build, or its default.
  */
 static const char *value_of(const struct arguments *arguments,
-                            const struct kiln_note_param *param)
+                            const struct manifest_param *param)
 {
-	const struct kiln_note_fixed *fixed;
-	const char *value = given(arguments, param->name);
+	const struct manifest_fixed *fixed;
+	const char *value = given(arguments, param->note.name);
 
-	for (unsigned i = 0; (fixed = manifest_note(KILN_NOTE_FIXED, sizeof(*fixed), i));
-	     i++) {
-		if (strcmp(fixed->name, param->name) == 0)
-			return fixed->value;
+	for (unsigned i = 0; (fixed = manifest_fixed(i)); i++) {
+		if (strcmp(fixed->note.name, param->note.name) == 0)
+			return fixed->note.value;
 	}
-	return value ? value : param->value;
+	return value ? value : param->note.value;
 }
 
-static const struct kiln_note_param *find_param(uint32_t type, const char *name)
+static const struct manifest_param *find_param(uint32_t type, const char *name)
 {
-	const struct kiln_note_param *param;
+	const struct manifest_param *param;
 
 	for (unsigned i = 0; (param = manifest_param(i)); i++) {
-		if (param->type == type && (!name || strcmp(param->name, name) == 0))
+		if (param->note.type == type &&
+		    (!name || strcmp(param->note.name, name) == 0))
 			return param;
 	}
 	return NULL;
@@ -258,12 +258,12 @@ static const struct kiln_note_param *find_param(uint32_t type, const char *name)
 /* Gives every network device an address, unless somebody has: 10.0.0.2, .3, ... */
 static void choose_addresses(struct arguments *arguments)
 {
-	const struct kiln_note_param *ip = find_param(KILN_PARAM_TYPE_PREFIX, "ip");
+	const struct manifest_param *ip = find_param(KILN_PARAM_TYPE_PREFIX, "ip");
 	const struct kiln_note_device *device;
 	char text[200] = "";
 	unsigned nets = 0;
 
-	if (!ip || given(arguments, "ip") || value_of(arguments, ip) != ip->value)
+	if (!ip || given(arguments, "ip") || value_of(arguments, ip) != ip->note.value)
 		return;
 	for (unsigned i = 0; (device = manifest_device(i)); i++) {
 		size_t used = strlen(text);
@@ -278,10 +278,10 @@ static void choose_addresses(struct arguments *arguments)
 		add_pair(arguments, "ip", text);
 }
 
-/* The first address that the appliance has been given; the one it has here by default. */
+/* The first address that the appliance has been given. */
 static struct ip_addr address_of_appliance(const struct arguments *arguments)
 {
-	const struct kiln_note_param *ip = find_param(KILN_PARAM_TYPE_PREFIX, "ip");
+	const struct manifest_param *ip = find_param(KILN_PARAM_TYPE_PREFIX, "ip");
 	const char *text = ip ? value_of(arguments, ip) : "";
 	const char *end = text + strcspn(text, ",");
 	const char *name_end = memchr(text, '=', (size_t)(end - text));
@@ -290,18 +290,19 @@ static struct ip_addr address_of_appliance(const struct arguments *arguments)
 	if (name_end)
 		text = name_end + 1;
 	if (!param_dotted(&text, end, &address))
-		address = 0x0a000002;
+		refuse(arguments, "ip=%s: there is no DHCP server on the simulated link",
+		       text);
 	return ip_from4(ip4_of(address));
 }
 
 static uint16_t port_of_appliance(const struct arguments *arguments)
 {
-	const struct kiln_note_param *param = find_param(KILN_PARAM_TYPE_PORT, NULL);
+	const struct manifest_param *param = find_param(KILN_PARAM_TYPE_PORT, NULL);
 	uint64_t port = arguments->port;
 
 	if (!port && param &&
 	    !read_number(KILN_PARAM_TYPE_PORT, value_of(arguments, param), &port))
-		refuse(arguments, "%s=%s is no port", param->name,
+		refuse(arguments, "%s=%s is no port", param->note.name,
 		       value_of(arguments, param));
 	return (uint16_t)port;
 }
