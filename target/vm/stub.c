@@ -20,7 +20,7 @@ STUB_CODE void stub_exit(uint64_t status)
 {
 	struct stub_table_register none = {.limit = 0, .base = 0};
 
-	out32(0x501, (uint32_t)status & 0x7f);
+	out32(0x501, 0x40 | (status < 0x3f ? (uint32_t)status : 0x3f));
 	__asm__ volatile("lidt %0; ud2" : : "m"(none.limit));
 	for (;;)
 		__asm__ volatile("hlt");
