@@ -2,10 +2,23 @@
  * The Internet checksum (RFC 1071), for stack.h.
  *
  * The sum is ones' complement and so does not depend on the byte order it is taken in
- * (RFC 1071, 2(B)): words are added as this processor loads them, eight bytes at a time
- * into accumulators that keep their carries, and the folded result is swapped once.
+ * (RFC 1071, 2(B)): words are added as this processor loads them, and the folded result
+ * is swapped once. Nor does it depend on their width (2(C)): 32-bit words are added in
+ * 64-bit lanes, where no carry is lost before 2^32 of them.
  */
 #include "stack.h"
+
+/* As every x86-64 has them (SSE2); loaded by memcpy, for data lies anywhere. */
+typedef uint64_t lanes __attribute__((vector_size(16)));
+enum { BLOCK = 64 };
+
+static lanes load_lanes(const uint8_t *p)
+{
+	lanes v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
 
 static uint64_t load64(const uint8_t *p)
 {
@@ -15,12 +28,20 @@ static uint64_t load64(const uint8_t *p)
 	return v;
 }
 
-/* Ones' complement sum of 64-bit words. */
-static uint64_t add_carry(uint64_t a, uint64_t b)
+static uint64_t load32(const uint8_t *p)
 {
-	uint64_t sum;
+	uint32_t v;
 
-	return __builtin_add_overflow(a, b, &sum) ? sum + 1 : sum;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint64_t load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 static uint16_t fold(uint64_t sum)
@@ -32,29 +53,56 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
+/* The sum of whole blocks: two accumulators for each half, so that additions do not wait
+ * for each other. */
+static uint64_t sum_blocks(const uint8_t *p, const uint8_t *end)
+{
+	const lanes low = {0xffffffff, 0xffffffff};
+	lanes even_a = {0, 0}, even_b = {0, 0}, odd_a = {0, 0}, odd_b = {0, 0};
+
+	for (; p < end; p += BLOCK) {
+		lanes a = load_lanes(p), b = load_lanes(p + 16);
+		lanes c = load_lanes(p + 32), d = load_lanes(p + 48);
+
+		even_a += (a & low) + (c & low);
+		odd_a += (a >> 32) + (c >> 32);
+		even_b += (b & low) + (d & low);
+		odd_b += (b >> 32) + (d >> 32);
+	}
+	even_a += even_b;
+	odd_a += odd_b;
+	return even_a[0] + even_a[1] + odd_a[0] + odd_a[1];
+}
+
 uint32_t checksum_add(uint32_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	/* Two chains, so that their carries do not wait for each other; 2^64 bytes would
-	 * have to be summed for a high half to overflow. */
-	unsigned __int128 even = 0, odd = 0;
+	uint64_t wide = 0;
 
-	for (; len >= 32; len -= 32, p += 32) {
-		even += load64(p);
-		odd += load64(p + 8);
-		even += load64(p + 16);
-		odd += load64(p + 24);
+	if (len >= BLOCK) {
+		size_t whole = len & ~(size_t)(BLOCK - 1);
+		wide = sum_blocks(p, p + whole);
+		p += whole;
+		len -= whole;
 	}
-	for (; len >= 8; len -= 8, p += 8)
-		even += load64(p);
-	if (len) {
-		uint64_t last = 0;
-		memcpy(&last, p, len); /* zero bytes behind do not change the sum */
-		odd += last;
+	for (; len >= 8; len -= 8, p += 8) {
+		uint64_t v = load64(p);
+		wide += (v >> 32) + (v & 0xffffffff);
 	}
-	even += odd;
+	if (len & 4) {
+		wide += load32(p);
+		p += 4;
+	}
+	if (len & 2) {
+		wide += load16(p);
+		p += 2;
+	}
+	uint16_t last = 0;
+	if (len & 1)
+		memcpy(&last, p, 1); /* and a zero byte behind it */
+	wide += last;
 
-	uint16_t folded = fold(add_carry((uint64_t)even, (uint64_t)(even >> 64)));
+	uint16_t folded = fold(wide);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	folded = __builtin_bswap16(folded);
 #endif
