@@ -88,7 +88,7 @@ struct virtio_net {
 	struct virtio_device device;
 	/* Receive buffers taken from the ring and not filled yet: their parts one after
 	 * the other, so that one readv() fills as many as a frame needs. */
-	struct iovec parts[NET_WINDOW + VIRTQUEUE_SIZE];
+	struct iovec parts[NET_WINDOW + VIRTQUEUE_SIZE + 1];
 	struct {
 		uint16_t head;
 		uint16_t parts;
@@ -97,7 +97,7 @@ struct virtio_net {
 	unsigned part_count, buffer_count;
 	uint64_t bytes; /* of all of them */
 	uint64_t dropped;
-	uint32_t offloads; /* TUN_F_* that the tap knows */
+	uint32_t offloads; /* TUN_F_* that may come from the tap now */
 };
 void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t offloads,
                      const uint8_t mac[6], uint16_t mtu,

@@ -105,7 +105,7 @@ static uint8_t perform(struct virtio_block *block, struct virtqueue_chain *chain
 	}
 }
 
-static void serve(struct virtio_device *device)
+static void block_serve(struct virtio_device *device)
 {
 	struct virtio_block *block = (struct virtio_block *)device;
 	struct virtqueue_chain chain;
@@ -130,7 +130,7 @@ static void serve(struct virtio_device *device)
 	virtio_publish(device, 0);
 }
 
-static const struct virtio_ops block_ops = {.serve = serve};
+static const struct virtio_ops block_ops = {.serve = block_serve};
 
 void virtio_block_init(struct virtio_block *block, const char *name, int fd,
                        uint64_t bytes, bool read_only, const struct guest_memory *memory)

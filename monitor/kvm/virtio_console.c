@@ -22,7 +22,7 @@ static void print(int fd, const uint8_t *text, size_t size)
 	}
 }
 
-static void serve(struct virtio_device *device)
+static void console_serve(struct virtio_device *device)
 {
 	struct virtio_console *console = (struct virtio_console *)device;
 	struct virtqueue *queue = &device->queues[CONSOLE_TRANSMIT];
@@ -41,7 +41,7 @@ static void serve(struct virtio_device *device)
 	virtqueue_publish(queue);
 }
 
-static const struct virtio_ops console_ops = {.serve = serve};
+static const struct virtio_ops console_ops = {.serve = console_serve};
 
 void virtio_console_init(struct virtio_console *console, int fd,
                          const struct guest_memory *memory)

@@ -86,10 +86,11 @@ static void pass_frame(struct virtio_net *net, size_t size)
  * there is; the next ones only while the largest would fit: they can wait in the tap's
  * own queue until the driver has given buffers back.
  */
-static void receive(struct virtio_device *device)
+static void net_receive(struct virtio_device *device)
 {
 	struct virtio_net *net = net_of(device);
 	bool first = true;
+	uint8_t excess;
 
 	for (;;) {
 		ssize_t size;
@@ -98,7 +99,9 @@ static void receive(struct virtio_device *device)
 		if (device->fault || net->buffer_count == 0 ||
 		    (!first && net->bytes < LARGEST))
 			break;
-		size = readv(device->input, net->parts, (int)net->part_count);
+		/* A byte more than the buffers hold tells a frame that was cut off. */
+		net->parts[net->part_count] = (struct iovec){&excess, 1};
+		size = readv(device->input, net->parts, (int)net->part_count + 1);
 		if (size < HEADER)
 			break;
 		first = false;
@@ -111,7 +114,7 @@ static void receive(struct virtio_device *device)
 	virtio_publish(device, NET_RECEIVE);
 }
 
-static void transmit(struct virtio_device *device)
+static void net_transmit(struct virtio_device *device)
 {
 	struct virtio_net *net = net_of(device);
 	struct virtqueue *queue = &device->queues[NET_TRANSMIT];
@@ -132,7 +135,7 @@ static void transmit(struct virtio_device *device)
 }
 
 /* Only what the driver accepted may come from the tap. */
-static void configure(struct virtio_device *device)
+static void net_configure(struct virtio_device *device)
 {
 	struct virtio_net *net = net_of(device);
 	unsigned offloads = 0;
@@ -145,12 +148,15 @@ static void configure(struct virtio_device *device)
 		offloads |= TUN_F_TSO4;
 	if (virtio_accepted(device, VIRTIO_NET_F_GUEST_TSO6))
 		offloads |= TUN_F_TSO6;
-	if (device->input >= 0 && ioctl(device->input, TUNSETOFFLOAD, offloads) < 0)
+	if (offloads == net->offloads)
+		return;
+	net->offloads = offloads;
+	if (ioctl(device->input, TUNSETOFFLOAD, offloads) < 0)
 		virtio_fault(device,
 		             "the tap does not take the offloads that it offered");
 }
 
-static const struct virtio_ops net_ops = {transmit, receive, configure};
+static const struct virtio_ops net_ops = {net_transmit, net_receive, net_configure};
 
 void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t offloads,
                      const uint8_t mac[6], uint16_t mtu,
@@ -159,6 +165,7 @@ void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t
 	struct virtio_net_config config = {.mtu = mtu};
 
 	memset(net, 0, sizeof(*net));
+	net->offloads = offloads;
 	memcpy(config.mac, mac, sizeof(config.mac));
 	net->device.ops = &net_ops;
 	net->device.name = name;

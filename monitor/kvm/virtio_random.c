@@ -5,7 +5,7 @@
 /* Longer requests get this much; the driver asks again. */
 enum { RANDOM_MOST = 256 };
 
-static void serve(struct virtio_device *device)
+static void random_serve(struct virtio_device *device)
 {
 	struct virtqueue_chain chain;
 
@@ -27,7 +27,7 @@ static void serve(struct virtio_device *device)
 	virtio_publish(device, 0);
 }
 
-static const struct virtio_ops random_ops = {.serve = serve};
+static const struct virtio_ops random_ops = {.serve = random_serve};
 
 void virtio_random_init(struct virtio_device *device, const struct guest_memory *memory)
 {
