@@ -325,6 +325,11 @@ struct kiln *tcp_kiln(const struct tcp *tcp)
 	return &tcp->net->host->kiln;
 }
 
+struct tcp *tcp_of(const struct tcp_conn *conn)
+{
+	return conn->tcp;
+}
+
 static void set_option(int fd, int level, int name, int value)
 {
 	setsockopt(fd, level, name, &value, sizeof(value));
