@@ -4,6 +4,7 @@
 #   build/image/   freestanding objects and archives, for jail and vm images
 #   build/hosted/  the same sources for programs on the host: host, sim
 #   build/asan/    hosted, with AddressSanitizer and UBSan, for unit tests
+#   build/musl/    objects of kiln-jail, which is linked with musl
 #   build/bin/     kiln, kiln-jail, kiln-kvm
 #   build/test/    test programs
 
@@ -24,6 +25,7 @@ all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS)
 hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
 asan_FLAGS = $(COMMON_CFLAGS) $(ASAN_CFLAGS)
+musl_FLAGS = $(COMMON_CFLAGS) $(MUSL_CFLAGS)
 
 # $(call sources,FOLDER): its .c and .S files
 sources = $(wildcard $(1)/*.c) $(wildcard $(1)/*.S)
@@ -47,7 +49,7 @@ $(B)/$(1)/%.S.o: %.S target/flags.mk
 	$$(CC) -g $$(INCLUDES) -MMD -MP -c $$< -o $$@
 endef
 
-$(foreach w,image hosted asan,$(eval $(call world,$(w))))
+$(foreach w,image hosted asan musl,$(eval $(call world,$(w))))
 $(foreach w,image hosted asan,$(foreach l,$(LIBS),$(eval $(call archive,$(w),$(l),lib/$(l)))))
 $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
 $(foreach w,hosted asan,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
@@ -67,9 +69,9 @@ $(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED))
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(TOOL_LIBS)
 # Static: a monitor starts in the time that its image's first answer is measured in.
-$(B)/bin/kiln-jail: $(call objects,$(call sources,monitor/jail) $(MONITOR_SHARED))
+$(B)/bin/kiln-jail: $(patsubst %,$(B)/musl/%.o,$(call sources,monitor/jail) $(MONITOR_SHARED))
 	@mkdir -p $(@D)
-	$(CC) -static-pie -o $@ $^
+	$(CC) $(MUSL_LDFLAGS) -o $@ $(MUSL_START) $^ $(MUSL_END)
 $(B)/bin/kiln-kvm: $(call objects,$(call sources,monitor/kvm) $(MONITOR_SHARED))
 	@mkdir -p $(@D)
 	$(CC) -static-pie -o $@ $^ -lseccomp

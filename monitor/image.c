@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include "image_private.h"
 
+#ifndef DT_RELR /* newer than musl's elf.h */
+#define DT_RELR 36
+#endif
+
 enum { PAGE = 4096 };
 /* More address space than any image has use for; keeps sums of addresses from
  * overflowing. */

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#ifdef __GLIBC__
+#include <sys/rseq.h>
+#endif
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -239,18 +242,17 @@ static bool can_seal(void)
 	return syscall(SYS_MSEAL, 0, 0, 0) == 0;
 }
 
-/* The kernel writes to the C library's restartable-sequence area whenever it interrupts the
- * process; that area is about to go. */
+/* glibc, unlike musl, has the kernel write to an area of its own whenever it interrupts the
+ * process (rseq); that area is about to go. */
 static void unregister_rseq(const struct monitor_options *o)
 {
-	extern const ptrdiff_t __rseq_offset;
-	extern const unsigned int __rseq_size;
+#ifdef __GLIBC__
 	enum { UNREGISTER = 1, AREA = 32, SIGNATURE = 0x53053053 };
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
 
-	if (__rseq_size &&
-	    syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, AREA,
-		    UNREGISTER, SIGNATURE) < 0)
+	if (__rseq_size && syscall(SYS_rseq, area, AREA, UNREGISTER, SIGNATURE) < 0)
 		monitor_fail(o, "cannot unregister rseq: %s", strerror(errno));
+#endif
 }
 
 static _Noreturn void enter(struct jail *j)
