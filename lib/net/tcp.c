@@ -208,13 +208,13 @@ bool tcp_call_ready(struct tcp_conn *conn)
 	return !conn->released;
 }
 
-/* Owners that were refused a chunk try again once a good number is free. */
+/* Owners that were refused a chunk try again once a number is free. */
 static void wake_starved(struct tcp *tcp)
 {
+	uint32_t kept = tcp->chunk_reserve + tcp->chunk_reserve / 4;
 	struct list *node;
 
-	if (list_empty(&tcp->starved) ||
-	    tcp->chunks.used + 2 * tcp->chunk_reserve > tcp->chunks.count)
+	if (list_empty(&tcp->starved) || tcp->chunks.used + kept > tcp->chunks.count)
 		return;
 	while ((node = list_pop(&tcp->starved))) {
 		struct tcp_conn *conn = kiln_container(node, struct tcp_conn, link);

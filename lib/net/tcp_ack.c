@@ -75,18 +75,11 @@ void tcp_window_input(struct tcp_conn *conn, const struct tcp_segment *s)
 
 /* ---- progress ---- */
 
-/* True when the owner, once refused, should be asked again. */
-static bool is_roomy(const struct tcp_conn *conn)
-{
-	return conn->out.copied <= conn->tcp->send_limit / 2 &&
-	       conn->out.pieces <= TCP_PIECES_MAX / 2;
-}
-
 /* snd_una moves. Returns the sequence numbers acknowledged. */
 static uint32_t advance(struct tcp_conn *conn, const struct tcp_segment *s)
 {
 	uint32_t acked = tcp_seq_diff(s->ack, conn->snd_una);
-	bool was_roomy = is_roomy(conn);
+	bool was_roomy = tcp_queue_is_roomy(conn);
 
 	if (tcp_seq_gt(s->ack, conn->snd_nxt))
 		conn->snd_nxt = s->ack; /* the byte of a window probe */
@@ -101,7 +94,7 @@ static uint32_t advance(struct tcp_conn *conn, const struct tcp_segment *s)
 		tcp_timer_set(conn, TCP_TIMER_RETRANSMIT, tcp_now(conn->tcp) + conn->rto);
 	else
 		tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
-	if (!was_roomy && is_roomy(conn))
+	if (!was_roomy && tcp_queue_is_roomy(conn))
 		conn->wake = true;
 	return acked;
 }

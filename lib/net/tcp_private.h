@@ -57,7 +57,7 @@ enum {
 	TCP_LISTENERS = 16,
 	TCP_SYN_ACK_TRIES =
 	    5,                /* SYN-ACKs sent before a half-open one is given up: 31 s */
-	TCP_PIECES_MAX = 128, /* references queued by one connection */
+	TCP_PIECES_MAX = 256, /* references queued by one connection */
 	TCP_WINDOW_MAX = 1 << 30,
 	TCP_CHALLENGES = 1000, /* challenge ACKs a second, of all connections: about */
 };
@@ -453,6 +453,9 @@ size_t tcp_queue_room(const struct tcp_conn *conn);
 /* Drops the first n bytes: acknowledged. */
 void tcp_queue_acked(struct tcp_conn *conn, uint32_t n);
 void tcp_queue_free(struct tcp_conn *conn);
+/* False while the connection's own limits are nearly reached: its owner, once refused, is
+ * called again when they no longer are. */
+bool tcp_queue_is_roomy(const struct tcp_conn *conn);
 /* Adds up to `len` bytes from a stream offset to the frame; returns how many. */
 uint32_t tcp_queue_fill(struct tcp_send_queue *q, struct tcp_mark *mark, uint64_t offset,
                         uint32_t len, struct netdev_frame *frame);

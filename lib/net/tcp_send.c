@@ -114,6 +114,14 @@ size_t tcp_queue_room(const struct tcp_conn *conn)
 	return KILN_MIN(room, limit);
 }
 
+/* A quarter free: neither a call for every ACK nor a wait until the window has run dry.
+ */
+bool tcp_queue_is_roomy(const struct tcp_conn *conn)
+{
+	return conn->out.copied <= conn->tcp->send_limit / 4 * 3 &&
+	       conn->out.pieces <= TCP_PIECES_MAX / 4 * 3;
+}
+
 static struct chunk *append_chunk(struct tcp_conn *conn)
 {
 	struct chunk *chunk;

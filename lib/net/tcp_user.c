@@ -112,19 +112,28 @@ bool tcp_can_send(const struct tcp_conn *conn)
 	       !conn->fin_queued;
 }
 
-size_t tcp_send_room(const struct tcp_conn *conn)
-{
-	return tcp_can_send(conn) ? tcp_queue_room(conn) : 0;
-}
-
-/* Refused, though the connection's own limits are not reached: the image's are. */
+/* Refused, though the connection's own limits are not reached: the image's are. The owner
+ * is called again when there is memory. */
 static void starve(struct tcp_conn *conn)
 {
 	struct tcp *tcp = conn->tcp;
 
-	if (conn->out.copied <= tcp->send_limit / 2 &&
-	    conn->out.pieces <= TCP_PIECES_MAX / 2 && !list_linked(&conn->link))
+	if (tcp_queue_is_roomy(conn) && !list_linked(&conn->link))
 		list_append(&tcp->starved, &conn->link);
+}
+
+size_t tcp_send_room(const struct tcp_conn *conn)
+{
+	size_t room;
+
+	if (!tcp_can_send(conn))
+		return 0;
+	room = tcp_queue_room(conn);
+	/* Who is told that there is little will wait; a connection is never a constant.
+	 */
+	if (room < CHUNK_SIZE)
+		starve((struct tcp_conn *)(uintptr_t)conn);
+	return room;
 }
 
 size_t tcp_send(struct tcp_conn *conn, struct slice s)
