@@ -13,8 +13,8 @@ static STUB_CONSTANT const char text_stack[] = ", stack ";
 static STUB_CONSTANT const char text_registers[] = "\nr15-r8, rbp, rdi, rsi, rdx-rax:";
 
 /*
- * Ends the virtual machine: by QEMU's debug exit device, or by a triple fault where there is
- * none. QEMU's exit code is then 0x81 + 2 * status, which no failure of its own has.
+ * Ends the virtual machine: by QEMU's debug exit device, or by a triple fault where there
+ * is none. QEMU's exit code is then 0x81 + 2 * status, which no failure of its own has.
  */
 STUB_CODE void stub_exit(uint64_t status)
 {

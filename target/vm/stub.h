@@ -124,13 +124,11 @@ struct stub_frame {
 extern struct stub stub;
 extern uint8_t stub_stack_end[], stub_fault_stack_end[];
 extern uint8_t stub_vectors[], stub_gate[];
-extern uint8_t _start[];
 extern uint64_t stub_tables[6][512];
 
 /* From image.ld. */
-extern uint8_t image_start[], image_end[], constants_end[], text_start[], text_end[],
-    data_start[], data_end[], stub_text_start[], stub_text_end[], stub_data_start[],
-    stub_data_end[];
+extern uint8_t image_start[], image_end[], stub_text_start[], stub_text_end[],
+    stub_data_start[], stub_data_end[];
 
 uint64_t stub_call(uint64_t call, uint64_t a, uint64_t b);
 _Noreturn void stub_fault(const struct stub_frame *frame);

@@ -203,10 +203,29 @@ static BOOT_CODE uint64_t map_registers(struct layout *l, uint64_t physical,
 	return at + physical % PAGE;
 }
 
-static BOOT_CODE void map_segment(struct layout *l, const uint8_t *from,
-                                  const uint8_t *to, uint64_t flags)
+static BOOT_CODE void map_pages(struct layout *l, uint64_t from, uint64_t to,
+                                uint64_t flags)
 {
-	map(l, page_down((uintptr_t)from), page_up((uintptr_t)to), flags);
+	map(l, page_down(from), page_up(to), flags);
+}
+
+/* The image's own segments, as its program headers say: they begin the image. */
+static BOOT_CODE void map_segments(struct layout *l)
+{
+	const Elf64_Ehdr *elf = (const void *)image_start;
+	const Elf64_Phdr *segment = (const void *)(image_start + elf->e_phoff);
+
+	for (unsigned i = 0; i < elf->e_phnum; i++, segment++) {
+		uint64_t from = l->image + segment->p_vaddr, to = from + segment->p_memsz;
+		if (segment->p_type != PT_LOAD || segment->p_flags & KILN_SEGMENT_STUB)
+			continue;
+		map_pages(l, from, to,
+		          PTE_USER | (segment->p_flags & PF_W ? PTE_WRITE : 0) |
+		              (segment->p_flags & PF_X ? 0 : PTE_NX));
+		stub.ranges[0].start = stub.image_base;
+		stub.ranges[0].end = to + stub.offset;
+	}
+	stub.entry = stub.image_base + elf->e_entry;
 }
 
 static BOOT_CODE void map_all(struct layout *l)
@@ -214,11 +233,10 @@ static BOOT_CODE void map_all(struct layout *l)
 	const uint64_t data = PTE_USER | PTE_WRITE | PTE_NX;
 
 	stub.tables = (uintptr_t)new_table(l);
-	map_segment(l, image_start, constants_end, PTE_USER | PTE_NX);
-	map_segment(l, text_start, text_end, PTE_USER);
-	map_segment(l, data_start, data_end, data);
-	map_segment(l, stub_text_start, stub_text_end, 0);
-	map_segment(l, stub_data_start, stub_data_end, PTE_WRITE | PTE_NX);
+	map_segments(l);
+	map_pages(l, (uintptr_t)stub_text_start, (uintptr_t)stub_text_end, 0);
+	map_pages(l, (uintptr_t)stub_data_start, (uintptr_t)stub_data_end,
+	          PTE_WRITE | PTE_NX);
 	map(l, l->stack, l->tables, data);
 	map(l, l->boot, l->arena, PTE_USER | PTE_NX);
 	map(l, l->arena, l->memory_end, data);
@@ -402,7 +420,6 @@ static BOOT_CODE void clean(uint64_t from, uint64_t to)
 BOOT_CODE void stub_boot(const struct pvh_start *start)
 {
 	struct layout l;
-	uint64_t image;
 
 	lay_out(&l, start);
 	boot_protect();
@@ -413,14 +430,10 @@ BOOT_CODE void stub_boot(const struct pvh_start *start)
 	clean(l.arena, l.memory_end);
 	boot_descriptors();
 
-	image = stub.image_base;
-	stub.ranges[0].start = image;
-	stub.ranges[0].end = (uintptr_t)data_end + stub.offset;
 	stub.ranges[1].start = l.stack + stub.offset;
 	stub.ranges[1].end = l.tables + stub.offset;
 	stub.ranges[2].start = l.boot + stub.offset;
 	stub.ranges[2].end = l.memory_end + stub.offset;
-	stub.entry = (uintptr_t)_start + stub.offset;
 	stub.stack = l.tables + stub.offset;
 	stub.boot = l.boot + stub.offset;
 }

@@ -27,6 +27,7 @@ struct vm {
 	uint64_t ticks_per_ns;      /* 40.24 */
 	struct list waiters;        /* struct vm_waiter */
 	struct virtio_console *console;
+	bool console_tried;
 };
 
 /* The image's one instance: target_panic() has no other way to it. */

@@ -64,6 +64,13 @@ void target_wait(struct kiln *k, kiln_time deadline)
 		loop_stop(&k->loop);
 }
 
+/* The device is opened for the first text: an image that says nothing does without it. */
+static void console_open(struct kiln *k)
+{
+	vm.console_tried = true; /* first: opening it may log */
+	vm.console = virtio_console_open(k);
+}
+
 static void console(struct slice text)
 {
 	if (vm.console)
@@ -74,6 +81,8 @@ static void console(struct slice text)
 
 void target_console(struct kiln *k, struct slice text)
 {
+	if (!vm.console_tried)
+		console_open(k);
 	console(text);
 }
 
