@@ -55,7 +55,8 @@ $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
 $(foreach w,hosted asan,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
 
 # What runs at start only, or waits for devices anyway: small rather than fast.
-SMALL = $(wildcard target/vm/stub*.c) $(patsubst %,target/vm/%.c,start virtio_mmio virtio_rng virtio_console)
+SMALL = $(patsubst %,lib/core/%.c,kiln log param) $(wildcard target/vm/stub*.c) \
+	$(patsubst %,target/vm/%.c,start wait virtio_mmio virtio_rng virtio_console)
 $(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Os
 
 # ---- the tool and the monitors ----

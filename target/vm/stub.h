@@ -40,7 +40,9 @@
 #define STUB_VECTOR_SERIAL   0x22
 #define STUB_VECTOR_SPURIOUS 0x2f
 #define STUB_VECTORS         0x30
-#define STUB_VECTOR_STRIDE   16
+
+#define STUB_EXCEPTIONS       0x20
+#define STUB_EXCEPTION_STRIDE 9
 
 #define STUB_SIZE       1104 /* of struct stub */
 #define STUB_STACK_SIZE 2048
@@ -114,7 +116,7 @@ struct stub_frame {
 #define STUB_CODE                                                 \
 	__attribute__((section(".stub.text"), no_stack_protector, \
 	               target("general-regs-only")))
-#define STUB_CONSTANT __attribute__((section(".stub.text.constant")))
+#define STUB_CONSTANT __attribute__((section(".stub.text.constant"), aligned(1)))
 #define STUB_INLINE                                                             \
 	static inline __attribute__((always_inline, unused, no_stack_protector, \
 	                             target("general-regs-only")))
@@ -123,7 +125,8 @@ struct stub_frame {
 
 extern struct stub stub;
 extern uint8_t stub_stack_end[], stub_fault_stack_end[];
-extern uint8_t stub_vectors[], stub_gate[];
+extern uint8_t stub_exceptions[], stub_interrupt[], stub_serial_interrupt[],
+    stub_spurious[], stub_gate[];
 extern uint64_t stub_tables[6][512];
 
 /* From image.ld. */

@@ -12,11 +12,12 @@
 	__attribute__((section(".stub.boot"), no_stack_protector, \
 	               target("general-regs-only")))
 /* A text that lies with this code, and so needs no relocation. */
-#define BOOT_TEXT(literal)                                                     \
-	({                                                                     \
-		static const char boot_text_[]                                 \
-		    __attribute__((section(".stub.boot.constant"))) = literal; \
-		boot_text_;                                                    \
+#define BOOT_TEXT(literal)                                                        \
+	({                                                                        \
+		static const char boot_text_[]                                    \
+		    __attribute__((section(".stub.boot.constant"), aligned(1))) = \
+		        literal;                                                  \
+		boot_text_;                                                       \
 	})
 
 #define LAPIC_BASE 0xfee00000ull

@@ -141,15 +141,14 @@ stub_gate:
 	mov stub+STUB_USER_STACK(%rip), %rsp
 	sysretq
 
-	/* One entry a vector, STUB_VECTOR_STRIDE apart. Those that come with an error code of
-	 * the processor: 8, 10 to 14, 17, 21, 29, 30. */
-	.balign STUB_VECTOR_STRIDE
-	.globl stub_vectors
-	.hidden stub_vectors
-stub_vectors:
+	/* One entry for each exception, STUB_EXCEPTION_STRIDE apart. Those that come with an
+	 * error code of the processor: 8, 10 to 14, 17, 21, 29, 30. */
+	.globl stub_exceptions
+	.hidden stub_exceptions
+stub_exceptions:
 	.set vector, 0
-	.rept 0x20
-	.balign STUB_VECTOR_STRIDE
+	.rept STUB_EXCEPTIONS
+	.org stub_exceptions + vector * STUB_EXCEPTION_STRIDE
 	.if !((0x60227d00 >> vector) & 1)
 	pushq $0
 	.endif
@@ -157,20 +156,11 @@ stub_vectors:
 	jmp exception
 	.set vector, vector + 1
 	.endr
-	.rept STUB_VECTORS - 0x20
-	.balign STUB_VECTOR_STRIDE
-	.if vector == STUB_VECTOR_SERIAL
-	jmp serial
-	.elseif vector == STUB_VECTOR_SPURIOUS
-	iretq
-	.else
-	jmp interrupt
-	.endif
-	.set vector, vector + 1
-	.endr
 
 	/* These only end a `hlt`. */
-serial:
+	.globl stub_interrupt, stub_serial_interrupt, stub_spurious
+	.hidden stub_interrupt, stub_serial_interrupt, stub_spurious
+stub_serial_interrupt:
 	push %rax
 	push %rdx
 1:	mov $(STUB_SERIAL + 5), %edx
@@ -187,11 +177,12 @@ serial:
 	jmp 1b
 2:	pop %rdx
 	pop %rax
-interrupt:
+stub_interrupt:
 	push %rax
 	mov stub+STUB_LAPIC(%rip), %rax
-	movl $0, 0xb0(%rax)
+	movl $0, 0xb0(%rax) /* end of interrupt */
 	pop %rax
+stub_spurious:
 	iretq
 
 exception:

@@ -325,11 +325,13 @@ BOOT_CODE void boot_clock(struct clock *clock)
 
 /* ---- descriptors ---- */
 
-static BOOT_CODE void gate(unsigned vector, uint64_t address)
+static BOOT_CODE void gate(unsigned vector, const uint8_t *handler, bool own_stack)
 {
+	uint64_t address = (uintptr_t)handler + stub.offset;
+
 	stub.idt[vector][0] = (address & 0xffff) | (uint64_t)STUB_KERNEL_CODE << 16 |
-	                      (vector < 0x20 ? 1ull << 32 : 0) /* exceptions: stack 1 */
-	                      | 0x8eull << 40 | (address >> 16 & 0xffff) << 48;
+	                      (uint64_t)own_stack << 32 | 0x8eull << 40 |
+	                      (address >> 16 & 0xffff) << 48;
 	stub.idt[vector][1] = address >> 32;
 }
 
@@ -355,9 +357,12 @@ BOOT_CODE void boot_descriptors(void)
 	words[10] = (uint32_t)(stacks[1] >> 32);
 	words[25] = (uint32_t)sizeof(stub.task) << 16;
 
-	for (unsigned vector = 0; vector < STUB_VECTORS; vector++)
-		gate(vector,
-		     (uintptr_t)stub_vectors + stub.offset + vector * STUB_VECTOR_STRIDE);
+	for (unsigned i = 0; i < STUB_EXCEPTIONS; i++)
+		gate(i, stub_exceptions + i * STUB_EXCEPTION_STRIDE, true);
+	gate(STUB_VECTOR_TIMER, stub_interrupt, false);
+	gate(STUB_VECTOR_DEVICE, stub_interrupt, false);
+	gate(STUB_VECTOR_SERIAL, stub_serial_interrupt, false);
+	gate(STUB_VECTOR_SPURIOUS, stub_spurious, false);
 	stub.gdtr.limit = sizeof(stub.gdt) - 1;
 	stub.gdtr.base = (uintptr_t)stub.gdt + stub.offset;
 	stub.idtr.limit = sizeof(stub.idt) - 1;
