@@ -315,7 +315,8 @@ static struct make_step link_step(struct build *build, const struct words *archi
 		const char *layout = text_format("%s/layout.ld", build->state);
 		flags_add(command, build->target->id == KILN_TARGET_JAIL ? "JAIL_LDFLAGS"
 		                                                         : "VM_LDFLAGS");
-		words_add(command, text_format("-Wl,-L,%s,-T,%s", build->state, script));
+		words_add(command, text_format("-Wl,-L,%s,-T,%s,-Map,%s/image.map", build->state,
+					       script, build->state));
 		words_add(&step.inputs, script);
 		words_add(&step.inputs, layout);
 	} else {

@@ -1,0 +1,206 @@
+"""Every appliance as a sealed image: its size, its seal, and what is linked into it; and that
+a seal which is broken is found."""
+
+import json
+import os
+import re
+import struct
+import tempfile
+
+from harness import KILN, ROOT, WORK, check, check_equal, run
+from worlds import build
+
+APPLIANCES = sorted(os.listdir(os.path.join(ROOT, "appliance")))
+TARGETS = ("jail", "vm")
+KIB = 1024
+
+
+def info(image, status=0):
+    done = run(KILN, "info", "--json", image, check_status=False)
+    check_equal(done.returncode, status, f"status of kiln info {image}\n{done.stdout}"
+                                         f"{done.stderr}\n")
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def each_image():
+    for appliance in APPLIANCES:
+        for target in TARGETS:
+            yield appliance, target, build(appliance, target)
+
+
+def test_seal(_):
+    """every appliance obeys the seal, jailed and as a guest"""
+    for appliance, target, image in each_image():
+        found = info(image)
+        check_equal(found["seal"], {"obeyed": True, "broken": []}, f"{appliance} for {target}")
+        check_equal((found["appliance"], found["target"]), (appliance, target), "the manifest")
+
+
+def test_stripped(_):
+    """images are stripped, and have their symbols beside them"""
+    for appliance, target, image in each_image():
+        sections = run("readelf", "-SW", image).stdout
+        check(".symtab" not in sections and ".debug" not in sections, f"{image} has symbols")
+        check(".symtab" in run("readelf", "-SW", image + ".debug").stdout, f"{image}.debug")
+
+
+def test_size_of_hello(_):
+    """hello is smaller than 24 KiB"""
+    for target in TARGETS:
+        size = os.path.getsize(build("hello", target))
+        check(size < 24 * KIB, f"hello for {target} has {size} bytes")
+
+
+def test_size_of_web(_):
+    """web without its site is smaller than 128 KiB"""
+    folder = os.path.join(WORK, "empty-site")
+    os.makedirs(folder, exist_ok=True)
+    for target in TARGETS:
+        size = os.path.getsize(build("web", target, "--site", folder))
+        check(size < 128 * KIB, f"web for {target} has {size} bytes without a site")
+
+
+def test_unused_libraries(_):
+    """an image holds no library that its appliance does not call"""
+    for target in TARGETS:
+        hello = {library["name"] for library in info(build("hello", target))["libraries"]}
+        check(not hello & {"net", "tcp", "http"}, f"hello for {target} has {hello}")
+
+
+def test_c_library(_):
+    """no object of the C library that makes a system call is linked in"""
+    libc = "/usr/lib/x86_64-linux-musl/libc.a"
+    with tempfile.TemporaryDirectory(prefix="kiln-test-") as folder:
+        for appliance, target, _image in each_image():
+            path = os.path.join(ROOT, "build/appliance", appliance, target, "image.map")
+            with open(path) as file:
+                members = sorted(set(re.findall(r"libc\.a\((\w+\.l?o)\)", file.read())))
+            check(appliance == "hello" or members, f"{path} names no member of {libc}")
+            for member in members:
+                run("ar", "x", "--output", folder, libc, member)
+                code = run("objdump", "-d", os.path.join(folder, member)).stdout
+                check(not re.search(r"\t(syscall|sysenter|int +\$)", code),
+                      f"{member} in {appliance} for {target} makes system calls")
+
+
+def test_reproducible(_):
+    """the web appliance, built twice, has the same bytes"""
+    with tempfile.TemporaryDirectory(prefix="kiln-test-") as folder:
+        for target in TARGETS:
+            image = os.path.join(folder, "web")
+            bytes_seen = set()
+            for _turn in range(2):
+                state = os.path.join(ROOT, "build/appliance/web", target)
+                for name in os.listdir(state):
+                    if os.path.isfile(os.path.join(state, name)):
+                        os.unlink(os.path.join(state, name))
+                run(KILN, "build", os.path.join(ROOT, "appliance/web"), "-t", target, "-o",
+                    image)
+                with open(image, "rb") as file:
+                    bytes_seen.add(file.read())
+            check_equal(len(bytes_seen), 1, f"different images for {target}")
+
+
+# ---- what is broken is found ----
+
+def build_with(folder, code, target):
+    """An appliance with a function of the given assembly that is called."""
+    source = os.path.join(folder, "broken")
+    os.makedirs(source, exist_ok=True)
+    with open(os.path.join(source, "main.c"), "w") as file:
+        file.write('#include <kiln/appliance.h>\n'
+                   '__attribute__((noinline)) static void culprit(void)\n'
+                   f'{{\n\t__asm__ volatile("{code}");\n}}\n'
+                   'int appliance(struct kiln *k)\n{\n\tculprit();\n\treturn 0;\n}\n')
+    image = os.path.join(folder, "image")
+    run(KILN, "build", source, "-t", target, "-o", image)
+    return image
+
+
+def test_foreign_instructions(_):
+    """a system call or privileged instruction is found, with address and function"""
+    with tempfile.TemporaryDirectory(prefix="kiln-test-") as folder:
+        for target in TARGETS:
+            for code in ("syscall", "sysenter", "int $0x80", "cli", "hlt", "wrmsr",
+                         "mov %%cr3, %%rax", "outb %%al, $0x80", "lgdt (%%rax)", "iretq"):
+                broken = info(build_with(folder, code.replace("%%", "%"), target),
+                              status=1)["seal"]["broken"]
+                check_equal(len(broken), 1, f"found for {code} on {target}: {broken}")
+                check("culprit+" in broken[0]["what"] and "0x" in broken[0]["what"],
+                      f"address and function: {broken[0]}")
+
+
+def test_harmless_instructions(_):
+    """what needs no privilege is let pass"""
+    with tempfile.TemporaryDirectory(prefix="kiln-test-") as folder:
+        for code in ("rdtsc", "cpuid", "pause", "ud2", "int3", "mfence", "rdrand %rax"):
+            info(build_with(folder, code, "jail"))
+
+
+PT_LOAD, PT_GNU_STACK = 1, 0x6474e551
+PF_X, PF_W = 1, 2
+
+
+def patched(image, change):
+    """A copy of the image whose program headers were changed: change(type, flags) -> flags."""
+    with open(image, "rb") as file:
+        data = bytearray(file.read())
+    offset, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    for i in range(count):
+        at = offset + i * size
+        kind, flags = struct.unpack_from("<II", data, at)
+        struct.pack_into("<I", data, at + 4, change(kind, flags))
+    copy = image + ".patched"
+    with open(copy, "wb") as file:
+        file.write(data)
+    return copy
+
+
+def broken_text(image):
+    done = run(KILN, "info", image, check_status=False)
+    check_equal(done.returncode, 1, f"status of kiln info {image}\n{done.stdout}")
+    return done.stdout + done.stderr
+
+
+def test_writable_code(_):
+    """a segment that is writable and executable is found"""
+    for target in TARGETS:
+        image = patched(build("hello", target), lambda kind, flags:
+                        flags | PF_W if kind == PT_LOAD and flags & PF_X else flags)
+        check("writable and executable" in broken_text(image), target)
+
+
+def test_executable_stack(_):
+    """an executable stack is found"""
+    for target in TARGETS:
+        image = patched(build("hello", target), lambda kind, flags:
+                        flags | PF_X if kind == PT_GNU_STACK else flags)
+        check("stack" in broken_text(image), target)
+
+
+def test_foreign_relocation(_):
+    """a relocation that is not relative is found"""
+    for target in TARGETS:
+        image = build("hello", target)
+        with open(image, "rb") as file:
+            data = bytearray(file.read())
+        lines = run("readelf", "-SW", image).stdout
+        offset = int(re.search(r"\.rela\.dyn\s+RELA\s+\w+ (\w+)", lines).group(1), 16)
+        struct.pack_into("<Q", data, offset + 8, 1)  # R_X86_64_64
+        with open(image + ".patched", "wb") as file:
+            file.write(data)
+        check("relocation" in broken_text(image + ".patched"), target)
+
+
+def test_truncated(_):
+    """a truncated image is refused with a sentence, wherever it is cut"""
+    with open(build("hello", "jail"), "rb") as file:
+        data = file.read()
+    path = os.path.join(WORK, "truncated")
+    for length in list(range(0, 1024, 61)) + list(range(1024, len(data), 1021)):
+        with open(path, "wb") as file:
+            file.write(data[:length])
+        done = run(KILN, "info", path, check_status=False)
+        check_equal(done.returncode, 1, f"status when cut at {length}")
+        check(done.stderr.startswith("kiln: "), f"message when cut at {length}")
