@@ -1,7 +1,7 @@
 /*
- * The guest's memory as devices see it: one range of guest-physical addresses from 0, of
- * which the first `sealed` bytes (text, constants, boot page) are readable only. Page
- * tables, and everything else of the monitor's, lie outside it.
+ * The guest's memory as devices see it: one range of guest-physical addresses, of which
+ * the first part (boot page, constants, text) is readable only. Page tables, and
+ * everything else of the monitor's, lie outside it.
  *
  * Every address that comes from the guest passes through guest_memory_at(). Nothing races
  * with it: the guest has one vCPU, and it stands still while the monitor works.
@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 struct guest_memory {
-	uint8_t *base; /* where the monitor has guest-physical 0 mapped */
-	uint64_t size;
+	uint8_t *base; /* where the monitor has `start` mapped */
+	uint64_t start, end;
 	uint64_t sealed; /* no device writes below this address */
 };
 
@@ -27,11 +27,12 @@ enum guest_access { GUEST_READ, GUEST_WRITE };
 static inline void *guest_memory_at(const struct guest_memory *memory, uint64_t address,
                                     uint64_t size, enum guest_access access)
 {
-	if (address > memory->size || size > memory->size - address)
+	if (address < memory->start || address > memory->end ||
+	    size > memory->end - address)
 		return NULL;
 	if (access == GUEST_WRITE && address < memory->sealed)
 		return NULL;
-	return memory->base + address;
+	return memory->base + (address - memory->start);
 }
 
 #endif

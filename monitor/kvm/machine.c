@@ -160,7 +160,7 @@ void machine_init(struct machine *machine, const struct monitor_options *options
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	struct kvm_regs regs = {.rflags = 2,
 	                        .rip = entry,
-	                        .rdi = space->offset,
+	                        .rdi = space->boot + space->offset,
 	                        /* As after a call: the entry's frame is then aligned. */
 	                        .rsp = space->stack_end + space->offset - 8};
 	int run_size;
@@ -172,7 +172,8 @@ void machine_init(struct machine *machine, const struct monitor_options *options
 		monitor_fail(options,
 		             "/dev/kvm speaks another version than this monitor");
 	machine->vm = kvm_call(machine, kvm, KVM_CREATE_VM, 0, "a virtual machine");
-	add_slot(machine, 0, 0, 0, space->memory.base, space->memory.size);
+	add_slot(machine, 0, 0, space->memory.start, space->memory.base,
+	         space->memory.end - space->memory.start);
 	add_slot(machine, 1, KVM_MEM_READONLY, space->tables, space->table,
 	         SPACE_TABLES * PAGE);
 	machine->vcpu = kvm_call(machine, machine->vm, KVM_CREATE_VCPU, 0, "a processor");

@@ -5,16 +5,16 @@
  *its page tables. Both are used by main.c at start; afterwards only machine_run() is
  *called.
  *
- * Guest-physical layout, P being a multiple of 2 MiB at or above the memory's size:
+ * Guest-physical layout, M being a multiple of 2 MiB:
  *
- *	0        boot page and options   r--   mapped, as all of the memory, at
- *	         image: text, constants  r-x   virtual = physical + offset, where offset
+ *	         boot page and options   r--   mapped, as all of the memory, at
+ *	         image: constants, text  r-x   virtual = physical + offset, where offset
  *	         and then data           rw-   is a random multiple of 2 MiB
  *	         guard, stack, guard     rw-
- *	         arena, to the end       rw-
- *	P        control page, then one page of registers for each device: no memory
+ *	M        arena, to the end       rw-
+ *	...      control page, then one page of registers for each device: no memory
  *	         behind them, so that an access exits
- *	P + 2 MiB page tables, read-only to the vCPU and never mapped
+ *	...      page tables, read-only to the vCPU and never mapped
  */
 #ifndef KVM_MACHINE_H
 #define KVM_MACHINE_H
@@ -33,10 +33,10 @@ enum { PAGE = 4096, SPACE_STACK = 64 << 10, SPACE_TABLES = 128 };
 struct space {
 	struct guest_memory memory;
 	uint64_t offset;
-	uint64_t boot_size;
+	uint64_t boot;  /* the boot page: where memory begins */
 	uint64_t image; /* where the image begins */
 	uint64_t stack, stack_end;
-	uint64_t arena;     /* to memory.size */
+	uint64_t arena;     /* to memory.end */
 	uint64_t registers; /* the control page; device i at registers + (i + 1) * PAGE */
 	uint64_t tables;    /* guest-physical address of the root table */
 	uint64_t (*table)[512]; /* SPACE_TABLES of them, in the monitor's memory */

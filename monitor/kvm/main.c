@@ -102,7 +102,8 @@ static void load(struct monitor *monitor)
 		             KVM_DEVICES - 2);
 	if (!space_init(space, &monitor->image, sizeof(struct kiln_boot) + options_size,
 	                monitor->options.memory, error, sizeof(error)) ||
-	    !image_load(&monitor->image, space->memory.base + space->image,
+	    !image_load(&monitor->image,
+	                space->memory.base + (space->image - space->boot),
 	                space->image + space->offset, error, sizeof(error)))
 		monitor_fail(&monitor->options, "%s", error);
 	monitor->boot = (struct kiln_boot *)space->memory.base;
@@ -111,8 +112,8 @@ static void load(struct monitor *monitor)
 	    .abi = KILN_ABI_VERSION,
 	    .size = sizeof(struct kiln_boot),
 	    .memory = space->arena + space->offset,
-	    .memory_size = space->memory.size - space->arena,
-	    .options = sizeof(struct kiln_boot) + space->offset,
+	    .memory_size = space->memory.end - space->arena,
+	    .options = space->boot + sizeof(struct kiln_boot) + space->offset,
 	    .options_size = options_size,
 	    .physical_offset = space->offset,
 	    .control = space->registers + space->offset,

@@ -15,6 +15,10 @@
 #include "machine.h"
 
 enum { PRESENT = 1, WRITABLE = 2, USER = 4, ACCESSED = 32, DIRTY = 64, LARGE = 128 };
+/* Fewer would not run; more would not fit into SPACE_TABLES. */
+#define ARENA_LEAST ((uint64_t)256 << 10)
+#define SPACE_MOST  ((uint64_t)64 << 30)
+
 #define NO_EXECUTE   ((uint64_t)1 << 63)
 #define TABLE_PARENT ((uint64_t)(PRESENT | WRITABLE | USER | ACCESSED))
 
@@ -29,15 +33,20 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 	return (value + unit - 1) & ~(unit - 1);
 }
 
-/* Anonymous memory, aligned to 2 MiB so that the host can back it by large pages. */
-static void *reserve(uint64_t size)
+/* Anonymous memory for guest-physical [start, start + size): as far from a 2 MiB boundary
+ * as `start` is, so that the host can back the guest's large pages by large ones of its
+ * own. */
+static void *reserve(uint64_t start, uint64_t size)
 {
 	uint8_t *memory = mmap(NULL, size + LARGE_PAGE, PROT_READ | PROT_WRITE,
 	                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return NULL;
-	return memory + (-(uintptr_t)memory & (LARGE_PAGE - 1));
+	memory += (start - (uintptr_t)memory) & (LARGE_PAGE - 1);
+	/* A wish: where it is not granted, only speed is lost. */
+	madvise(memory, size, MADV_HUGEPAGE);
+	return memory;
 }
 
 /* Devices may write to what is mapped writable: from the first data on. False if text or
@@ -69,32 +78,35 @@ static bool seal(struct space *space, const struct image *image)
 bool space_init(struct space *space, const struct image *image, uint64_t boot_size,
                 uint64_t size, char *error, size_t error_size)
 {
-	uint64_t random;
+	uint64_t random, before;
 
 	memset(space, 0, sizeof(*space));
 	size &= ~(uint64_t)(PAGE - 1);
-	space->boot_size = round_up(boot_size, PAGE);
-	space->image = space->boot_size;
+	boot_size = round_up(boot_size, PAGE);
+	/* The arena begins on a large page, and what comes before it ends there. */
+	before = boot_size + image->span + PAGE + SPACE_STACK + PAGE;
+	space->arena = round_up(before, LARGE_PAGE);
+	space->boot = space->arena - before;
+	space->image = space->boot + boot_size;
 	space->stack = space->image + image->span + PAGE;
 	space->stack_end = space->stack + SPACE_STACK;
-	space->arena = space->stack_end + PAGE;
-	/* The tables reach (SPACE_TABLES - 4) GiB, less some for odd ends. */
-	if (size > (uint64_t)64 << 30) {
+	if (size > SPACE_MOST) {
 		snprintf(error, error_size, "the monitor gives at most 64 GiB of memory");
 		return false;
 	}
-	if (space->arena + 64 * PAGE > size) {
+	if (before + ARENA_LEAST > size) {
 		snprintf(
 		    error, error_size,
-		    "this image does not fit into %llu KiB of memory; it needs -m %lluK "
-		    "and what it will allocate",
-		    (unsigned long long)(size >> 10),
-		    (unsigned long long)((space->arena + 64 * PAGE) >> 10));
+		    "this image does not fit into %llu KiB of memory: it takes %llu KiB "
+		    "before it allocates any",
+		    (unsigned long long)(size >> 10), (unsigned long long)(before >> 10));
 		return false;
 	}
-	space->registers = round_up(size, LARGE_PAGE) + LARGE_PAGE;
+	space->memory.start = space->boot;
+	space->memory.end = space->boot + size;
+	space->memory.base = reserve(space->boot, size);
+	space->registers = round_up(space->memory.end, LARGE_PAGE) + LARGE_PAGE;
 	space->tables = space->registers + LARGE_PAGE;
-	space->memory = (struct guest_memory){.base = reserve(size), .size = size};
 	space->table = mmap(NULL, SPACE_TABLES * PAGE, PROT_READ | PROT_WRITE,
 	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!space->memory.base || (void *)space->table == MAP_FAILED ||
@@ -155,7 +167,7 @@ static void map(struct space *space, uint64_t start, uint64_t end, uint64_t flag
 
 void space_map(struct space *space, const struct image *image, unsigned devices)
 {
-	map(space, 0, space->boot_size, PAGE_CONSTANT);
+	map(space, space->boot, space->image, PAGE_CONSTANT);
 	if (image->relro_size) {
 		uint64_t start = space->image + image->relro_address;
 		map(space, start, start + image->relro_size, PAGE_CONSTANT);
@@ -171,7 +183,7 @@ void space_map(struct space *space, const struct image *image, unsigned devices)
 		                      : PAGE_CONSTANT);
 	}
 	map(space, space->stack, space->stack_end, PAGE_DATA);
-	map(space, space->arena, space->memory.size, PAGE_DATA);
+	map(space, space->arena, space->memory.end, PAGE_DATA);
 	map(space, space->registers, space->registers + (1 + devices) * PAGE, PAGE_DATA);
 }
 
@@ -181,7 +193,7 @@ const char *space_describe(const struct space *space, uint64_t address)
 
 	if (address < LARGE_PAGE)
 		return "near the null pointer";
-	if (at < space->boot_size)
+	if (at >= space->boot && at < space->image)
 		return "in the read-only boot page";
 	if (at >= space->image && at < space->stack - PAGE)
 		return at < space->memory.sealed ? "in the image's text or constants"
@@ -192,7 +204,7 @@ const char *space_describe(const struct space *space, uint64_t address)
 		return "in the stack";
 	if (at >= space->stack_end && at < space->arena)
 		return "above the stack";
-	if (at >= space->arena && at < space->memory.size)
+	if (at >= space->arena && at < space->memory.end)
 		return "in the arena";
 	if (at >= space->registers && at < space->tables)
 		return "among the device registers";

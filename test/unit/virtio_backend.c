@@ -130,7 +130,7 @@ static void make_memory(struct rig *rig)
 	rig->memory.base = aligned_alloc(4096, MEMORY);
 	assert_non_null(rig->memory.base);
 	memset(rig->memory.base, 0, MEMORY);
-	rig->memory.size = MEMORY;
+	rig->memory.end = MEMORY;
 	rig->memory.sealed = SEALED;
 }
 
