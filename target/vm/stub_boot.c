@@ -41,7 +41,7 @@ enum {
 
 /* QEMU's microvm, where no command line names the devices. */
 #define MICROVM_DEVICES 0xfeb00000ull
-enum { MICROVM_STRIDE = 512, MICROVM_SLOTS = 24 };
+enum { MICROVM_STRIDE = 512, MICROVM_SLOTS = 24, PLACES_MOST = 32 };
 
 /* Physical, but for the window. */
 struct layout {
@@ -49,8 +49,7 @@ struct layout {
 	uint64_t memory_end; /* of the RAM that the image lies in */
 	uint64_t stack, tables, boot, arena;
 	uint64_t next_table;
-	uint64_t window; /* virtual */
-	unsigned window_pages;
+	uint64_t window, window_page; /* the last page of registers: virtual, physical */
 };
 
 #pragma GCC visibility push(hidden)
@@ -134,7 +133,7 @@ static BOOT_CODE void lay_out(struct layout *l, const struct pvh_start *start)
 	              LARGE_PAGE * (uint64_t)((random & UINT32_MAX) * room >> 32);
 	stub.image_base = l->image + stub.offset;
 	l->window = ((l->memory_end + stub.offset) & ~(LARGE_PAGE - 1)) + 2 * LARGE_PAGE;
-	l->window_pages = 0;
+	l->window_page = 0;
 }
 
 static BOOT_CODE void relocate(const struct layout *l)
@@ -193,14 +192,18 @@ static BOOT_CODE void map(struct layout *l, uint64_t from, uint64_t to, uint64_t
 	}
 }
 
-/* The virtual address of registers, in a page of the window. */
+/* The virtual address of registers, in a page of the window: the last one, or a new one.
+ */
 static BOOT_CODE uint64_t map_registers(struct layout *l, uint64_t physical,
                                         uint64_t user)
 {
-	uint64_t at = l->window + (uint64_t)l->window_pages++ * PAGE;
-
-	map_page(l, at, page_down(physical) | PTE_WRITE | PTE_NX | PTE_UNCACHED | user);
-	return at + physical % PAGE;
+	if (l->window_page != page_down(physical)) {
+		l->window_page = page_down(physical);
+		l->window += PAGE;
+		map_page(l, l->window,
+		         l->window_page | PTE_WRITE | PTE_NX | PTE_UNCACHED | user);
+	}
+	return l->window + physical % PAGE;
 }
 
 static BOOT_CODE void map_pages(struct layout *l, uint64_t from, uint64_t to,
@@ -282,23 +285,38 @@ static BOOT_CODE void add_device(struct layout *l, struct kiln_boot *boot,
 	}
 	device->type = type;
 	device->handle = -1;
-	device->registers = 0;
-	for (unsigned i = 0; i < boot->device_count; i++) {
-		const struct kiln_boot_device *other = &boot->devices[i];
-		if (page_down(other->size) == page_down(physical))
-			device->registers = page_down(other->registers) + physical % PAGE;
-	}
-	if (!device->registers)
-		device->registers = map_registers(l, physical, PTE_USER);
-	device->size = physical; /* until all are found */
+	device->registers = map_registers(l, physical, PTE_USER);
 	boot->device_count++;
 }
 
-/* From the top, which is the order in which QEMU gives slots to its -device options. */
-static BOOT_CODE void probe_microvm(struct layout *l, struct kiln_boot *boot)
+/* Where devices are said to be, in ascending order: QEMU's -device options fill its slots
+ * so, and a manifest's devices are matched to them in their order. */
+struct places {
+	uint64_t at[PLACES_MOST];
+	unsigned count;
+};
+
+static BOOT_CODE void add_place(struct places *p, uint64_t physical)
 {
-	for (unsigned i = MICROVM_SLOTS; i-- > 0;)
-		add_device(l, boot, MICROVM_DEVICES + i * MICROVM_STRIDE);
+	unsigned i = p->count;
+
+	if (p->count == PLACES_MOST)
+		return;
+	for (; i > 0 && p->at[i - 1] > physical; i--)
+		p->at[i] = p->at[i - 1];
+	p->at[i] = physical;
+	p->count++;
+}
+
+static BOOT_CODE void add_devices(struct layout *l, struct kiln_boot *boot,
+                                  struct places *places)
+{
+	if (places->count == 0) {
+		for (unsigned i = 0; i < MICROVM_SLOTS; i++)
+			add_place(places, MICROVM_DEVICES + i * MICROVM_STRIDE);
+	}
+	for (unsigned i = 0; i < places->count; i++)
+		add_device(l, boot, places->at[i]);
 }
 
 /* ---- the command line ---- */
@@ -332,15 +350,14 @@ static BOOT_CODE uint64_t hexadecimal(const char *text)
 
 /*
  * Splits the command line at spaces, those in double quotes apart. What names a device,
- * as QEMU and Firecracker do for Linux ("virtio_mmio.device=512@0xfeb00e00:12"), becomes
- * one, in the order in which they stand; the rest are the image's options.
+ * as QEMU and Firecracker do for Linux ("virtio_mmio.device=512@0xfeb00e00:12"), is
+ * a place; the rest are the image's options.
  */
-static BOOT_CODE void read_command_line(struct layout *l, struct kiln_boot *boot,
+static BOOT_CODE void read_command_line(struct kiln_boot *boot, struct places *places,
                                         const char *line)
 {
 	char *options = (char *)boot + OPTIONS_OFFSET;
 	uint64_t used = 0;
-	bool named = false;
 
 	while (line && *line) {
 		uint64_t start = used;
@@ -362,15 +379,12 @@ static BOOT_CODE void read_command_line(struct layout *l, struct kiln_boot *boot
 			while (*at && *at != '@')
 				at++;
 			if (*at)
-				add_device(l, boot, hexadecimal(at + 1));
+				add_place(places, hexadecimal(at + 1));
 			used = start;
-			named = true;
 		} else if (used > start) {
 			used++;
 		}
 	}
-	if (!named)
-		probe_microvm(l, boot);
 	boot->options = (uintptr_t)options + stub.offset;
 	boot->options_size = used;
 }
@@ -381,6 +395,7 @@ static BOOT_CODE void fill_boot(struct layout *l, const struct pvh_start *start)
 {
 	struct kiln_boot *boot = (struct kiln_boot *)(uintptr_t)l->boot;
 	struct clock clock = {0, 0, 0};
+	struct places places;
 
 	zero(l->boot, PAGE);
 	boot_clock(&clock);
@@ -396,9 +411,9 @@ static BOOT_CODE void fill_boot(struct layout *l, const struct pvh_start *start)
 	boot->console = -1;
 	for (unsigned i = 0; i < KILN_BOOT_SEED; i += 8)
 		*(uint64_t *)(void *)(boot->seed + i) = boot_random();
-	read_command_line(l, boot, (const char *)(uintptr_t)start->command_line);
-	for (unsigned i = 0; i < boot->device_count; i++)
-		boot->devices[i].size = 0;
+	places.count = 0;
+	read_command_line(boot, &places, (const char *)(uintptr_t)start->command_line);
+	add_devices(l, boot, &places);
 }
 
 /* The firmware may have used memory that it says is free. It is read first: what is zero
