@@ -4,10 +4,11 @@
  * Include it in one file of a test program: its definitions take the place of the
  * library's, and those of the target at the bottom too.
  *
- * It keeps to the contract's sharpest reading: each piece that arrives lies in memory of its
- * own, and moves when something is consumed and when the callback returns, so that the
- * address sanitizer sees a slice that was kept too long; nothing is called from within a
- * call; after close or abort nothing is called at all, and any use fails the test.
+ * It keeps to the contract's sharpest reading: each piece that arrives lies in memory of
+ * its own, and moves when something is consumed and when the callback returns, so that
+ * the address sanitizer sees a slice that was kept too long; nothing is called from
+ * within a call; after close or abort nothing is called at all, and any use fails the
+ * test.
  */
 #ifndef FAKE_TCP_H
 #define FAKE_TCP_H
@@ -188,8 +189,8 @@ struct kiln *tcp_kiln(const struct tcp *tcp)
 }
 
 enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
-			   bool (*accepted)(struct tcp_conn *conn, void *context), void *context,
-			   struct tcp_listener **listener)
+                           bool (*accepted)(struct tcp_conn *conn, void *context),
+                           void *context, struct tcp_listener **listener)
 {
 	tcp->accepted = accepted;
 	tcp->context = context;
@@ -332,7 +333,8 @@ kiln_time target_wall(struct kiln *k)
 
 void target_wait(struct kiln *k, kiln_time deadline)
 {
-	fake_now = deadline;
+	if (deadline != KILN_NEVER)
+		fake_now = deadline;
 	loop_stop(&k->loop);
 }
 
