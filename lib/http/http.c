@@ -136,7 +136,9 @@ int http_run(struct http *http)
 	kiln_time until = kiln_now(k) + DRAIN;
 
 	stop(http);
-	while (!list_empty(&http->open) && kiln_now(k) < until)
+	/* The loop goes on meanwhile; asked to stop once more, it does so at once. */
+	k->loop.stopping = false;
+	while (!list_empty(&http->open) && !k->loop.stopping && kiln_now(k) < until)
 		loop_step(&k->loop, until);
 	return status;
 }
