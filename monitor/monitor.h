@@ -97,7 +97,17 @@ struct disk {
  * second monitor writes to the same file. */
 bool disk_open(struct disk *disk, const char *path, char *error, size_t error_size);
 
+/* ---- the monitor's own process ---- */
+
 /* CLOCK_MONOTONIC in ns. */
 uint64_t monitor_now(void);
+/* Call first: were one of the three standard descriptors closed, a device would get its
+ * number, and messages would go to the device. */
+void monitor_open_standard(void);
+/* Moves to the processor that --cpu names, if it does. */
+void monitor_pin(const struct monitor_options *options);
+/* Turns SIGINT and SIGTERM into a descriptor that is readable once one has come. SIGQUIT
+ * still ends an image that does not answer. */
+int monitor_open_stop(const struct monitor_options *options);
 
 #endif

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <kiln/abi/param.h>
 #include "monitor.h"
@@ -23,26 +22,6 @@ enum { PAGE = 4096 };
 /* About what being woken costs: to wait that long for the next frame is never much worse
  * than to sleep at once, and often much better. */
 #define SPIN_DEFAULT_NS 50000
-
-uint64_t monitor_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-void monitor_fail(const struct monitor_options *options, const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "%s: ", options->program);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(MONITOR_EXIT_FAILED);
-}
 
 static void usage(const struct monitor_options *options, FILE *to)
 {

@@ -1,7 +1,7 @@
 /*
- * The jail monitor, in the order in which it acts: places the image (place.c), finds the
- * clock (vdso.c), drops what it may do (privilege.c), makes the filter (filter.c), and lets
- * seal.S remove the monitor and enter the image.
+ * The jail monitor, in the order in which it acts: finds the clock (vdso.c), places the image
+ * (place.c), opens the devices (main.c), drops what it may do (privilege.c), makes the filter
+ * (filter.c), and lets seal.S remove the monitor and enter the image.
  *
  * Whatever fails before that ends the process with a message; nothing is half sealed.
  */
@@ -23,30 +23,32 @@ struct range {
 	uint64_t start, size;
 };
 
-/* ---- place.c ---- */
-
-/*
- * Reserves `size` bytes (whole pages) at a random address, between guards to which nothing
- * can ever be mapped. Returns the whole, guards included; none of it is accessible yet.
- */
-struct range place(const struct monitor_options *o, uint64_t size, const char *what);
-/* What lies between the guards. */
-struct range inside(struct range placed);
-
-/* Copies and relocates the image into its place; its segments get their protection. */
-void place_image(const struct monitor_options *o, const struct image *image,
-		 struct range place);
-void protect(const struct monitor_options *o, struct range range, int protection);
-
 /* ---- vdso.c ---- */
 
 /* The kernel's pages that answer clock_gettime() without a system call. */
 struct vdso {
-	struct range data, code; /* size 0: not found, the system call serves */
-	uint64_t clock_gettime;	 /* address of the function */
+	struct range whole, code; /* size 0: not found, the system call serves */
+	uint64_t clock_gettime;	  /* address of the function */
 };
 
 struct vdso vdso_find(void);
+
+/* ---- place.c ---- */
+
+/* A part of the jail, between guards to which nothing can ever be mapped. */
+struct place {
+	struct range whole, inside;
+};
+
+/* `size` bytes, rounded up to pages, at a random address. Not accessible yet. */
+struct place place_make(const struct monitor_options *o, uint64_t size, const char *what);
+/* The same, zeroed, readable and writable. */
+struct place place_memory(const struct monitor_options *o, uint64_t size,
+			  const char *what);
+/* Copies and relocates the image into its place; its segments get their protection. */
+void place_image(const struct monitor_options *o, const struct image *image,
+		 uint64_t base);
+void place_protect(const struct monitor_options *o, struct range range, int protection);
 
 /* ---- privilege.c ---- */
 
@@ -73,23 +75,22 @@ void filter_make(struct filter *filter, const struct kiln_boot *boot,
 
 /* ---- seal.S ---- */
 
-enum { SEAL_RANGES = 8 };
+/* A system call that must return 0; the last is no call but where to go on. */
+struct seal_call {
+	int64_t number; /* SEAL_ENTER: a the boot struct, b the stack, c the entry */
+	uint64_t a, b, c;
+};
+_Static_assert(sizeof(struct seal_call) == 32, "seal.S");
 
-/* What is left to do, in the order of the fields. Lies behind seal.S's code, which is copied
- * to a page of its own: both stay, readable and executable. */
+enum { SEAL_CALLS = 24, SEAL_ENTER = -1 };
+
+/* Lies behind seal.S's code on a page of its own: both stay, readable and executable. */
 struct seal_plan {
-	uint64_t unmap_count, seal_count;
-	struct range unmap[SEAL_RANGES];
-	struct range seal[SEAL_RANGES];
+	struct seal_call calls[SEAL_CALLS];
+	unsigned count;
 	struct sock_fprog program;
-	uint64_t boot, stack, entry;
 	struct filter filter;
 };
-_Static_assert(sizeof(struct range) == 16, "seal.S");
-_Static_assert(offsetof(struct seal_plan, unmap) == 16, "seal.S");
-_Static_assert(offsetof(struct seal_plan, seal) == 144, "seal.S");
-_Static_assert(offsetof(struct seal_plan, program) == 272, "seal.S");
-_Static_assert(offsetof(struct seal_plan, boot) == 288, "seal.S");
 
 /* Position-independent; entered by a jump to its copy, with the plan's address in rdi. */
 extern const uint8_t seal_code[], seal_code_end[];

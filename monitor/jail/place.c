@@ -28,39 +28,38 @@ static uint64_t random_page(const struct monitor_options *o, uint64_t size)
 	return LOWEST + PAGE * (uint64_t)((unsigned __int128)random * pages >> 64);
 }
 
-struct range inside(struct range placed)
-{
-	return (struct range){placed.start + GUARD, placed.size - 2 * GUARD};
-}
-
-void protect(const struct monitor_options *o, struct range range, int protection)
+void place_protect(const struct monitor_options *o, struct range range, int protection)
 {
 	if (mprotect((void *)(uintptr_t)range.start, range.size, protection) < 0)
 		monitor_fail(o, "cannot protect memory: %s", strerror(errno));
 }
 
-struct range place(const struct monitor_options *o, uint64_t size, const char *what)
+struct place place_make(const struct monitor_options *o, uint64_t size, const char *what)
 {
 	enum { TRIES = 64 };
-	struct range placed = {0, size + 2 * GUARD};
+	uint64_t whole = page_up(size) + 2 * GUARD;
 
 	for (int i = 0; i < TRIES; i++) {
-		void *wanted = (void *)(uintptr_t)random_page(o, placed.size);
-		void *got = mmap(wanted, placed.size, PROT_NONE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-					 MAP_FIXED_NOREPLACE,
-				 -1, 0);
-		if (got == wanted) {
-			placed.start = (uint64_t)(uintptr_t)got;
-			return placed;
-		}
-		if (got == MAP_FAILED && errno != EEXIST)
-			monitor_fail(o, "no room for the %s, %llu KiB: %s", what,
-				     (unsigned long long)(size >> 10), strerror(errno));
-		if (got != MAP_FAILED) /* an old kernel that takes the flag for a hint */
-			munmap(got, placed.size);
+		uint64_t at = random_page(o, whole);
+		if (mmap((void *)(uintptr_t)at, whole, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+				 MAP_FIXED_NOREPLACE,
+			 -1, 0) == (void *)(uintptr_t)at)
+			return (struct place){{at, whole}, {at + GUARD, page_up(size)}};
+		if (errno != EEXIST)
+			break;
 	}
-	monitor_fail(o, "no place for the %s", what);
+	monitor_fail(o, "no room for the %s, %llu KiB: %s", what,
+		     (unsigned long long)(size >> 10), strerror(errno));
+}
+
+struct place place_memory(const struct monitor_options *o, uint64_t size,
+			  const char *what)
+{
+	struct place place = place_make(o, size, what);
+
+	place_protect(o, place.inside, PROT_READ | PROT_WRITE);
+	return place;
 }
 
 static struct range segment_range(const struct image_segment *s, uint64_t base)
@@ -77,26 +76,24 @@ static int segment_protection(const struct image_segment *s)
 }
 
 void place_image(const struct monitor_options *o, const struct image *image,
-		 struct range to)
+		 uint64_t base)
 {
 	char error[256];
 
 	for (unsigned i = 0; i < image->segment_count; i++) {
-		struct range range = segment_range(&image->segments[i], to.start);
-		protect(o, range, PROT_READ | PROT_WRITE);
+		struct range range = segment_range(&image->segments[i], base);
+		place_protect(o, range, PROT_READ | PROT_WRITE);
 		/* All its pages at once, where the kernel can, not by a fault for each. */
 		(void)madvise((void *)(uintptr_t)range.start, range.size,
 			      MADV_POPULATE_WRITE);
 	}
-	if (!image_load(image, (void *)(uintptr_t)to.start, to.start, error,
-			sizeof(error)))
+	if (!image_load(image, (void *)(uintptr_t)base, base, error, sizeof(error)))
 		monitor_fail(o, "%s: %s", o->image, error);
 	for (unsigned i = 0; i < image->segment_count; i++)
-		protect(o, segment_range(&image->segments[i], to.start),
-			segment_protection(&image->segments[i]));
+		place_protect(o, segment_range(&image->segments[i], base),
+			      segment_protection(&image->segments[i]));
 	if (image->relro_size)
-		protect(o,
-			(struct range){to.start + image->relro_address,
-				       image->relro_size},
+		place_protect(
+			o, (struct range){base + image->relro_address, image->relro_size},
 			PROT_READ);
 }

@@ -1,0 +1,77 @@
+/*
+ * What both monitors do to their own process before they lock themselves in.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "monitor.h"
+
+uint64_t monitor_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void monitor_fail(const struct monitor_options *options, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", options->program);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(MONITOR_EXIT_FAILED);
+}
+
+void monitor_open_standard(void)
+{
+	struct pollfd fds[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
+
+	(void)poll(fds, 3, 0);
+	for (int i = 0; i < 3; i++) {
+		if (fds[i].revents & POLLNVAL && open("/dev/null", O_RDWR) != i)
+			_exit(MONITOR_EXIT_FAILED);
+	}
+}
+
+void monitor_pin(const struct monitor_options *options)
+{
+	cpu_set_t cpus;
+
+	if (options->cpu < 0)
+		return;
+	CPU_ZERO(&cpus);
+	if (options->cpu < CPU_SETSIZE)
+		CPU_SET((unsigned)options->cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
+		monitor_fail(options, "cannot run on processor %d: %s", options->cpu,
+			     strerror(errno));
+}
+
+int monitor_open_stop(const struct monitor_options *options)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	signal(SIGPIPE, SIG_IGN);
+	fd = sigprocmask(SIG_SETMASK, &set, NULL) < 0 ? -1
+						      : signalfd(-1, &set, SFD_CLOEXEC);
+	if (fd < 0)
+		monitor_fail(options, "no descriptor for signals: %s", strerror(errno));
+	return fd;
+}
