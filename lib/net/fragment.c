@@ -14,8 +14,9 @@
 #include "icmp_wire.h"
 #include "net_private.h"
 
-/* RFC 1122 recommends 60 to 120 s; that is longer than any path keeps a packet today, and
- * the shorter it is the less an unfinished datagram costs (RFC 4963, 8191 ms to 30 s). */
+/* RFC 1122 recommends 60 to 120 s, of a time when paths kept packets that long. At
+ * today's rates an identification comes round within seconds (RFC 4963), and the shorter
+ * this is the less an unfinished datagram costs. */
 #define FRAGMENT_LIFETIME KILN_SECONDS(30)
 enum { FRAGMENT_FIRST_MIN = 16 }; /* RFC 1858: the ports and flags are in the first one */
 enum { PAGES_MIN = FRAGMENT_PAGES + 4, PAGES_MAX = 2048 };
