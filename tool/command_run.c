@@ -26,8 +26,6 @@ static void take_setting(struct run *run)
 		place = &run->cpu;
 	else if (strcmp(last->key, "spin") == 0)
 		place = &run->spin;
-	else if (strcmp(last->key, "log") == 0)
-		place = &run->log;
 	else if (strcmp(last->key, "monitor") == 0)
 		place = &run->monitor;
 	else {
@@ -172,7 +170,6 @@ static _Noreturn void become_monitor(struct run *run, const char *program)
 	add_option(&command, "-m", run->memory);
 	add_option(&command, "--cpu", run->cpu);
 	add_option(&command, "--spin", run->spin);
-	add_option(&command, "--log", run->log);
 	words_add(&command, run->image);
 	words_add_all(&command, &run->values);
 	process_become(&command);
@@ -189,8 +186,8 @@ static _Noreturn void become_host(struct run *run)
 	for (size_t i = 0; i < run->disks.count; i++)
 		add_option(&command, "--disk", run->disks.item[i]);
 	add_option(&command, "-m", run->memory);
-	add_option(&command, "--log", run->log);
-	words_add_all(&command, &run->values);
+	for (size_t i = 0; i < run->values.count; i++)
+		words_add(&command, text_format("--%s", run->values.item[i]));
 	process_become(&command);
 }
 

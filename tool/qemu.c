@@ -259,8 +259,6 @@ void run_qemu(struct run *run)
 	int signals, serial;
 	pid_t pid;
 
-	if (run->log)
-		words_add(&run->values, text_format("log=%s", run->log));
 	command = qemu_command(run);
 	pin(run);
 	sigemptyset(&handled);

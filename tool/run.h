@@ -15,7 +15,7 @@ struct run {
 	struct settings options; /* parameters of the image */
 	struct words values;     /* the same as "key=value" */
 	struct words nets, disks;
-	const char *memory, *cpu, *spin, *log, *monitor; /* NULL: not given */
+	const char *memory, *cpu, *spin, *monitor; /* NULL: not given */
 };
 
 /* Becomes QEMU. */
