@@ -6,6 +6,7 @@
     tool         the kiln command: messages, exit codes, builds
     seal         every appliance as a sealed image: sizes, seal, what is linked in
     jail         what the jail holds against an image that tries
+    vm           what holds an image in ring 3, on KVM and QEMU
     e2e          appliances against Linux's own stack, on host, jail, KVM and QEMU
 
 A suite can be narrowed to one of its files, e2e/web, and e2e to one world, e2e/web@jail.
@@ -25,7 +26,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import ROOT, Process, Results  # noqa: E402
 
-SUITES = ["unit", "conformance", "tool", "seal", "jail", "e2e"]
+SUITES = ["unit", "conformance", "tool", "seal", "jail", "vm", "e2e"]
 PROGRAM_SECONDS = 300
 
 

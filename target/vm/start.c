@@ -74,22 +74,21 @@ const struct kiln_boot_device *vm_device_of_type(uint32_t type)
 	return NULL;
 }
 
-/* The stub has no driver for the entropy device: its bytes join the seed here. The boot
- * page is read-only, so what goes on is a copy. */
-static void stir_seed(struct kiln *k)
+/* The stub has no driver for the entropy device: what it gives joins the seed here. */
+static void stir(struct kiln *k)
 {
-	static struct kiln_boot stirred;
-	static uint8_t
-	    scratch[512]; /* there is no arena yet: room for the device's queue */
-	uint8_t drawn[KILN_BOOT_SEED] = {0};
+	uint8_t seed[2 * KILN_BOOT_SEED] = {0};
 
-	arena_init(&k->arena, scratch, sizeof(scratch));
-	if (vm.control || !virtio_rng_read(k, drawn, sizeof(drawn)))
+	if (vm.control || !virtio_rng_read(k, seed + KILN_BOOT_SEED, KILN_BOOT_SEED))
 		return;
-	stirred = *vm.boot;
-	for (unsigned i = 0; i < KILN_BOOT_SEED; i++)
-		stirred.seed[i] ^= drawn[i];
-	vm.boot = &stirred;
+	memcpy(seed, k->boot->seed, KILN_BOOT_SEED);
+	random_init(&k->random, seed, sizeof(seed), true);
+}
+
+static int entry(struct kiln *k)
+{
+	stir(k);
+	return appliance(k);
 }
 
 /* The canary is set in here, so this function must not have one. */
@@ -105,8 +104,7 @@ __attribute__((no_stack_protector)) void vm_start(const struct kiln_boot *boot)
 	vm.ns_per_tick = (1000000000ull << 32) / boot->tsc_hz;
 	vm.ticks_per_ns = (boot->tsc_hz << 24) / 1000000000;
 	list_init(&vm.waiters);
-	stir_seed(&kiln);
-	kiln.boot = vm.boot;
+	kiln.boot = boot;
 	kiln.target = &vm;
-	target_exit(&kiln, kiln_start(&kiln));
+	target_exit(&kiln, kiln_start_with(&kiln, entry));
 }

@@ -1,7 +1,7 @@
 /*
- * The entropy device (virtio 1.2, section 5.4), read once at start, before there is an
- * event loop: one buffer in a queue of its own, polled for a bounded time, and the device
- * is reset afterwards. Kiln's own monitor puts its seed into the boot struct instead.
+ * The entropy device (virtio 1.2, section 5.4), read once, before the appliance starts:
+ * one buffer in a queue of its own, polled for a bounded time, and the device is reset
+ * afterwards. Kiln's own monitor puts its seed into the boot struct instead.
  */
 #include <kiln/bytes.h>
 #include "virtio_mmio.h"

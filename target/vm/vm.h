@@ -55,7 +55,7 @@ const struct kiln_boot_device *vm_device_of_type(uint32_t type);
 kiln_time vm_now(void);
 
 /* Fills `out`, or its beginning, from the entropy device; false if there is none, or it
- * does not answer in time. Its queue comes from k's arena, which it needs no longer. */
+ * does not answer in time. */
 bool virtio_rng_read(struct kiln *k, void *out, size_t size);
 
 /* Opens the console device, if there is one: NULL if not. */
