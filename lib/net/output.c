@@ -137,7 +137,9 @@ enum kiln_error net_frame_copy(struct net *net, struct netdev_frame *frame,
                                struct slice bytes)
 {
 	if (bytes.len <= NET_HEAD_ROOM - UDP_HEADER) {
-		memcpy(netdev_frame_push(frame, bytes.len), bytes.data, bytes.len);
+		if (bytes.len) /* an empty slice may point nowhere */
+			memcpy(netdev_frame_push(frame, bytes.len), bytes.data,
+			       bytes.len);
 		return KILN_OK;
 	}
 	while (bytes.len) {

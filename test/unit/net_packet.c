@@ -264,6 +264,15 @@ static void the_largest_datagram_leaves_in_fragments_and_no_larger_one(void **st
 	assert_int_equal(fake.net->chunks.used, 0);
 }
 
+static void an_empty_slice_is_an_empty_datagram(void **state)
+{
+	struct endpoint to = {ip_from4(PEER_ADDRESS), 9};
+	struct ip4_header h;
+
+	assert_int_equal(udp_send(echo, &to, (struct slice){NULL, 0}), KILN_OK);
+	assert_int_equal(sent_ip4(0, &h).len, UDP_HEADER);
+}
+
 static void a_closed_port_is_answered_with_port_unreachable(void **state)
 {
 	struct ip4_header h;
@@ -729,6 +738,7 @@ int main(void)
 	    with(setup, a_full_device_is_told_and_counted),
 	    with(setup_udp, a_datagram_is_echoed_with_a_right_checksum),
 	    with(setup_udp, the_largest_datagram_leaves_in_fragments_and_no_larger_one),
+	    with(setup_udp, an_empty_slice_is_an_empty_datagram),
 	    with(setup_udp, a_closed_port_is_answered_with_port_unreachable),
 	    with(setup_udp, ports_are_bound_once_and_freed_by_close),
 	    with(setup_udp, joined_datagrams_are_told_apart_again),
