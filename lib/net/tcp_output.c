@@ -393,7 +393,7 @@ bool tcp_output(struct tcp_conn *conn)
 		set_timers(conn);
 	}
 	/* RFC 9293, 3.8.6.3: for every second segment at once. */
-	if (conn->ack_now || conn->unacked_segments >= 2 || tcp_window_update_due(conn))
+	if (conn->ack_now || conn->unacked_segments >= 2)
 		return send_empty(conn, conn->snd_nxt, 0) != KILN_ERR_FULL;
 	if (conn->unacked_segments > 0 && !tcp_timer_is_set(conn, TCP_TIMER_DELAYED_ACK))
 		tcp_timer_set(conn, TCP_TIMER_DELAYED_ACK,

@@ -358,5 +358,6 @@ bool tcp_window_update_due(const struct tcp_conn *conn)
 	uint32_t room = window_room(conn), window = window_promised(conn);
 	uint32_t step = KILN_MIN(conn->receive_limit / 2, 2u * conn->mss);
 
-	return room > window && room - window >= step;
+	/* While half of it is still promised the next ACK is early enough. */
+	return room / 2 >= window && room - window >= step;
 }

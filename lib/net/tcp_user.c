@@ -80,8 +80,10 @@ size_t tcp_unread(const struct tcp_conn *conn)
 void tcp_consume(struct tcp_conn *conn, size_t n)
 {
 	tcp_receive_consume(conn, KILN_MIN(n, tcp_unread(conn)));
-	if (tcp_window_update_due(conn))
+	if (tcp_window_update_due(conn)) {
+		conn->ack_now = true;
 		tcp_pend(conn);
+	}
 }
 
 size_t tcp_read(struct tcp_conn *conn, void *out, size_t size)
