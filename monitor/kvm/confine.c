@@ -68,7 +68,7 @@ static int allow_loop(scmp_filter_ctx filter, const struct monitor *monitor)
 	return control_of(filter, vcpu, KVM_RUN) |
 	       control_of(filter, vcpu, KVM_GET_REGS) |
 	       control_of(filter, vcpu, KVM_GET_SREGS) |
-	       on(filter, SCMP_SYS(read), monitor->signals) |
+	       on(filter, SCMP_SYS(read), monitor->stop_signal) |
 	       on(filter, SCMP_SYS(write), STDOUT_FILENO) |
 	       on(filter, SCMP_SYS(write), STDERR_FILENO) | any(filter, SCMP_SYS(ppoll)) |
 	       /* ppoll() after the process was stopped and continued */

@@ -176,6 +176,8 @@ void machine_init(struct machine *machine, const struct monitor_options *options
 	         space->memory.end - space->memory.start);
 	add_slot(machine, 1, KVM_MEM_READONLY, space->tables, space->table,
 	         SPACE_TABLES * PAGE);
+	add_slot(machine, 2, KVM_MEM_READONLY, space->registers, space->register_page,
+	         SPACE_REGISTERS * PAGE);
 	machine->vcpu = kvm_call(machine, machine->vm, KVM_CREATE_VCPU, 0, "a processor");
 	run_size = kvm_call(machine, kvm, KVM_GET_VCPU_MMAP_SIZE, 0, "its run state");
 	machine->run = mmap(NULL, (size_t)run_size, PROT_READ | PROT_WRITE, MAP_SHARED,

@@ -2,8 +2,7 @@
  * The virtual machine: one VM, one vCPU in ring 3, memory, and the pages that exit.
  *
  * machine.c makes the KVM calls; space.c lays out the guest's address space and writes
- *its page tables. Both are used by main.c at start; afterwards only machine_run() is
- *called.
+ *its page tables. Both are for main.c; once the guest runs, only machine_run() is called.
  *
  * Guest-physical layout, M being a multiple of 2 MiB:
  *
@@ -12,8 +11,8 @@
  *	         and then data           rw-   is a random multiple of 2 MiB
  *	         guard, stack, guard     rw-
  *	M        arena, to the end       rw-
- *	...      control page, then one page of registers for each device: no memory
- *	         behind them, so that an access exits
+ *	...      control page, then one page of registers for each device: the guest
+ *	         reads them as memory, a write exits
  *	...      page tables, read-only to the vCPU and never mapped
  */
 #ifndef KVM_MACHINE_H
@@ -26,7 +25,12 @@
 #include "../monitor.h"
 #include "guest_memory.h"
 
-enum { PAGE = 4096, SPACE_STACK = 64 << 10, SPACE_TABLES = 128 };
+enum {
+	PAGE = 4096,
+	SPACE_STACK = 64 << 10,
+	SPACE_TABLES = 128,                      /* pages for page tables */
+	SPACE_REGISTERS = 1 + KILN_BOOT_DEVICES, /* pages of registers */
+};
 #define LARGE_PAGE ((uint64_t)2 << 20)
 
 /* The address space. Addresses are guest-physical; add `offset` for virtual ones. */
@@ -41,6 +45,7 @@ struct space {
 	uint64_t tables;    /* guest-physical address of the root table */
 	uint64_t (*table)[512]; /* SPACE_TABLES of them, in the monitor's memory */
 	unsigned tables_used;
+	uint32_t (*register_page)[PAGE / 4]; /* what the guest reads at `registers` */
 };
 
 /* Reserves `size` bytes of guest memory and places boot_size bytes, the image, stack and

@@ -6,50 +6,47 @@
  * privileged code in the guest. Command line: monitor/monitor.h; exit status: the
  * image's, or 1 with a sentence when something went wrong, 2 for a wrong command line.
  */
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
 #include "kvm.h"
 
 /* ---- devices ---- */
 
-static void open_net(struct monitor *monitor, struct virtio_net *net, const char *name,
-                     const struct monitor_binding *binding)
+static void open_net(const struct monitor_options *options, struct virtio_net *net,
+                     const struct kiln_note_device *device, struct virtio_place place)
 {
+	const char *interface = monitor_binding(options, device)->source;
 	struct tap tap;
 	uint32_t address = 0;
 	unsigned prefix_bits = 0;
 	char error[200];
 
-	if (!monitor_host_address(&monitor->options, name, &address, &prefix_bits))
+	if (!monitor_host_address(options, device->name, &address, &prefix_bits))
 		address = 0;
-	if (!tap_open(&tap, binding->source, 12, address, prefix_bits, error,
-	              sizeof(error)))
-		monitor_fail(&monitor->options, "%s: %s", name, error);
-	virtio_net_init(net, name, tap.fd, tap.offloads, tap.mac, tap.mtu,
-	                &monitor->space.memory);
+	if (!tap_open(&tap, interface, 12, address, prefix_bits, error, sizeof(error)))
+		monitor_fail(options, "%s: %s", device->name, error);
+	virtio_net_init(net, device->name, tap.fd, tap.offloads, tap.mac, tap.mtu, place);
 }
 
-static void open_block(struct monitor *monitor, struct virtio_block *block,
-                       const char *name, const struct monitor_binding *binding)
+static void open_block(const struct monitor_options *options, struct virtio_block *block,
+                       const struct kiln_note_device *device, struct virtio_place place)
 {
+	const char *file = monitor_binding(options, device)->source;
 	struct disk disk;
 	char error[200];
 
-	if (!disk_open(&disk, binding->source, error, sizeof(error)))
-		monitor_fail(&monitor->options, "%s: %s", name, error);
-	virtio_block_init(block, name, disk.fd, disk.size, disk.read_only,
-	                  &monitor->space.memory);
+	if (!disk_open(&disk, file, error, sizeof(error)))
+		monitor_fail(options, "%s: %s", device->name, error);
+	virtio_block_init(block, device->name, disk.fd, disk.size, disk.read_only, place);
 }
 
-/* Adds a device to the boot page's list; returns its storage. */
-static void *add_device(struct monitor *monitor, const char *name, uint32_t type)
+/* Adds a device to the boot page's list and says where it is to be. Its storage is that
+ * of the last device. */
+static struct virtio_place add_device(struct monitor *monitor, const char *name,
+                                      uint32_t type)
 {
 	unsigned i = monitor->device_count++;
 	struct kiln_boot_device *entry = &monitor->boot->devices[i];
@@ -60,32 +57,35 @@ static void *add_device(struct monitor *monitor, const char *name, uint32_t type
 	entry->handle = -1;
 	entry->registers = registers + monitor->space.offset;
 	monitor->devices[i] = &monitor->storage[i].device;
-	return &monitor->storage[i];
+	monitor->boot->device_count = monitor->device_count;
+	return (struct virtio_place){&monitor->space.memory,
+	                             monitor->space.register_page[i + 1]};
 }
 
 static void open_devices(struct monitor *monitor)
 {
+	const struct monitor_options *options = &monitor->options;
 	const struct image *image = &monitor->image;
+	unsigned i;
 
-	for (unsigned i = 0; i < image->device_count; i++) {
+	for (i = 0; i < image->device_count; i++) {
 		const struct kiln_note_device *device = &image->devices[i];
-		const struct monitor_binding *binding =
-		    monitor_binding(&monitor->options, device);
-		void *storage = add_device(monitor, device->name, device->type);
+		struct virtio_place place =
+		    add_device(monitor, device->name, device->type);
 
 		if (device->type == KILN_DEVICE_NET)
-			open_net(monitor, storage, device->name, binding);
+			open_net(options, &monitor->storage[i].net, device, place);
 		else if (device->type == KILN_DEVICE_BLOCK)
-			open_block(monitor, storage, device->name, binding);
+			open_block(options, &monitor->storage[i].block, device, place);
 		else
-			monitor_fail(&monitor->options,
-			             "%s: this monitor has no such device", device->name);
+			monitor_fail(options, "%s: this monitor has no such device",
+			             device->name);
 	}
-	virtio_random_init(add_device(monitor, "random", KILN_DEVICE_RNG),
-	                   &monitor->space.memory);
-	virtio_console_init(add_device(monitor, "console", KILN_DEVICE_CONSOLE),
-	                    STDOUT_FILENO, &monitor->space.memory);
-	monitor->boot->device_count = monitor->device_count;
+	virtio_random_init(&monitor->storage[i].device,
+	                   add_device(monitor, "random", KILN_DEVICE_RNG));
+	i++;
+	virtio_console_init(&monitor->storage[i].console, STDOUT_FILENO,
+	                    add_device(monitor, "console", KILN_DEVICE_CONSOLE));
 }
 
 /* ---- the guest ---- */
@@ -136,34 +136,6 @@ static void start_clock(struct monitor *monitor)
 	    (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec - monitor_now();
 }
 
-static void catch_signals(struct monitor *monitor)
-{
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN); /* a console that nobody reads */
-	monitor->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (monitor->signals < 0)
-		monitor_fail(&monitor->options, "cannot watch for signals: %s",
-		             strerror(errno));
-}
-
-static void pin(const struct monitor *monitor)
-{
-	cpu_set_t cpus;
-
-	if (monitor->options.cpu < 0)
-		return;
-	CPU_ZERO(&cpus);
-	CPU_SET((size_t)monitor->options.cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0)
-		monitor_fail(&monitor->options, "cannot run on CPU %d: %s",
-		             monitor->options.cpu, strerror(errno));
-}
-
 static void print_start(const struct monitor_options *options)
 {
 	char line[100];
@@ -180,10 +152,11 @@ int main(int argc, char **argv)
 {
 	static struct monitor monitor;
 
+	monitor_open_standard();
 	monitor_options_read(&monitor.options, argc, argv);
-	pin(&monitor);
+	monitor_pin(&monitor.options);
 	monitor_image_open(&monitor.options, KILN_TARGET_VM, &monitor.image);
-	catch_signals(&monitor);
+	monitor.stop_signal = monitor_open_stop(&monitor.options);
 	load(&monitor);
 	open_devices(&monitor);
 	space_map(&monitor.space, &monitor.image, monitor.device_count);

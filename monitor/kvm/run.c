@@ -51,21 +51,27 @@ static bool serve_all(struct monitor *monitor)
 
 static void take_signal(struct monitor *monitor)
 {
+	struct pollfd fd = {.fd = monitor->stop_signal, .events = POLLIN};
+	struct timespec at_once = {0};
 	struct signalfd_siginfo signal;
 
-	if (read(monitor->signals, &signal, sizeof(signal)) != sizeof(signal))
+	/* It may have been another signal that interrupted the guest. */
+	if (ppoll(&fd, 1, &at_once, NULL) <= 0 ||
+	    read(monitor->stop_signal, &signal, sizeof(signal)) != sizeof(signal))
 		return;
 	if (monitor->stop)
 		monitor_fail(&monitor->options,
 		             "ended the image, which did not stop by itself");
 	monitor->stop = monitor->stop_news = true;
 	monitor->boot->stop = 1;
+	monitor->space.register_page[0][KILN_CONTROL_STATUS / 4] = STATUS_STOP;
 }
 
 /* Blocks until there is input, a signal, or `time` ns have passed. */
 static void block(struct monitor *monitor, uint64_t time)
 {
-	struct pollfd fds[KVM_DEVICES + 1] = {{.fd = monitor->signals, .events = POLLIN}};
+	struct pollfd fds[KVM_DEVICES + 1] = {
+	    {.fd = monitor->stop_signal, .events = POLLIN}};
 	struct timespec timeout = {.tv_sec = (time_t)(time / 1000000000),
 	                           .tv_nsec = (long)(time % 1000000000)};
 	nfds_t count = 1;
@@ -101,54 +107,50 @@ static void wait_until(struct monitor *monitor, uint64_t deadline)
 
 /* ---- exits ---- */
 
-static void control(struct monitor *monitor, uint64_t offset, struct kvm_run *exit)
+static void control(struct monitor *monitor, uint64_t offset, const struct kvm_run *exit)
 {
 	uint64_t value = 0;
 
 	if (exit->mmio.len != 8)
 		monitor_fail(&monitor->options,
-		             "the image touched a control register with %u "
-		             "bytes, not 8",
+		             "the image wrote a control register with %u bytes, not 8",
 		             exit->mmio.len);
 	memcpy(&value, exit->mmio.data, 8);
-	if (!exit->mmio.is_write && offset == KILN_CONTROL_STATUS) {
-		value = monitor->stop ? STATUS_STOP : 0;
-		memcpy(exit->mmio.data, &value, 8);
-	} else if (exit->mmio.is_write && offset == KILN_CONTROL_WAIT) {
+	switch (offset) {
+	case KILN_CONTROL_WAIT:
 		wait_until(monitor, value);
-	} else if (exit->mmio.is_write && offset == KILN_CONTROL_EXIT) {
+		break;
+	case KILN_CONTROL_EXIT:
 		serve_all(monitor); /* its last words */
 		_exit((int)(value & 0xff));
-	} else if (exit->mmio.is_write && offset == KILN_CONTROL_FAULT) {
+	case KILN_CONTROL_FAULT:
+		serve_all(monitor);
 		report_own(monitor, value);
-	} else {
+	default:
 		monitor_fail(&monitor->options,
-		             "the image touched the control page at %llu, "
-		             "where no register is",
+		             "the image wrote to the control page at %llu, where no "
+		             "register is",
 		             (unsigned long long)offset);
 	}
 }
 
-static void access_registers(struct monitor *monitor, struct kvm_run *exit)
+/* All that exits is a write to a register: reads are served from the pages themselves. */
+static void write_register(struct monitor *monitor, const struct kvm_run *exit)
 {
 	uint64_t offset = exit->mmio.phys_addr - monitor->space.registers;
 	uint64_t page = offset / PAGE;
 	struct virtio_device *device;
 
+	if (!exit->mmio.is_write || page > monitor->device_count)
+		monitor_fail(&monitor->options,
+		             "the image touched address 0x%llx, where nothing is",
+		             (unsigned long long)exit->mmio.phys_addr);
 	if (page == 0) {
 		control(monitor, offset, exit);
 		return;
 	}
-	if (page > monitor->device_count)
-		monitor_fail(&monitor->options,
-		             "the image touched address 0x%llx, where no "
-		             "device is",
-		             (unsigned long long)exit->mmio.phys_addr);
 	device = monitor->devices[page - 1];
-	if (exit->mmio.is_write)
-		virtio_write(device, offset % PAGE, exit->mmio.len, exit->mmio.data);
-	else
-		virtio_read(device, offset % PAGE, exit->mmio.len, exit->mmio.data);
+	virtio_write(device, offset % PAGE, exit->mmio.len, exit->mmio.data);
 	check_device(monitor, device);
 }
 
@@ -162,7 +164,7 @@ _Noreturn void run(struct monitor *monitor)
 			take_signal(monitor);
 			break;
 		case KVM_EXIT_MMIO:
-			access_registers(monitor, exit);
+			write_register(monitor, exit);
 			break;
 		case KVM_EXIT_SHUTDOWN:       /* an exception that found no handler */
 		case KVM_EXIT_INTERNAL_ERROR: /* an instruction that KVM cannot emulate */

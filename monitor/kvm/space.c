@@ -107,9 +107,9 @@ bool space_init(struct space *space, const struct image *image, uint64_t boot_si
 	space->memory.base = reserve(space->boot, size);
 	space->registers = round_up(space->memory.end, LARGE_PAGE) + LARGE_PAGE;
 	space->tables = space->registers + LARGE_PAGE;
-	space->table = mmap(NULL, SPACE_TABLES * PAGE, PROT_READ | PROT_WRITE,
-	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!space->memory.base || (void *)space->table == MAP_FAILED ||
+	space->table = reserve(0, SPACE_TABLES * PAGE);
+	space->register_page = reserve(0, SPACE_REGISTERS * PAGE);
+	if (!space->memory.base || !space->table || !space->register_page ||
 	    getrandom(&random, sizeof(random), 0) != sizeof(random)) {
 		snprintf(error, error_size, "cannot reserve %llu bytes of memory",
 		         (unsigned long long)size);

@@ -22,6 +22,14 @@ enum { VIRTIO_QUEUES = 2, VIRTIO_CONFIG = 128 };
 
 struct virtio_device;
 
+/* Where a device is: the memory it works on, and the page of registers that the driver
+ * sees. The guest reads that page as memory, without an exit, and cannot write to it: a
+ * write exits, becomes virtio_write(), and the page is brought up to date. */
+struct virtio_place {
+	const struct guest_memory *memory;
+	uint32_t *registers; /* 1024 of them */
+};
+
 struct virtio_ops {
 	/* Works off all queues. */
 	void (*serve)(struct virtio_device *device);
@@ -39,6 +47,7 @@ struct virtio_device {
 	uint64_t offered; /* features, beside those of virtio_init() */
 	unsigned queue_count;
 	uint8_t config[VIRTIO_CONFIG]; /* the device's own registers, read-only */
+	uint32_t *registers;           /* what the driver reads: struct virtio_place */
 	int input; /* descriptor to wait on, for ops->receive; else -1 */
 
 	uint64_t accepted;
@@ -56,11 +65,9 @@ struct virtio_device {
 };
 
 /* After the kind's own fields were set. */
-void virtio_init(struct virtio_device *device, const struct guest_memory *memory);
+void virtio_init(struct virtio_device *device, struct virtio_place place);
 
-/* An access of `size` bytes at `offset` of the register page; `data` little-endian. */
-void virtio_read(struct virtio_device *device, uint64_t offset, uint32_t size,
-                 void *data);
+/* The driver writes `size` bytes, little-endian, at `offset` of the register page. */
 void virtio_write(struct virtio_device *device, uint64_t offset, uint32_t size,
                   const void *data);
 
@@ -100,8 +107,7 @@ struct virtio_net {
 	uint32_t offloads; /* TUN_F_* that may come from the tap now */
 };
 void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t offloads,
-                     const uint8_t mac[6], uint16_t mtu,
-                     const struct guest_memory *memory);
+                     const uint8_t mac[6], uint16_t mtu, struct virtio_place place);
 
 /* A disk: a file or a block device. */
 struct virtio_block {
@@ -110,15 +116,15 @@ struct virtio_block {
 	uint64_t sectors;
 };
 void virtio_block_init(struct virtio_block *block, const char *name, int fd,
-                       uint64_t bytes, bool read_only, const struct guest_memory *memory);
+                       uint64_t bytes, bool read_only, struct virtio_place place);
 
 /* Random bytes, and text to a descriptor. */
-void virtio_random_init(struct virtio_device *device, const struct guest_memory *memory);
+void virtio_random_init(struct virtio_device *device, struct virtio_place place);
 struct virtio_console {
 	struct virtio_device device;
 	int fd;
 };
 void virtio_console_init(struct virtio_console *console, int fd,
-                         const struct guest_memory *memory);
+                         struct virtio_place place);
 
 #endif

@@ -133,7 +133,7 @@ static void block_serve(struct virtio_device *device)
 static const struct virtio_ops block_ops = {.serve = block_serve};
 
 void virtio_block_init(struct virtio_block *block, const char *name, int fd,
-                       uint64_t bytes, bool read_only, const struct guest_memory *memory)
+                       uint64_t bytes, bool read_only, struct virtio_place place)
 {
 	struct virtio_blk_config config = {.capacity = bytes / SECTOR,
 	                                   .seg_max = SEGMENTS};
@@ -150,5 +150,5 @@ void virtio_block_init(struct virtio_block *block, const char *name, int fd,
 	                        VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH) |
 	                        (read_only ? VIRTIO_FEATURE(VIRTIO_BLK_F_RO) : 0);
 	memcpy(block->device.config, &config, sizeof(config));
-	virtio_init(&block->device, memory);
+	virtio_init(&block->device, place);
 }

@@ -44,7 +44,7 @@ static void console_serve(struct virtio_device *device)
 static const struct virtio_ops console_ops = {.serve = console_serve};
 
 void virtio_console_init(struct virtio_console *console, int fd,
-                         const struct guest_memory *memory)
+                         struct virtio_place place)
 {
 	*console = (struct virtio_console){.device = {.ops = &console_ops,
 	                                              .name = "console",
@@ -52,5 +52,5 @@ void virtio_console_init(struct virtio_console *console, int fd,
 	                                              .queue_count = 2,
 	                                              .input = -1},
 	                                   .fd = fd};
-	virtio_init(&console->device, memory);
+	virtio_init(&console->device, place);
 }

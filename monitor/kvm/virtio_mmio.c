@@ -25,6 +25,43 @@ static void check_queues(struct virtio_device *device)
 	}
 }
 
+/* Registers that the driver may read, and what is in them now. */
+static uint32_t value_of(const struct virtio_device *device, unsigned offset)
+{
+	bool queue_exists = device->queue_index < device->queue_count;
+
+	switch (offset) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+		return MMIO_MAGIC;
+	case VIRTIO_MMIO_VERSION:
+		return MMIO_VERSION;
+	case VIRTIO_MMIO_DEVICE_ID:
+		return device->id;
+	case VIRTIO_MMIO_VENDOR_ID:
+		return MMIO_VENDOR;
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+		if (device->device_features_word > 1)
+			return 0;
+		return (uint32_t)(device->offered >> 32 * device->device_features_word);
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		return queue_exists ? VIRTQUEUE_SIZE : 0;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return queue_exists && device->queues[device->queue_index].ready;
+	case VIRTIO_MMIO_INTERRUPT_STATUS:
+		return device->interrupts;
+	case VIRTIO_MMIO_STATUS:
+		return device->status;
+	default: /* ConfigGeneration: the configuration never changes */
+		return 0;
+	}
+}
+
+static void show(struct virtio_device *device)
+{
+	for (unsigned offset = 0; offset < VIRTIO_MMIO_CONFIG; offset += 4)
+		device->registers[offset / 4] = value_of(device, offset);
+}
+
 static void reset(struct virtio_device *device)
 {
 	const struct guest_memory *memory = device->queues[0].memory;
@@ -38,13 +75,16 @@ static void reset(struct virtio_device *device)
 		device->ops->configure(device);
 }
 
-void virtio_init(struct virtio_device *device, const struct guest_memory *memory)
+void virtio_init(struct virtio_device *device, struct virtio_place place)
 {
+	device->registers = place.registers;
+	memcpy(&device->registers[VIRTIO_MMIO_CONFIG / 4], device->config, VIRTIO_CONFIG);
 	device->offered |= VIRTIO_FEATURE(VIRTIO_F_VERSION_1) |
 	                   VIRTIO_FEATURE(VIRTIO_RING_F_INDIRECT_DESC) |
 	                   VIRTIO_FEATURE(VIRTIO_RING_F_EVENT_IDX);
-	device->queues[0].memory = memory;
+	device->queues[0].memory = place.memory;
 	reset(device);
+	show(device);
 }
 
 static bool running(const struct virtio_device *device)
@@ -73,6 +113,7 @@ void virtio_publish(struct virtio_device *device, unsigned queue)
 	if (virtqueue_publish(&device->queues[queue])) {
 		device->wake = true;
 		device->interrupts |= VIRTIO_MMIO_INT_VRING;
+		show(device);
 	}
 }
 
@@ -160,17 +201,8 @@ static bool write_queue(struct virtio_device *device, uint64_t offset, uint32_t 
 	}
 }
 
-void virtio_write(struct virtio_device *device, uint64_t offset, uint32_t size,
-                  const void *data)
+static void write_register(struct virtio_device *device, uint64_t offset, uint32_t value)
 {
-	uint32_t value;
-
-	if (size != 4 || offset % 4) {
-		virtio_fault(device,
-		             "a register was written that is not 4 aligned bytes");
-		return;
-	}
-	memcpy(&value, data, sizeof(value));
 	switch (offset) {
 	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
 		device->device_features_word = value;
@@ -207,57 +239,17 @@ void virtio_write(struct virtio_device *device, uint64_t offset, uint32_t size,
 	}
 }
 
-static uint32_t read_register(struct virtio_device *device, uint64_t offset)
-{
-	bool queue_exists = device->queue_index < device->queue_count;
-
-	switch (offset) {
-	case VIRTIO_MMIO_MAGIC_VALUE:
-		return MMIO_MAGIC;
-	case VIRTIO_MMIO_VERSION:
-		return MMIO_VERSION;
-	case VIRTIO_MMIO_DEVICE_ID:
-		return device->id;
-	case VIRTIO_MMIO_VENDOR_ID:
-		return MMIO_VENDOR;
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-		if (device->device_features_word > 1)
-			return 0;
-		return (uint32_t)(device->offered >> 32 * device->device_features_word);
-	case VIRTIO_MMIO_QUEUE_NUM_MAX:
-		return queue_exists ? VIRTQUEUE_SIZE : 0;
-	case VIRTIO_MMIO_QUEUE_READY:
-		return queue_exists && device->queues[device->queue_index].ready;
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return device->interrupts;
-	case VIRTIO_MMIO_STATUS:
-		return device->status;
-	case VIRTIO_MMIO_CONFIG_GENERATION:
-		return 0;
-	default:
-		virtio_fault(device, "a register was read that cannot be");
-		return 0;
-	}
-}
-
-void virtio_read(struct virtio_device *device, uint64_t offset, uint32_t size, void *data)
+void virtio_write(struct virtio_device *device, uint64_t offset, uint32_t size,
+                  const void *data)
 {
 	uint32_t value;
 
-	memset(data, 0, size);
-	if (offset >= VIRTIO_MMIO_CONFIG) {
-		if (size <= VIRTIO_CONFIG &&
-		    offset - VIRTIO_MMIO_CONFIG <= VIRTIO_CONFIG - size)
-			memcpy(data, device->config + (offset - VIRTIO_MMIO_CONFIG),
-			       size);
-		else
-			virtio_fault(device, "its configuration was read beyond the end");
-		return;
-	}
 	if (size != 4 || offset % 4) {
-		virtio_fault(device, "a register was read that is not 4 aligned bytes");
+		virtio_fault(device,
+		             "a register was written that is not 4 aligned bytes");
 		return;
 	}
-	value = read_register(device, offset);
-	memcpy(data, &value, sizeof(value));
+	memcpy(&value, data, sizeof(value));
+	write_register(device, offset, value);
+	show(device);
 }

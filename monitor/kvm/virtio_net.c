@@ -159,8 +159,7 @@ static void net_configure(struct virtio_device *device)
 static const struct virtio_ops net_ops = {net_transmit, net_receive, net_configure};
 
 void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t offloads,
-                     const uint8_t mac[6], uint16_t mtu,
-                     const struct guest_memory *memory)
+                     const uint8_t mac[6], uint16_t mtu, struct virtio_place place)
 {
 	struct virtio_net_config config = {.mtu = mtu};
 
@@ -187,5 +186,5 @@ void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t
 	if (offloads & TUN_USO)
 		net->device.offered |= VIRTIO_FEATURE(FEATURE_HOST_USO);
 	memcpy(net->device.config, &config, sizeof(config));
-	virtio_init(&net->device, memory);
+	virtio_init(&net->device, place);
 }

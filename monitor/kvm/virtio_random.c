@@ -29,12 +29,12 @@ static void random_serve(struct virtio_device *device)
 
 static const struct virtio_ops random_ops = {.serve = random_serve};
 
-void virtio_random_init(struct virtio_device *device, const struct guest_memory *memory)
+void virtio_random_init(struct virtio_device *device, struct virtio_place place)
 {
 	*device = (struct virtio_device){.ops = &random_ops,
 	                                 .name = "random",
 	                                 .id = VIRTIO_ID_RNG,
 	                                 .queue_count = 1,
 	                                 .input = -1};
-	virtio_init(device, memory);
+	virtio_init(device, place);
 }
