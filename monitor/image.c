@@ -322,6 +322,7 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
 			return false;
 	}
 	image->has_gate = seen & 1u << KILN_NOTE_GATE;
+	mark_fixed(image);
 	return true;
 }
 

@@ -193,6 +193,16 @@ bool parse_note_run(struct parse *p, uint64_t offset, uint64_t size, uint64_t al
 	return true;
 }
 
+void mark_fixed(struct image *image)
+{
+	for (unsigned i = 0; i < image->fixed_count; i++) {
+		const struct kiln_note_param *param =
+			image_param(image, image->fixed[i].name);
+		if (param)
+			image->param_fixed[param - image->params] = true;
+	}
+}
+
 bool check_manifest(struct parse *p)
 {
 	struct image *image = p->image;
@@ -208,13 +218,11 @@ bool check_manifest(struct parse *p)
 				      image->params[i].name);
 	}
 	for (unsigned i = 0; i < image->fixed_count; i++) {
-		const struct kiln_note_param *param =
-			image_param(image, image->fixed[i].name);
-		if (!param)
+		if (!image_param(image, image->fixed[i].name))
 			return refuse(p, "the build fixed '%s', which is no parameter",
 				      image->fixed[i].name);
-		image->param_fixed[param - image->params] = true;
 	}
+	mark_fixed(image);
 	return true;
 }
 

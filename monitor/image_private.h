@@ -27,6 +27,8 @@ bool parse_note_run(struct parse *p, uint64_t offset, uint64_t size, uint64_t al
 		    uint32_t *seen);
 /* Names are unique, and what is fixed is a parameter: for a manifest that is whole. */
 bool check_manifest(struct parse *p);
+/* Sets param_fixed from the notes of the build. */
+void mark_fixed(struct image *image);
 
 static inline bool file_holds(const struct image *image, uint64_t offset, uint64_t size)
 {
