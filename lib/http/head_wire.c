@@ -57,19 +57,16 @@ static size_t find_invisible(struct slice in, size_t at)
 	return at;
 }
 
-/* tchar of RFC 9110 5.6.2, a bit for each of the 128 ASCII codes. */
-static inline bool is_token_byte(uint8_t c)
-{
-	static const uint64_t tokens[2] = {
-	    0x03ff6cfa00000000u, /* ! # $ % & ' * + - . 0-9 */
-	    0x57ffffffc7fffffeu, /* A-Z ^ _ ` a-z | ~ */
-	};
-	return c < 128 && (tokens[c >> 6] >> (c & 63) & 1);
-}
+/* tchar of RFC 9110 5.6.2 */
+static const bool is_token_byte[256] = {
+    ['!'] = true, ['#' ... '\''] = true, ['*'] = true,         ['+'] = true, ['-'] = true,
+    ['.'] = true, ['0' ... '9'] = true,  ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true,
+    ['`'] = true, ['a' ... 'z'] = true,  ['|'] = true,         ['~'] = true,
+};
 
 static size_t skip_token(struct slice in, size_t at)
 {
-	while (at < in.len && is_token_byte(in.data[at]))
+	while (at < in.len && is_token_byte[in.data[at]])
 		at++;
 	return at;
 }
@@ -218,10 +215,12 @@ static enum http_known known_of(struct slice name)
 	};
 	enum http_known k = 0;
 
-	while (k < HTTP_KNOWN_FIELDS &&
-	       (known[k].len != name.len ||
-	        !slice_equal_nocase(name, slice_of(known[k].name, known[k].len))))
-		k++;
+	for (; k < HTTP_KNOWN_FIELDS; k++) {
+		if (known[k].len == name.len &&
+		    known[k].name[0] == (name.data[0] | 0x20) &&
+		    slice_equal_nocase(name, slice_of(known[k].name, known[k].len)))
+			break;
+	}
 	return k;
 }
 
