@@ -1,0 +1,65 @@
+"""The host target under the checkers that it is there for."""
+
+import os
+import signal
+
+from harness import ROOT, Netns, Process, check, check_equal, need_root
+from worlds import ADDRESS, Instance, WORLDS as ALL, build, connect, join
+
+SITE = os.path.join(ROOT, "doc/site")
+
+
+def serve(*command):
+    need_root()
+    net, other = Netns(), Netns()
+    join(net, other)
+    process = Process(*command, name=os.path.basename(command[0]), netns=other)
+    return Instance(ALL[0], process, net, [other])
+
+
+def use_web(web):
+    with web:
+        web.wait_up(80, 60)
+        for _ in range(5):
+            check(web.fetch("/"), "the front page")
+            web.fetch("/glow.png")
+        with web.net:
+            connect().close()
+            check_equal(web.curl("-o", "/dev/null", "-w", "%{http_code}",
+                                 f"http://{ADDRESS}/nothing").stdout, "404", "status")
+        check_equal(web.process.stop(signal.SIGINT, 60), 0, "exit status")
+
+
+def use_echo(echo):
+    with echo:
+        echo.wait_up(7, 60)
+        with echo.net, connect(7, 60) as s:
+            for size in (1, 1000, 100000):
+                s.sendall(b"x" * size)
+                got = 0
+                while got < size:
+                    got += len(s.recv(65536))
+        check_equal(echo.process.stop(signal.SIGINT, 60), 0, "exit status")
+
+
+VALGRIND = ("valgrind", "-q", "--error-exitcode=9", "--leak-check=full")
+
+
+def test_valgrind_web(_):
+    """web runs under valgrind without an error"""
+    use_web(serve(*VALGRIND, build("web", "host", "--site", SITE)))
+
+
+def test_valgrind_echo(_):
+    """echo, with its tasks, runs under valgrind without an error"""
+    use_echo(serve(*VALGRIND, build("echo", "host")))
+
+
+def test_sanitized_web(_):
+    """web runs under AddressSanitizer and UBSan"""
+    use_web(serve(build("web", "host", "--sanitize", "--site", SITE)))
+
+
+def test_sanitized_echo(_):
+    """echo, with its tasks, runs under AddressSanitizer and UBSan"""
+    use_echo(serve(build("echo", "host", "--sanitize")))
