@@ -3,9 +3,9 @@
  * share, and how it ends. An appliance calls http_serve(), or http_new(), http_listen()
  * and http_run().
  *
- * Memory: an eighth of what the image has left when the server is made, three quarters of
- * that for connections and one for buffers, unless the number of connections is given.
- * When all are in use the newest connection is refused with a reset.
+ * Memory: of what the image has left when the server is made, a quarter goes to
+ * connections (unless their number is given) and a sixteenth to buffers. When all are in
+ * use the newest connection is refused with a reset.
  */
 #include "http_private.h"
 
@@ -40,18 +40,18 @@ struct http *http_new(struct tcp *tcp, const struct http_limits *limits)
 {
 	struct kiln *k = tcp_kiln(tcp);
 	struct http *http = kiln_alloc(k, sizeof(*http), "the http server");
-	size_t share = arena_left(&k->arena) / 8;
+	size_t left = arena_left(&k->arena);
 	unsigned conns, buffers;
 
 	http->kiln = k;
 	http->tcp = tcp;
 	http->limits = with_defaults(limits);
 	list_init(&http->open);
-	conns = clamp(share * 3 / 4 / sizeof(struct http_conn), CONNS_LEAST, CONNS_MOST);
+	conns = clamp(left / 4 / sizeof(struct http_conn), CONNS_LEAST, CONNS_MOST);
 	if (http->limits.conns)
 		conns = http->limits.conns;
 	buffers =
-	    clamp(share / 4 / sizeof(struct http_buffer), BUFFERS_LEAST, BUFFERS_MOST);
+	    clamp(left / 16 / sizeof(struct http_buffer), BUFFERS_LEAST, BUFFERS_MOST);
 	pool_init(&http->conns, k, sizeof(struct http_conn), conns, "http connections");
 	pool_init(&http->buffers, k, sizeof(struct http_buffer), buffers, "http buffers");
 	return http;
