@@ -43,7 +43,7 @@ struct virtio_blk {
 };
 _Static_assert(BLOCK_SLOTS == 32, "one bit a slot");
 
-static bool start(struct virtio_blk *b, struct block_request *request)
+static bool blk_start(struct virtio_blk *b, struct block_request *request)
 {
 	unsigned index = (unsigned)__builtin_ctz(b->free), count = 0;
 	struct blk_slot *slot = &b->slots[index];
@@ -57,7 +57,6 @@ static bool start(struct virtio_blk *b, struct block_request *request)
 	if (!flush)
 		slot->header.sector = request->sector;
 	slot->status = 0xff;
-	slot->request = request;
 	parts[count++] = (struct virtq_part){&slot->header, sizeof(slot->header), false};
 	if (!flush)
 		parts[count++] =
@@ -66,17 +65,18 @@ static bool start(struct virtio_blk *b, struct block_request *request)
 	parts[count++] = (struct virtq_part){&slot->status, 1, true};
 	if (!virtqueue_post(&b->queue, parts, count, slot->table, (uint16_t)index))
 		return false;
+	slot->request = request;
 	b->free &= ~(1u << index);
 	return true;
 }
 
 /* Hands waiting requests to the device, as far as it has room. */
-static void pump(struct virtio_blk *b)
+static void blk_pump(struct virtio_blk *b)
 {
 	while (b->free && !list_empty(&b->waiting)) {
 		struct block_request *request =
 		    kiln_container(b->waiting.next, struct block_request, node);
-		if (!start(b, request))
+		if (!blk_start(b, request))
 			break;
 		list_remove(&request->node);
 	}
@@ -84,17 +84,27 @@ static void pump(struct virtio_blk *b)
 	virtqueue_kick(&b->queue);
 }
 
-static void finish(struct virtio_blk *b, uint16_t index)
+static enum kiln_error result(const struct block_request *request, uint8_t status,
+                              uint32_t written)
+{
+	if (status == BLK_STATUS_UNSUPPORTED)
+		return KILN_ERR_UNSUPPORTED;
+	if (status != BLK_STATUS_OK)
+		return KILN_ERR_IO;
+	/* A device that says it has read, but wrote less, has not. */
+	if (request->kind == BLOCK_READ && written <= request->sectors * BLOCK_SECTOR)
+		return KILN_ERR_IO;
+	return KILN_OK;
+}
+
+static void blk_finish(struct virtio_blk *b, uint16_t index, uint32_t written)
 {
 	struct blk_slot *slot = &b->slots[index];
 	struct block_request *request = slot->request;
-	uint8_t status = *(volatile uint8_t *)&slot->status;
 
 	b->free |= 1u << index;
 	slot->request = NULL;
-	request->error = status == BLK_STATUS_OK            ? KILN_OK
-	                 : status == BLK_STATUS_UNSUPPORTED ? KILN_ERR_UNSUPPORTED
-	                                                    : KILN_ERR_IO;
+	request->error = result(request, *(volatile uint8_t *)&slot->status, written);
 	request->done(request);
 }
 
@@ -107,17 +117,21 @@ static bool has_work(const struct virtio_blk *b)
  * reset first, so that it writes nothing more. */
 static unsigned fail_all(struct virtio_blk *b)
 {
+	struct list waiting;
 	unsigned ended = 0;
 
 	virtio_reset(&b->device);
+	/* What done() submits anew waits for the next turn. */
+	list_init(&waiting);
+	list_splice(&waiting, &b->waiting);
 	for (unsigned i = 0; i < BLOCK_SLOTS; i++) {
 		if (b->slots[i].request) {
 			b->slots[i].status = BLK_STATUS_IO_ERROR;
-			finish(b, (uint16_t)i);
+			blk_finish(b, (uint16_t)i, 0);
 			ended++;
 		}
 	}
-	for (struct list *node; (node = list_pop(&b->waiting)); ended++) {
+	for (struct list *node; (node = list_pop(&waiting)); ended++) {
 		struct block_request *request =
 		    kiln_container(node, struct block_request, node);
 		request->error = KILN_ERR_IO;
@@ -126,7 +140,7 @@ static unsigned fail_all(struct virtio_blk *b)
 	return ended;
 }
 
-static unsigned poll(struct loop_source *source, unsigned budget)
+static unsigned blk_poll(struct loop_source *source, unsigned budget)
 {
 	struct virtio_blk *b = kiln_container(source, struct virtio_blk, source);
 	unsigned done = 0;
@@ -137,24 +151,24 @@ static unsigned poll(struct loop_source *source, unsigned budget)
 		if (!virtqueue_returned(&b->queue, 0, &slot, &written))
 			break;
 		virtqueue_release(&b->queue, 1);
-		finish(b, slot);
+		blk_finish(b, slot, written);
 		done++;
 	}
 	if (b->queue.broken && has_work(b))
 		done += fail_all(b);
 	if (done)
-		pump(b);
+		blk_pump(b);
 	return done;
 }
 
-static bool arm(struct vm_waiter *waiter)
+static bool blk_arm(struct vm_waiter *waiter)
 {
 	struct virtio_blk *b = kiln_container(waiter, struct virtio_blk, waiter);
 
 	return virtqueue_arm(&b->queue) || (b->queue.broken && has_work(b));
 }
 
-static void submit(struct block *block, struct block_request *request)
+static void blk_submit(struct block *block, struct block_request *request)
 {
 	struct virtio_blk *b = kiln_container(block, struct virtio_blk, block);
 
@@ -163,10 +177,10 @@ static void submit(struct block *block, struct block_request *request)
 		return;
 	}
 	list_append(&b->waiting, &request->node);
-	pump(b);
+	blk_pump(b);
 }
 
-static const struct block_ops blk_ops = {.submit = submit};
+static const struct block_ops blk_ops = {.submit = blk_submit};
 
 struct block *target_block(struct kiln *k, const struct kiln_device *device)
 {
@@ -189,10 +203,10 @@ struct block *target_block(struct kiln *k, const struct kiln_device *device)
 	b->block.read_only = b->device.features & BLK_F_READ_ONLY;
 	b->free = UINT32_MAX;
 	list_init(&b->waiting);
-	b->source.poll = poll;
+	b->source.poll = blk_poll;
 	loop_add(&k->loop, &b->source);
 	b->waiter.device = &b->device;
-	b->waiter.arm = arm;
+	b->waiter.arm = blk_arm;
 	list_append(&vm.waiters, &b->waiter.node);
 	virtio_start(&b->device);
 	return &b->block;

@@ -111,7 +111,7 @@ struct arrival {
 };
 
 /* Looks at the next frame. False if there is none that is complete. */
-static bool look(struct virtio_net *net, struct arrival *a)
+static bool look_at(struct virtio_net *net, struct arrival *a)
 {
 	unsigned pending = virtqueue_pending(&net->receive);
 	uint16_t first, previous, buffer;
@@ -149,7 +149,7 @@ static bool look(struct virtio_net *net, struct arrival *a)
 }
 
 /* Puts the pieces together; false if the frame is larger than any can be. */
-static bool join(struct virtio_net *net, struct arrival *a)
+static bool join_pieces(struct virtio_net *net, struct arrival *a)
 {
 	uint32_t at = 0, written;
 	uint16_t buffer;
@@ -174,20 +174,20 @@ static bool join(struct virtio_net *net, struct arrival *a)
 	return true;
 }
 
-static bool receive(struct virtio_net *net)
+static bool receive_frame(struct virtio_net *net)
 {
 	struct netdev *dev = &net->dev;
 	struct arrival a;
 	uint16_t buffers[RECEIVE_MOST];
 	uint32_t written;
 
-	if (!look(net, &a))
+	if (!look_at(net, &a))
 		return false;
 	for (unsigned i = 0; i < a.buffers; i++) {
 		if (!virtqueue_returned(&net->receive, i, &buffers[i], &written))
 			return false;
 	}
-	if (a.size == 0 || (!a.in_one_piece && !join(net, &a))) {
+	if (a.size == 0 || (!a.in_one_piece && !join_pieces(net, &a))) {
 		dev->counters.rx_dropped++;
 	} else {
 		if (!(dev->features & NETDEV_RX_CSUM))
@@ -204,7 +204,7 @@ static bool receive(struct virtio_net *net)
 
 /* ---- sending ---- */
 
-static void reclaim(struct virtio_net *net)
+static void reclaim_slots(struct virtio_net *net)
 {
 	unsigned n = virtqueue_pending(&net->transmit);
 
@@ -228,18 +228,18 @@ static void reclaim(struct virtio_net *net)
 static bool have_slot(struct virtio_net *net)
 {
 	if (net->free_slot == NO_SLOT)
-		reclaim(net);
+		reclaim_slots(net);
 	if (net->free_slot == NO_SLOT && !net->transmit.broken) {
 		virtqueue_publish(&net->transmit);
 		virtqueue_notify(&net->transmit);
-		reclaim(net);
+		reclaim_slots(net);
 	}
 	return net->free_slot != NO_SLOT;
 }
 
 /* Describes the frame; pieces that lie one behind the other are one part. */
-static unsigned describe(struct send_slot *slot, const struct netdev_frame *frame,
-                         struct virtq_part *parts)
+static unsigned describe_frame(struct send_slot *slot, const struct netdev_frame *frame,
+                               struct virtq_part *parts)
 {
 	unsigned head = NETDEV_HEAD - frame->head_start, count = 1;
 
@@ -283,7 +283,7 @@ static enum kiln_error net_send_frame(struct netdev *dev,
 	}
 	index = net->free_slot;
 	slot = &net->slots[index];
-	count = describe(slot, frame, parts);
+	count = describe_frame(slot, frame, parts);
 	if (!virtqueue_post(&net->transmit, parts, count, slot->table, index)) {
 		for (unsigned i = 0; i < slot->owner_count; i++)
 			chunk_unref(slot->owners[i]);
@@ -310,15 +310,15 @@ static unsigned net_poll(struct netdev *dev, unsigned budget)
 	struct virtio_net *net = of(dev);
 	unsigned done = 0;
 
-	reclaim(net);
-	while (done < budget && receive(net))
+	reclaim_slots(net);
+	while (done < budget && receive_frame(net))
 		done++;
 	virtqueue_publish(&net->receive);
 	virtqueue_kick(&net->receive);
 	return done;
 }
 
-static bool arm(struct vm_waiter *waiter)
+static bool net_arm(struct vm_waiter *waiter)
 {
 	struct virtio_net *net = kiln_container(waiter, struct virtio_net, waiter);
 	bool ready = virtqueue_arm(&net->receive);
@@ -444,7 +444,7 @@ struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
 	net->dev.gso_max =
 	    net->dev.features & (NETDEV_TX_TSO4 | NETDEV_TX_TSO6) ? GSO_MOST : 0;
 	net->waiter.device = &net->device;
-	net->waiter.arm = arm;
+	net->waiter.arm = net_arm;
 	list_append(&vm.waiters, &net->waiter.node);
 	virtio_start(&net->device);
 	virtqueue_publish(&net->receive);

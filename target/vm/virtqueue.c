@@ -72,8 +72,8 @@ bool virtqueue_init(struct virtqueue *q, struct kiln *k, struct virtio_device *d
 	return true;
 }
 
-static void describe(volatile struct virtq_descriptor *d, const struct virtq_part *part,
-                     bool more, uint16_t next)
+static void describe_part(volatile struct virtq_descriptor *d,
+                          const struct virtq_part *part, bool more, uint16_t next)
 {
 	d->address = vm_physical(part->data);
 	d->size = part->size;
@@ -83,7 +83,7 @@ static void describe(volatile struct virtq_descriptor *d, const struct virtq_par
 }
 
 /* Takes `count` descriptors off the free list, as a chain; returns its head. */
-static uint16_t take(struct virtqueue *q, unsigned count)
+static uint16_t take_chain(struct virtqueue *q, unsigned count)
 {
 	uint16_t head = q->free_head, last = head;
 
@@ -105,22 +105,22 @@ bool virtqueue_post(struct virtqueue *q, const struct virtq_part *parts, unsigne
 
 	if (q->broken || count == 0 || count > UINT8_MAX || needed > q->free_count)
 		return false;
-	head = at = take(q, needed);
+	head = at = take_chain(q, needed);
 	for (unsigned i = 0; i < count; i++) {
 		bool more = i + 1 < count;
 		room += parts[i].device_writes ? parts[i].size : 0;
 		if (indirect) {
-			describe(&table[i], &parts[i], more, (uint16_t)(i + 1));
+			describe_part(&table[i], &parts[i], more, (uint16_t)(i + 1));
 		} else {
-			describe(&q->descriptors[at], &parts[i], more,
-			         q->entries[at].next);
+			describe_part(&q->descriptors[at], &parts[i], more,
+			              q->entries[at].next);
 			at = q->entries[at].next;
 		}
 	}
 	if (indirect) {
 		struct virtq_part whole = {table, (uint32_t)(count * sizeof(*table)),
 		                           false};
-		describe(&q->descriptors[head], &whole, false, 0);
+		describe_part(&q->descriptors[head], &whole, false, 0);
 		q->descriptors[head].flags = DESCRIPTOR_INDIRECT;
 	}
 	q->entries[head].room = room;
