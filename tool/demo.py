@@ -3,9 +3,9 @@
 fetches every page through the image's own stack and compares it with the folder; measures;
 and prints one table. Needs root, for the network interfaces.
 
-The time to the first byte begins at the monitor's exec, and ends when a client that was
-started before, and waits for the interface to appear, has the first byte of a page. It is the
-median of several starts.
+The time to the first byte begins before the monitor is started (vfork and exec are in it), and
+ends when a client that was started before, and waits for the interface to appear, has the
+first byte of a page. It is the median of several starts.
 """
 
 import contextlib
@@ -100,7 +100,9 @@ def first_byte(ready):
         ready()
         while time.monotonic() < deadline:
             try:
-                with socket.create_connection((ADDRESS, 80), 5) as s:
+                with socket.socket() as s:
+                    s.settimeout(5)
+                    s.connect((ADDRESS, 80))
                     s.sendall(REQUEST)
                     if s.recv(1):
                         return time.monotonic_ns()
@@ -145,7 +147,7 @@ def time_start(way, image, netns):
     with netns:
         client = fork(first_byte)
         server = Process(*way.command(image), name="demo-" + way.name.replace(" ", "-"),
-                         stamp=True)
+                         dies=True)
     end = client()
     if not end:
         raise Failed(f"{way.name}: no answer within 20 s\n{server.text()}")

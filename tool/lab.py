@@ -134,30 +134,23 @@ class Process:
     running = []
     _number = 0
 
-    def __init__(self, *command, name=None, netns=None, stamp=False):
-        """With `stamp`, started_ns says when it was handed to exec."""
+    def __init__(self, *command, name=None, netns=None, dies=False):
+        """`dies`: the program itself sees to it that it dies with the one that started it; it is
+        then started by vfork, fast enough to be timed from started_ns."""
         os.makedirs(LOGS, exist_ok=True)
         Process._number += 1
         self.name = name or os.path.basename(str(command[0]))
         self.log = os.path.join(LOGS, f"{Process._number:04d}-{self.name}.log")
         self.command = list(map(str, command))
         self.stopped = False  # by a test that asked it to
-        read_end, write_end = os.pipe() if stamp else (-1, -1)
-
-        def prepare():
-            die_with_parent()
-            if stamp:
-                os.write(write_end, str(time.monotonic_ns()).encode())
 
         with open(self.log, "wb") as log, netns or contextlib.nullcontext():
             log.write((" ".join(self.command) + "\n").encode())
             log.flush()
+            self.started_ns = time.monotonic_ns()
             self.popen = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
-                                          stderr=log, preexec_fn=prepare)
-        if stamp:
-            self.started_ns = int(os.read(read_end, 32))
-            os.close(read_end)
-            os.close(write_end)
+                                          stderr=log,
+                                          preexec_fn=None if dies else die_with_parent)
         Process.running.append(self)
 
     @property

@@ -259,6 +259,8 @@ void run_qemu(struct run *run)
 	int signals, serial;
 	pid_t pid;
 
+	/* As the other monitors: an image does not outlive the process that started it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	command = qemu_command(run);
 	pin(run);
 	sigemptyset(&handled);
