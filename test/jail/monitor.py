@@ -1,0 +1,115 @@
+"""kiln-jail itself: disks, its messages, its exit status."""
+
+import os
+import subprocess
+import tempfile
+
+from harness import KILN, check, check_equal, need_root, run, wait_for
+from worlds import build
+
+JAIL = os.path.join(os.path.dirname(KILN), "kiln-jail")
+
+
+def refuses(sentence, *arguments, status=1):
+    done = subprocess.run([JAIL, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=20)
+    check_equal(done.returncode, status, f"status; {done.stderr}")
+    check(sentence in done.stderr, f"no '{sentence}' in: {done.stderr}")
+
+
+def disk(folder, size=1 << 20):
+    path = os.path.join(folder, "disk")
+    with open(path, "wb") as file:
+        file.truncate(size)
+    return path
+
+
+def test_disk(_):
+    """a file is a disk: what is written is read back, also by the next start"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = disk(folder)
+        for which in ("first", "second"):
+            done = run(JAIL, "--disk", path, build("block", "jail"), f"pass={which}",
+                       check_status=False)
+            check(done.returncode == 0 and "not ok" not in done.stdout,
+                  f"{which}: {done.stdout}{done.stderr}")
+        with open(path, "rb") as file:
+            check(any(file.read(512)), "the first sector is in the file")
+
+
+def test_disk_lock(_):
+    """a disk serves one monitor at a time"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = disk(folder)
+        with open(path, "rb") as file:
+            lock = subprocess.Popen(["flock", "-x", path, "sleep", "60"])
+            try:
+                wait_for(lambda: subprocess.run(["flock", "-n", path, "true"],
+                                                check=False).returncode, "the lock taken")
+                refuses("is in use by another monitor", "--disk", path,
+                        build("block", "jail"))
+            finally:
+                lock.kill()
+                lock.wait()
+            check(not any(file.read()), "nothing was written")
+
+
+def test_devices(_):
+    """devices and the manifest must be the same set"""
+    block, hello = build("block", "jail"), build("hello", "jail")
+    refuses("the image needs its device 'disk0'", block)
+    refuses("the image has no device for --disk", "--disk", "/dev/null", hello)
+    refuses("the image has no device 'other'", "--disk", "other=/dev/null", block)
+    refuses("is given twice", "--disk", "/dev/null", "--disk", "disk0=/dev/zero", block)
+    refuses("cannot open /nonexistent", "--disk", "/nonexistent", block)
+    refuses("cannot use /dev/null as a disk", "--disk", "/dev/null", block)
+
+
+def test_parameters(_):
+    """parameters are checked before anything is opened"""
+    block = build("block", "jail")
+    refuses("no parameter 'colour'", "--disk", "/nonexistent", block, "colour=red")
+    refuses("not of the form key=value", "--disk", "/nonexistent", block, "colour")
+
+
+def test_usage(_):
+    """a wrong command line is answered with the right one"""
+    for arguments in ([], ["--colour"], ["-m"], ["-m", "much", "x"], ["--net", "eth0", "x"],
+                      ["--spin", "-1", "x"], ["--cpu", "none", "x"]):
+        refuses("usage: kiln-jail", *arguments, status=2)
+    refuses("cannot run on processor 4000", "--cpu", "4000", build("hello", "jail"))
+
+
+def test_files(_):
+    """a file that is no image for the jail is refused with a sentence"""
+    refuses("cannot open /nonexistent", "/nonexistent")
+    refuses("not an image", "/dev/null")
+    refuses("not an ELF file", __file__)
+    refuses("it needs a", "/bin/true")
+    refuses("an image for target vm, not jail", build("hello", "vm"))
+
+
+def test_closed_descriptors(_):
+    """closed standard descriptors do no harm"""
+    done = subprocess.run(["sh", "-c", f"'{JAIL}' '{build('hello', 'jail')}' <&- >&- 2>&-"],
+                          timeout=20, check=False)
+    check_equal(done.returncode, 0, "status")
+
+
+def test_full_console(_):
+    """a console that nobody reads does not stop the image"""
+    need_root()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    try:
+        while True:
+            os.write(write, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(write, True)
+    try:
+        done = subprocess.run([JAIL, build("hello", "jail")], stdout=write, timeout=20,
+                              check=False)
+        check_equal(done.returncode, 0, "status")
+    finally:
+        os.close(read)
+        os.close(write)
