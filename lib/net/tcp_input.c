@@ -96,6 +96,7 @@ static void pass_syn_ack(const struct tcp_conn *conn, struct tcp_segment *s)
 		return;
 	s->flags &= (uint8_t)~TCP_SYN;
 	s->seq = conn->rcv_nxt;
+	s->window >>= conn->snd_wscale; /* that of a SYN is not scaled (RFC 7323, 2.2) */
 }
 
 static bool check_sequence(struct tcp_conn *conn, struct tcp_segment *s)
@@ -110,8 +111,9 @@ static bool check_sequence(struct tcp_conn *conn, struct tcp_segment *s)
 			conn->tcp->count.drop_window++;
 		return false;
 	}
-	if (window == 0 && tcp_seq_eq(s->seq, conn->rcv_nxt) && s->data.len > 0) {
-		/* A window probe: its ACK counts, its data does not fit. */
+	if (window == 0 && tcp_seq_eq(s->seq, conn->rcv_nxt) &&
+	    (s->data.len > 0 || (s->flags & TCP_FIN))) {
+		/* A window probe: its ACK counts, its data or FIN does not fit. */
 		s->data = slice_take(s->data, 0);
 		s->flags &= (uint8_t)~TCP_FIN;
 		conn->ack_now = true;

@@ -235,7 +235,6 @@ static void accept(struct tcp_listener *listener, struct tcp_conn *conn,
 {
 	struct tcp *tcp = listener->tcp;
 
-	conn->passive = true;
 	tcp_conn_settle(conn, hand);
 	conn->snd_una = conn->snd_nxt;
 	conn->snd_wnd = conn->max_snd_wnd = (uint32_t)s->window << conn->snd_wscale;

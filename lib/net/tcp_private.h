@@ -179,17 +179,15 @@ struct tcp_conn {
 	bool in_ready : 1;       /* the owner's callback runs now */
 	bool wake : 1;           /* call ready from the deferred work */
 	bool hashed : 1;         /* in the table */
-	bool
-	    push_small : 1; /* the override of RFC 9293, 3.8.6.2.1: send less than smss */
-	bool ack_now : 1;   /* send an ACK when the deferred work runs */
-	bool fin_queued : 1;   /* this side is shut down: a FIN ends the queue */
-	bool fin_sent : 1;     /* it has a sequence number: snd_nxt is beyond it */
-	bool fin_seen : 1;     /* the peer's FIN arrived, its place is fin_seq */
-	bool fin_received : 1; /* and all before it: rcv_nxt is beyond it */
+	bool push_small : 1;     /* send less than smss: the window does not grow */
+	bool ack_now : 1;        /* send an ACK when the deferred work runs */
+	bool fin_queued : 1;     /* this side is shut down: a FIN ends the queue */
+	bool fin_sent : 1;       /* it has a sequence number: snd_nxt is beyond it */
+	bool fin_seen : 1;       /* the peer's FIN arrived, its place is fin_seq */
+	bool fin_received : 1;   /* and all before it: rcv_nxt is beyond it */
 	bool nodelay : 1;
 	bool resend_front : 1; /* retransmit at snd_una whatever cwnd says */
 	bool rtt_timing : 1;   /* a segment is being timed */
-	bool passive : 1;      /* from a listener */
 	bool syn_lost : 1;     /* the SYN had to be sent again */
 	bool orphan : 1;       /* on tcp->orphans */
 	bool released : 1;     /* on tcp->dead: only its memory is left */
@@ -209,8 +207,7 @@ struct tcp_conn {
 	struct tcp_seq snd_wl1, snd_wl2;
 	uint32_t snd_wnd, max_snd_wnd;
 	uint32_t cwnd, ssthresh;
-	uint32_t unacked_bytes; /* received since our last ACK */
-	uint16_t unacked_segments;
+	uint16_t unacked_segments; /* received since our last ACK */
 	struct tcp_send_queue out;
 	struct tcp_receive_queue in;
 	const struct tcp_events *events;
@@ -229,8 +226,7 @@ struct tcp_conn {
 	kiln_time ts_recent_at;
 	kiln_time last_sent_at; /* of data */
 	kiln_time heard_at;     /* the last acceptable segment */
-	kiln_time
-	    progress_at; /* when snd_una moved, or the oldest byte in flight was sent */
+	kiln_time progress_at;  /* snd_una moved, or the first byte in flight left */
 	kiln_time challenge_at;
 	kiln_time user_timeout;
 	kiln_time keepalive_idle, keepalive_interval;
@@ -489,8 +485,6 @@ static inline bool tcp_timer_is_set(const struct tcp_conn *conn, enum tcp_timer_
 }
 /* rto with its exponential backoff (RFC 6298, 5.5). */
 kiln_time tcp_rto_backed_off(const struct tcp_conn *conn);
-/* The keep-alive clock starts anew: something was heard. */
-void tcp_timer_heard(struct tcp_conn *conn);
 
 /* ---- tcp_icmp.c ---- */
 

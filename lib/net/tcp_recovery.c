@@ -212,7 +212,7 @@ static void ack_in_fast_recovery(struct tcp_conn *conn, uint32_t acked, bool dup
 		conn->dup_acks = 0;
 		conn->resend_front = false;
 	} else if (!conn->has_sack) { /* partial ACK: the next hole is at its front */
-		conn->cwnd -= KILN_MIN(acked, conn->cwnd - smss);
+		conn->cwnd = conn->cwnd > acked + smss ? conn->cwnd - acked : smss;
 		if (acked >= smss)
 			conn->cwnd += smss;
 		conn->resend_front = true;

@@ -4,7 +4,7 @@
  */
 #include "tcp_private.h"
 
-enum { EPHEMERAL_FIRST = 49152, EPHEMERAL_COUNT = 16384, EPHEMERAL_TRIES = 1024 };
+enum { EPHEMERAL_FIRST = 49152, EPHEMERAL_COUNT = 16384 };
 
 /* ---- opening ---- */
 
@@ -13,7 +13,7 @@ static bool choose_port(struct tcp *tcp, struct tcp_tuple *tuple)
 {
 	uint32_t start = random_below(&tcp->kiln->random, EPHEMERAL_COUNT);
 
-	for (uint32_t i = 0; i < EPHEMERAL_TRIES; i++) {
+	for (uint32_t i = 0; i < EPHEMERAL_COUNT; i++) {
 		tuple->local_port =
 		    (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
 		if (!tcp_flow_find(tcp, tuple) &&

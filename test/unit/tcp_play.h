@@ -357,9 +357,7 @@ HELPER void inject(struct tcp_segment *s)
 	};
 
 	s->src_port = peer_port;
-	s->dst_port = LOCAL_PORT;
-	if (owner.conn && !owner.conn->passive)
-		s->dst_port = tcp_local(owner.conn).port;
+	s->dst_port = owner.conn ? tcp_local(owner.conn).port : LOCAL_PORT;
 	tcp_emit(&w, s);
 	writer_bytes(&w, s->data);
 	assert_false(w.failed);
