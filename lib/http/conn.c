@@ -94,7 +94,6 @@ static void start_head(struct http_conn *c)
 	c->blank = 0;
 	c->partial = false;
 	c->stalling = false;
-	c->mark = moved(c);
 	set_deadline(c, c->http->limits.idle);
 }
 
@@ -119,7 +118,6 @@ static void clear_exchange(struct http_conn *c)
 	c->response = RESPONSE_NONE;
 	c->continue_waited = c->paused = c->end_told = c->writable_told = false;
 	c->chunked_out = c->head_only = c->spoiled = false;
-	c->mark = c->queued - tcp_unsent(c->tcp);
 	c->stalling = false;
 	c->phase = CONN_EXCHANGE;
 	set_deadline(c, c->http->limits.stall);
