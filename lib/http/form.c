@@ -120,27 +120,36 @@ bool http_form_value(struct slice form, const char *name, struct writer *value)
 
 /* ---- HTML ---- */
 
+static const char *reference_of(uint8_t c)
+{
+	switch (c) {
+	case '&':
+		return "&amp;";
+	case '<':
+		return "&lt;";
+	case '>':
+		return "&gt;";
+	case '"':
+		return "&quot;";
+	case '\'':
+		return "&#39;";
+	default:
+		return NULL;
+	}
+}
+
 void http_escape_html(struct writer *w, struct slice text)
 {
+	size_t run = 0; /* what has not been written starts here */
+
 	for (size_t i = 0; i < text.len; i++) {
-		switch (text.data[i]) {
-		case '&':
-			writer_text(w, "&amp;");
-			break;
-		case '<':
-			writer_text(w, "&lt;");
-			break;
-		case '>':
-			writer_text(w, "&gt;");
-			break;
-		case '"':
-			writer_text(w, "&quot;");
-			break;
-		case '\'':
-			writer_text(w, "&#39;");
-			break;
-		default:
-			writer_u8(w, text.data[i]);
-		}
+		const char *reference = reference_of(text.data[i]);
+
+		if (!reference)
+			continue;
+		writer_bytes(w, slice_take(slice_skip(text, run), i - run));
+		writer_text(w, reference);
+		run = i + 1;
 	}
+	writer_bytes(w, slice_skip(text, run));
 }
