@@ -47,7 +47,7 @@ bool disk_open(struct disk *disk, const char *path, char *error, size_t error_si
 		snprintf(error, error_size, "%s is in use by another monitor", path);
 	else if (!find_size(disk))
 		snprintf(error, error_size, "cannot use %s as a disk: %s", path,
-			 strerror(errno));
+		         strerror(errno));
 	else
 		return true;
 	close(disk->fd);

@@ -52,13 +52,13 @@ static bool parse_header(struct parse *p, Elf64_Ehdr *header)
 	if (header->e_shnum && header->e_shentsize != sizeof(Elf64_Shdr))
 		return refuse(p, "section headers of an unknown size");
 	if (!file_holds(p->image, header->e_phoff,
-			(uint64_t)header->e_phnum * sizeof(Elf64_Phdr)))
+	                (uint64_t)header->e_phnum * sizeof(Elf64_Phdr)))
 		return refuse(p, "program headers outside the file");
 	return true;
 }
 
 static bool program_header(const struct parse *p, const Elf64_Ehdr *header, unsigned i,
-			   Elf64_Phdr *ph)
+                           Elf64_Phdr *ph)
 {
 	return file_get(p->image, header->e_phoff + i * sizeof(*ph), ph, sizeof(*ph));
 }
@@ -79,7 +79,7 @@ static bool take_segment(struct parse *p, const Elf64_Phdr *ph)
 		return refuse(p, "a segment's content lies outside the file");
 	if (ph->p_vaddr >= SPAN_MAX || ph->p_memsz > SPAN_MAX - ph->p_vaddr)
 		return refuse(p, "a segment lies beyond %llu MiB",
-			      (unsigned long long)(SPAN_MAX >> 20));
+		              (unsigned long long)(SPAN_MAX >> 20));
 	if ((ph->p_flags & PF_W) && (ph->p_flags & PF_X))
 		return refuse(p, "a segment is both writable and executable");
 	if (image->segment_count)
@@ -88,11 +88,11 @@ static bool take_segment(struct parse *p, const Elf64_Phdr *ph)
 	    page_down(ph->p_vaddr) < page_up(before->address + before->memory_size))
 		return refuse(p, "two segments overlap or share a page");
 	image->segments[image->segment_count++] = (struct image_segment){
-		.address = ph->p_vaddr,
-		.memory_size = ph->p_memsz,
-		.file_offset = ph->p_offset,
-		.file_size = ph->p_filesz,
-		.flags = ph->p_flags,
+	    .address = ph->p_vaddr,
+	    .memory_size = ph->p_memsz,
+	    .file_offset = ph->p_offset,
+	    .file_size = ph->p_filesz,
+	    .flags = ph->p_flags,
 	};
 	return true;
 }
@@ -100,7 +100,7 @@ static bool take_segment(struct parse *p, const Elf64_Phdr *ph)
 /* The segment whose bytes in memory (or in the file) hold the range; NULL if none does.
  */
 static const struct image_segment *segment_of(const struct image *image, uint64_t address,
-					      uint64_t size, bool in_file)
+                                              uint64_t size, bool in_file)
 {
 	for (unsigned i = 0; i < image->segment_count; i++) {
 		const struct image_segment *s = &image->segments[i];
@@ -225,13 +225,13 @@ static bool check_entry(struct parse *p, const Elf64_Ehdr *header)
 	if (gate->offset < -(int64_t)SPAN_MAX || gate->offset > (int64_t)SPAN_MAX ||
 	    gate->size > SPAN_MAX ||
 	    segment_of(p->image, header->e_entry + (uint64_t)gate->offset, gate->size,
-		       true) != s)
+	               true) != s)
 		return refuse(p, "the gate is not in the text");
 	return true;
 }
 
 static void start(struct parse *p, struct image *image, const void *bytes, size_t size,
-		  char *error, size_t error_size)
+                  char *error, size_t error_size)
 {
 	memset(image, 0, sizeof(*image));
 	image->bytes = bytes;
@@ -262,7 +262,7 @@ static bool take_other(struct parse *p, const Elf64_Phdr *ph, uint32_t *seen)
 }
 
 bool image_parse(struct image *image, const void *bytes, size_t size, char *error,
-		 size_t error_size)
+                 size_t error_size)
 {
 	struct parse p;
 	Elf64_Ehdr header;
@@ -294,7 +294,7 @@ bool image_parse(struct image *image, const void *bytes, size_t size, char *erro
 }
 
 bool image_parse_notes(struct image *image, const void *bytes, size_t size, char *error,
-		       size_t error_size)
+                       size_t error_size)
 {
 	struct parse p;
 	Elf64_Ehdr header;
@@ -306,7 +306,7 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
 	for (unsigned i = 0; i < header.e_shnum; i++) {
 		Elf64_Shdr sh;
 		if (__builtin_add_overflow(header.e_shoff, i * sizeof(sh),
-					   &sh.sh_offset) ||
+		                           &sh.sh_offset) ||
 		    !file_get(image, sh.sh_offset, &sh, sizeof(sh)))
 			return refuse(&p, "section headers outside the file");
 		if (sh.sh_type == SHT_NOTE &&
@@ -328,7 +328,7 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
 
 /* Applies one relocation: the word at its place becomes an address within the image. */
 static bool relocate(const struct parse *p, const struct image *image,
-		     const Elf64_Rela *rela, uint8_t *memory, uint64_t base)
+                     const Elf64_Rela *rela, uint8_t *memory, uint64_t base)
 {
 	uint64_t place = rela->r_offset - image->link_base;
 	uint64_t target = (uint64_t)rela->r_addend - image->link_base;
@@ -336,8 +336,8 @@ static bool relocate(const struct parse *p, const struct image *image,
 
 	if (ELF64_R_TYPE(rela->r_info) != R_X86_64_RELATIVE)
 		return refuse(
-			p, "a relocation of type %llu, where only relative ones may be",
-			(unsigned long long)ELF64_R_TYPE(rela->r_info));
+		    p, "a relocation of type %llu, where only relative ones may be",
+		    (unsigned long long)ELF64_R_TYPE(rela->r_info));
 	if (!s || (s->flags & PF_X))
 		return refuse(p, "a relocation lies in the text or outside the image");
 	if (target > image->span)
@@ -348,7 +348,7 @@ static bool relocate(const struct parse *p, const struct image *image,
 }
 
 bool image_load(const struct image *image, void *memory, uint64_t base, char *error,
-		size_t error_size)
+                size_t error_size)
 {
 	const struct parse p = {NULL, error, error_size};
 	uint8_t *to = memory;

@@ -51,8 +51,8 @@ static bool param_ok(const struct kiln_note_param *n)
 }
 
 /*
- * How notes of one type are kept: an array in struct image, with the place of its count. A
- * type that may come once only has no count.
+ * How notes of one type are kept: an array in struct image, with the place of its count.
+ * A type that may come once only has no count.
  */
 struct note_kind {
 	size_t size, place, count_place, most;
@@ -66,8 +66,8 @@ struct note_kind {
 #define NOTE_MANY(array, count)                                         \
 	{                                                               \
 		IMAGE_SIZE_OF(array[0]), offsetof(struct image, array), \
-			offsetof(struct image, count),                  \
-			IMAGE_SIZE_OF(array) / IMAGE_SIZE_OF(array[0])  \
+		    offsetof(struct image, count),                      \
+		    IMAGE_SIZE_OF(array) / IMAGE_SIZE_OF(array[0])      \
 	}
 
 /* clang-format off */
@@ -111,7 +111,7 @@ static bool note_texts_ok(uint32_t type, const void *desc)
 
 /* Keeps one Kiln note. `seen` has a bit for each type that was met. */
 static bool keep_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t size,
-		      uint32_t *seen)
+                      uint32_t *seen)
 {
 	const struct note_kind *kind = type < NOTE_KINDS ? &note_kinds[type] : NULL;
 	uint8_t *image = (uint8_t *)p->image;
@@ -121,8 +121,8 @@ static bool keep_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t 
 		return refuse(p, "the manifest has a note of unknown type %u", type);
 	if (size != kind->size)
 		return refuse(
-			p, "the manifest's note of type %u has %u bytes instead of %zu",
-			type, size, kind->size);
+		    p, "the manifest's note of type %u has %u bytes instead of %zu", type,
+		    size, kind->size);
 	if (kind->count_place)
 		memcpy(&index, image + kind->count_place, sizeof(index));
 	else if (*seen & 1u << type)
@@ -130,13 +130,13 @@ static bool keep_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t 
 	*seen |= 1u << type;
 	if (index == kind->most)
 		return refuse(p, "the manifest has more than %zu notes of type %u",
-			      kind->most, type);
+		              kind->most, type);
 	void *desc = image + kind->place + index * kind->size;
 	if (!file_get(p->image, offset, desc, size))
 		return refuse(p, "a note reaches outside the file");
 	if (!note_texts_ok(type, desc))
 		return refuse(p, "the manifest's note of type %u has a broken text",
-			      type);
+		              type);
 	if (kind->count_place) {
 		index++;
 		memcpy(image + kind->count_place, &index, sizeof(index));
@@ -146,7 +146,7 @@ static bool keep_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t 
 
 /* The note's name and descriptor lie at these offsets of the file. */
 static bool take_note(struct parse *p, const Elf64_Nhdr *note, uint64_t name_at,
-		      uint64_t desc_at, uint32_t *seen)
+                      uint64_t desc_at, uint32_t *seen)
 {
 	char name[8];
 
@@ -162,13 +162,13 @@ static bool take_note(struct parse *p, const Elf64_Nhdr *note, uint64_t name_at,
 	    note->n_type == XEN_PHYS32_ENTRY &&
 	    note->n_descsz >= sizeof(p->image->pvh_entry) &&
 	    !file_get(p->image, desc_at, &p->image->pvh_entry,
-		      sizeof(p->image->pvh_entry)))
+	              sizeof(p->image->pvh_entry)))
 		return refuse(p, "a note reaches outside the file");
 	return true;
 }
 
 bool parse_note_run(struct parse *p, uint64_t offset, uint64_t size, uint64_t align,
-		    uint32_t *seen)
+                    uint32_t *seen)
 {
 	if (!file_holds(p->image, offset, size))
 		return refuse(p, "notes outside the file");
@@ -197,7 +197,7 @@ void mark_fixed(struct image *image)
 {
 	for (unsigned i = 0; i < image->fixed_count; i++) {
 		const struct kiln_note_param *param =
-			image_param(image, image->fixed[i].name);
+		    image_param(image, image->fixed[i].name);
 		if (param)
 			image->param_fixed[param - image->params] = true;
 	}
@@ -210,17 +210,17 @@ bool check_manifest(struct parse *p)
 	for (unsigned i = 0; i < image->device_count; i++) {
 		if (image_device(image, image->devices[i].name) != &image->devices[i])
 			return refuse(p, "two devices are named '%s'",
-				      image->devices[i].name);
+			              image->devices[i].name);
 	}
 	for (unsigned i = 0; i < image->param_count; i++) {
 		if (image_param(image, image->params[i].name) != &image->params[i])
 			return refuse(p, "two parameters are named '%s'",
-				      image->params[i].name);
+			              image->params[i].name);
 	}
 	for (unsigned i = 0; i < image->fixed_count; i++) {
 		if (!image_param(image, image->fixed[i].name))
 			return refuse(p, "the build fixed '%s', which is no parameter",
-				      image->fixed[i].name);
+			              image->fixed[i].name);
 	}
 	mark_fixed(image);
 	return true;
@@ -245,7 +245,7 @@ const struct kiln_note_param *image_param(const struct image *image, const char 
 }
 
 static bool check_option(const struct parse *p, const struct image *image,
-			 const char *option)
+                         const char *option)
 {
 	const struct kiln_note_param *param;
 	const char *equals = strchr(option, '=');
@@ -265,18 +265,18 @@ static bool check_option(const struct parse *p, const struct image *image,
 	if (image->param_fixed[param - image->params])
 		return refuse(p, "--%s was fixed when the image was built", key);
 	if (param_parse(param->type, param->min, param->max, equals + 1,
-			strlen(equals + 1), &value))
+	                strlen(equals + 1), &value))
 		return true;
 	if (param->type == KILN_PARAM_TYPE_UINT)
 		return refuse(p, "--%s takes a number from %llu to %llu, not '%s'", key,
-			      (unsigned long long)param->min,
-			      (unsigned long long)param->max, equals + 1);
+		              (unsigned long long)param->min,
+		              (unsigned long long)param->max, equals + 1);
 	return refuse(p, "--%s takes %s, not '%s'", key, param_type_text(param->type),
-		      equals + 1);
+	              equals + 1);
 }
 
 bool image_check_options(const struct image *image, const char *const *options,
-			 unsigned count, char *error, size_t error_size)
+                         unsigned count, char *error, size_t error_size)
 {
 	const struct parse p = {NULL, error, error_size};
 
@@ -287,7 +287,7 @@ bool image_check_options(const struct image *image, const char *const *options,
 			size_t key = strcspn(options[i], "=") + 1;
 			if (strncmp(options[i], options[j], key) == 0)
 				return refuse(&p, "--%.*s is given twice", (int)(key - 1),
-					      options[i]);
+				              options[i]);
 		}
 	}
 	return true;

@@ -1,6 +1,6 @@
 /*
- * The monitors' command line, and how it meets the image's manifest. See monitor.h for the
- * syntax. `kiln run` has checked all this before and says it better; a monitor trusts
+ * The monitors' command line, and how it meets the image's manifest. See monitor.h for
+ * the syntax. `kiln run` has checked all this before and says it better; a monitor trusts
  * nobody and checks again.
  */
 #include <errno.h>
@@ -26,22 +26,22 @@ enum { PAGE = 4096 };
 static void usage(const struct monitor_options *options, FILE *to)
 {
 	fprintf(to,
-		"usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
-		"  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
-		"missing\n"
-		"  --disk [NAME=]FILE          the block device NAME\n"
-		"  -m SIZE                     memory of the image (8M)\n"
-		"  --cpu N                     run on this processor only\n"
-		"  --spin US                   poll for so long before sleeping (50)\n"
-		"  --log LEVEL                 error, warn, info or debug\n"
-		"  --time-start                say how long the start took\n",
-		options->program);
+	        "usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
+	        "  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
+	        "missing\n"
+	        "  --disk [NAME=]FILE          the block device NAME\n"
+	        "  -m SIZE                     memory of the image (8M)\n"
+	        "  --cpu N                     run on this processor only\n"
+	        "  --spin US                   poll for so long before sleeping (50)\n"
+	        "  --log LEVEL                 error, warn, info or debug\n"
+	        "  --time-start                say how long the start took\n",
+	        options->program);
 }
 
 static _Noreturn void misuse(const struct monitor_options *options, const char *format,
-			     ...) __attribute__((format(printf, 2, 3)));
+                             ...) __attribute__((format(printf, 2, 3)));
 static _Noreturn void misuse(const struct monitor_options *options, const char *format,
-			     ...)
+                             ...)
 {
 	va_list args;
 
@@ -56,7 +56,7 @@ static _Noreturn void misuse(const struct monitor_options *options, const char *
 
 /* A number or a size or a duration, by parameter type; ends the process if it is none. */
 static uint64_t number(const struct monitor_options *options, const char *name,
-		       uint32_t type, uint64_t min, uint64_t max, const char *text)
+                       uint32_t type, uint64_t min, uint64_t max, const char *text)
 {
 	uint64_t value;
 
@@ -112,7 +112,7 @@ static void take_option(struct monitor_options *o, const char *name, const char 
 		bind(o, KILN_DEVICE_BLOCK, value);
 	} else if (strcmp(name, "-m") == 0) {
 		o->memory = number(o, name, KILN_PARAM_TYPE_SIZE, MEMORY_LEAST,
-				   MEMORY_MOST, value);
+		                   MEMORY_MOST, value);
 		o->memory = (o->memory + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	} else if (strcmp(name, "--cpu") == 0) {
 		o->cpu = (int)number(o, name, KILN_PARAM_TYPE_UINT, 0, 4095, value);
@@ -130,7 +130,7 @@ static void take_option(struct monitor_options *o, const char *name, const char 
 static bool takes_value(const char *name)
 {
 	static const char *const names[] = {"--net", "--disk", "-m",
-					    "--cpu", "--spin", "--log"};
+	                                    "--cpu", "--spin", "--log"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], name) == 0)
@@ -145,13 +145,13 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 	int i;
 
 	*o = (struct monitor_options){
-		.program = slash      ? slash + 1
-			   : argc > 0 ? argv[0]
-				      : "kiln",
-		.memory = MEMORY_DEFAULT,
-		.cpu = -1,
-		.spin = SPIN_DEFAULT_NS,
-		.started = monitor_now(),
+	    .program = slash      ? slash + 1
+	               : argc > 0 ? argv[0]
+	                          : "kiln",
+	    .memory = MEMORY_DEFAULT,
+	    .cpu = -1,
+	    .spin = SPIN_DEFAULT_NS,
+	    .started = monitor_now(),
 	};
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
@@ -198,10 +198,10 @@ static const void *map_file(const struct monitor_options *o, size_t *size)
 static const char *target_name(uint32_t target)
 {
 	static const char *const name[] = {
-		[KILN_TARGET_HOST] = "host",
-		[KILN_TARGET_SIM] = "sim",
-		[KILN_TARGET_JAIL] = "jail",
-		[KILN_TARGET_VM] = "vm",
+	    [KILN_TARGET_HOST] = "host",
+	    [KILN_TARGET_SIM] = "sim",
+	    [KILN_TARGET_JAIL] = "jail",
+	    [KILN_TARGET_VM] = "vm",
 	};
 	bool known = target < sizeof(name) / sizeof(name[0]) && name[target];
 
@@ -215,7 +215,7 @@ static const char *option_name(uint32_t type)
 
 /* A binding without a name is for the only device of its type. */
 static void name_binding(const struct monitor_options *o, struct monitor_binding *b,
-			 const struct image *image)
+                         const struct image *image)
 {
 	const struct kiln_note_device *only = NULL;
 
@@ -224,9 +224,8 @@ static void name_binding(const struct monitor_options *o, struct monitor_binding
 			continue;
 		if (only)
 			monitor_fail(
-				o,
-				"the image has several devices for %s: say %s NAME=...",
-				option_name(b->type), option_name(b->type));
+			    o, "the image has several devices for %s: say %s NAME=...",
+			    option_name(b->type), option_name(b->type));
 		only = &image->devices[i];
 	}
 	if (!only)
@@ -235,7 +234,7 @@ static void name_binding(const struct monitor_options *o, struct monitor_binding
 }
 
 const struct monitor_binding *monitor_binding(const struct monitor_options *o,
-					      const struct kiln_note_device *device)
+                                              const struct kiln_note_device *device)
 {
 	for (unsigned i = 0; i < o->binding_count; i++) {
 		if (strcmp(o->bindings[i].name, device->name) == 0)
@@ -255,7 +254,7 @@ static void check_devices(struct monitor_options *o, const struct image *image)
 		device = image_device(image, b->name);
 		if (!device || device->type != b->type)
 			monitor_fail(o, "the image has no device '%s' for %s", b->name,
-				     option_name(b->type));
+			             option_name(b->type));
 		if (monitor_binding(o, device) != b)
 			monitor_fail(o, "device '%s' is given twice", b->name);
 	}
@@ -263,16 +262,15 @@ static void check_devices(struct monitor_options *o, const struct image *image)
 		const struct kiln_note_device *device = &image->devices[i];
 		if (!monitor_binding(o, device))
 			monitor_fail(
-				o, "the image needs its device '%s' (%s): give %s %s=%s",
-				device->name, device->help, option_name(device->type),
-				device->name,
-				device->type == KILN_DEVICE_NET ? "tap:INTERFACE"
-								: "FILE");
+			    o, "the image needs its device '%s' (%s): give %s %s=%s",
+			    device->name, device->help, option_name(device->type),
+			    device->name,
+			    device->type == KILN_DEVICE_NET ? "tap:INTERFACE" : "FILE");
 	}
 }
 
 void monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
-			struct image *image)
+                        struct image *image)
 {
 	char error[256];
 	size_t size;
@@ -284,11 +282,11 @@ void monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
 		monitor_fail(o, "%s: not a Kiln image", o->image);
 	if (image->target.abi != KILN_ABI_VERSION)
 		monitor_fail(o,
-			     "%s: made for ABI %u, this monitor is for %d: build it anew",
-			     o->image, image->target.abi, KILN_ABI_VERSION);
+		             "%s: made for ABI %u, this monitor is for %d: build it anew",
+		             o->image, image->target.abi, KILN_ABI_VERSION);
 	if (image->target.target != target)
 		monitor_fail(o, "%s: an image for target %s, not %s", o->image,
-			     target_name(image->target.target), target_name(target));
+		             target_name(image->target.target), target_name(target));
 	if (image->stack_executable)
 		monitor_fail(o, "%s: it asks for an executable stack", o->image);
 	if (!image_check_options(image, o->values, o->value_count, error, sizeof(error)))
@@ -343,7 +341,7 @@ static const char *address_part(const char *text, const char *device)
 }
 
 bool monitor_host_address(const struct monitor_options *o, const char *device,
-			  uint32_t *address, unsigned *prefix_bits)
+                          uint32_t *address, unsigned *prefix_bits)
 {
 	const char *ip = value_of(o, "ip"), *gateway = value_of(o, "gateway");
 	uint64_t bits, mask;

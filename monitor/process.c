@@ -57,7 +57,7 @@ void monitor_pin(const struct monitor_options *options)
 		CPU_SET((unsigned)options->cpu, &cpus);
 	if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
 		monitor_fail(options, "cannot run on processor %d: %s", options->cpu,
-			     strerror(errno));
+		             strerror(errno));
 }
 
 int monitor_open_stop(const struct monitor_options *options)
@@ -70,7 +70,7 @@ int monitor_open_stop(const struct monitor_options *options)
 	sigaddset(&set, SIGTERM);
 	signal(SIGPIPE, SIG_IGN);
 	fd = sigprocmask(SIG_SETMASK, &set, NULL) < 0 ? -1
-						      : signalfd(-1, &set, SFD_CLOEXEC);
+	                                              : signalfd(-1, &set, SFD_CLOEXEC);
 	if (fd < 0)
 		monitor_fail(options, "no descriptor for signals: %s", strerror(errno));
 	return fd;

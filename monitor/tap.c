@@ -1,7 +1,8 @@
 /*
- * Tap interfaces (Linux, Documentation/networking/tuntap.rst): the host's side of a network
- * device, opened with a virtio-net header so that checksums and segmentation are left to
- * whoever is better at them. Used by both monitors before they lock themselves in.
+ * Tap interfaces (Linux, Documentation/networking/tuntap.rst): the host's side of a
+ * network device, opened with a virtio-net header so that checksums and segmentation are
+ * left to whoever is better at them. Used by both monitors before they lock themselves
+ * in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ struct report {
 };
 
 static bool failed(const struct report *r, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 static bool failed(const struct report *r, const char *format, ...)
 {
 	int at = snprintf(r->error, r->size, "tap:%s: ", r->interface);
@@ -69,22 +70,22 @@ static bool attach(struct tap *tap, const struct report *r)
 	switch (errno) {
 	case EPERM:
 		return failed(r,
-			      "not permitted: run as root, or create it before with: "
-			      "ip tuntap add dev %s mode tap user $USER",
-			      r->interface);
+		              "not permitted: run as root, or create it before with: "
+		              "ip tuntap add dev %s mode tap user $USER",
+		              r->interface);
 	case EBUSY:
 		return failed(r, "in use by another process");
 	case EINVAL:
 		return failed(r,
-			      "there is an interface of that name that is no tap, or was "
-			      "created with other options");
+		              "there is an interface of that name that is no tap, or was "
+		              "created with other options");
 	default:
 		return failed(r, "cannot attach: %s", strerror(errno));
 	}
 }
 
 static bool set_header(const struct tap *tap, unsigned header_size,
-		       const struct report *r)
+                       const struct report *r)
 {
 	int size = (int)header_size;
 
@@ -97,10 +98,10 @@ static bool set_header(const struct tap *tap, unsigned header_size,
 static bool set_offloads(struct tap *tap, const struct report *r)
 {
 	static const uint32_t wanted[] = {
-		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6,
-		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6,
-		TUN_F_CSUM,
-		0,
+	    TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6,
+	    TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6,
+	    TUN_F_CSUM,
+	    0,
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -115,14 +116,14 @@ static bool set_offloads(struct tap *tap, const struct report *r)
 static void set_ip4(struct sockaddr *to, uint32_t address)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET,
-				 .sin_addr.s_addr = htonl(address)};
+	                         .sin_addr.s_addr = htonl(address)};
 
 	memcpy(to, &in, sizeof(in));
 }
 
 /* Brings the host's end up, with its address if it is to have one. */
 static bool configure(int s, uint32_t address, unsigned prefix_bits,
-		      const struct report *r)
+                      const struct report *r)
 {
 	struct ifreq request = request_for(r->interface);
 
@@ -131,7 +132,7 @@ static bool configure(int s, uint32_t address, unsigned prefix_bits,
 		if (ioctl(s, SIOCSIFADDR, &request) < 0)
 			return failed(r, "cannot set its address: %s", strerror(errno));
 		set_ip4(&request.ifr_netmask,
-			(uint32_t)(~(uint64_t)0 << (32 - prefix_bits)));
+		        (uint32_t)(~(uint64_t)0 << (32 - prefix_bits)));
 		if (ioctl(s, SIOCSIFNETMASK, &request) < 0)
 			return failed(r, "cannot set its netmask: %s", strerror(errno));
 	}
@@ -163,7 +164,7 @@ static bool choose_mac(struct tap *tap, const struct report *r)
 }
 
 bool tap_open(struct tap *tap, const char *interface, unsigned header_size,
-	      uint32_t address, unsigned prefix_bits, char *error, size_t error_size)
+              uint32_t address, unsigned prefix_bits, char *error, size_t error_size)
 {
 	const struct report r = {interface, error, error_size};
 	bool ok;

@@ -4,7 +4,8 @@
  * because the kernel runs it at every call of the image. The calls of the fast path come
  * first.
  *
- * Descriptors and counts are 32 bits to the kernel, so their upper halves are not looked at.
+ * Descriptors and counts are 32 bits to the kernel, so their upper halves are not looked
+ * at.
  */
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -88,8 +89,8 @@ static void allow_clock(struct filter *f)
 	allow(f);
 }
 
-/* Goes on behind this only for calls from the gate. From the vDSO, which makes a system call
- * where the hardware's clock is of no use, there is but one. */
+/* Goes on behind this only for calls from the gate. From the vDSO, which makes a system
+ * call where the hardware's clock is of no use, there is but one. */
 static void check_address(struct filter *f, const struct vdso *vdso, uint64_t gate_return)
 {
 	bool clock = vdso->code.size != 0;
@@ -120,7 +121,7 @@ struct descriptors {
 };
 
 static struct descriptors devices(const struct kiln_boot *boot, uint32_t type,
-				  bool writable)
+                                  bool writable)
 {
 	struct descriptors d = {.count = 0};
 
@@ -134,7 +135,7 @@ static struct descriptors devices(const struct kiln_boot *boot, uint32_t type,
 }
 
 void filter_make(struct filter *f, const struct kiln_boot *boot, const struct vdso *vdso,
-		 uint64_t gate_return)
+                 uint64_t gate_return)
 {
 	struct descriptors nets = devices(boot, KILN_DEVICE_NET, true);
 	struct descriptors disks = devices(boot, KILN_DEVICE_BLOCK, false);

@@ -27,8 +27,8 @@
 #define STACK_SIZE ((uint64_t)256 << 10)
 #define USER_END   ((uint64_t)0x7ffffffff000)
 
-/* Where the image's descriptors end up: without gaps, so that a limit on their number leaves
- * no number for another. */
+/* Where the image's descriptors end up: without gaps, so that a limit on their number
+ * leaves no number for another. */
 enum { FD_STOP = 0, FD_CONSOLE = 1, FD_DEVICES = 2 };
 
 /* All that stays, and what is found on the way. */
@@ -51,11 +51,10 @@ static void place_all(struct jail *j)
 	j->memory = place_memory(o, o->memory, "memory");
 	j->stack = place_memory(o, STACK_SIZE, "stack");
 	j->boot_place =
-		place_memory(o, sizeof(*j->boot) + monitor_options_size(o), "options");
+	    place_memory(o, sizeof(*j->boot) + monitor_options_size(o), "options");
 	j->boot = (struct kiln_boot *)(uintptr_t)j->boot_place.inside.start;
 	j->seal = place_memory(
-		o, (uint64_t)(seal_code_end - seal_code) + sizeof(struct seal_plan),
-		"seal");
+	    o, (uint64_t)(seal_code_end - seal_code) + sizeof(struct seal_plan), "seal");
 }
 
 /* The address behind the gate's syscall instruction, of which there must be one. */
@@ -74,8 +73,8 @@ static void find_gate(struct jail *j)
 	}
 	if (found != 1)
 		monitor_fail(&j->options,
-			     "%s: it must have one gate with one system call",
-			     j->options.image);
+		             "%s: it must have one gate with one system call",
+		             j->options.image);
 }
 
 static void make_boot(struct jail *j)
@@ -102,7 +101,7 @@ static void make_boot(struct jail *j)
 /* ---- devices ---- */
 
 static void open_net(const struct monitor_options *o, const char *interface,
-		     struct kiln_boot_device *device)
+                     struct kiln_boot_device *device)
 {
 	enum { HEADER = 10 }; /* struct netdev_offload */
 	struct tap tap;
@@ -121,7 +120,7 @@ static void open_net(const struct monitor_options *o, const char *interface,
 }
 
 static void open_disk(const struct monitor_options *o, const char *path,
-		      struct kiln_boot_device *device)
+                      struct kiln_boot_device *device)
 {
 	struct disk disk;
 	char error[256];
@@ -139,7 +138,7 @@ static void open_devices(struct jail *j)
 		const struct kiln_note_device *note = &j->image.devices[i];
 		const char *source = monitor_binding(&j->options, note)->source;
 		struct kiln_boot_device *device =
-			&j->boot->devices[j->boot->device_count++];
+		    &j->boot->devices[j->boot->device_count++];
 		memcpy(device->name, note->name, sizeof(device->name));
 		device->type = note->type;
 		if (note->type == KILN_DEVICE_NET)
@@ -176,19 +175,20 @@ static unsigned number_descriptors(struct jail *j)
 	}
 	if (syscall(SYS_close_range, next, ~0u, 0) < 0)
 		monitor_fail(&j->options, "cannot close descriptors: %s",
-			     strerror(errno));
+		             strerror(errno));
 	return (unsigned)next;
 }
 
 /* ---- the end ---- */
 
 static void plan_call(struct seal_plan *plan, int64_t number, uint64_t a, uint64_t b,
-		      uint64_t c)
+                      uint64_t c)
 {
 	plan->calls[plan->count++] = (struct seal_call){number, a, b, c};
 }
 
-/* Everything that is not kept goes; what is kept is sealed, where the kernel has mseal(2). */
+/* Everything that is not kept goes; what is kept is sealed, where the kernel has
+ * mseal(2). */
 static void plan_memory(struct seal_plan *plan, struct range *keep, unsigned count)
 {
 	bool can_seal = syscall(SYS_mseal, 0, 0, 0) == 0;
@@ -217,8 +217,8 @@ static _Noreturn void enter(struct jail *j)
 	size_t code_size = (size_t)(seal_code_end - seal_code);
 	uint8_t *code = (uint8_t *)(uintptr_t)j->seal.inside.start;
 	struct seal_plan *plan = (struct seal_plan *)(void *)(code + code_size);
-	struct range keep[] = {j->place.whole,	    j->memory.whole, j->stack.whole,
-			       j->boot_place.whole, j->seal.whole,   j->vdso.whole};
+	struct range keep[] = {j->place.whole,      j->memory.whole, j->stack.whole,
+	                       j->boot_place.whole, j->seal.whole,   j->vdso.whole};
 
 	memcpy(code, seal_code, code_size);
 	plan_memory(plan, keep, j->vdso.whole.size ? 6 : 5);
@@ -227,9 +227,9 @@ static _Noreturn void enter(struct jail *j)
 	filter_make(&plan->filter, j->boot, &j->vdso, j->gate_return);
 	plan->program = (struct sock_fprog){plan->filter.length, plan->filter.code};
 	plan_call(plan, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
-		  (uint64_t)(uintptr_t)&plan->program);
+	          (uint64_t)(uintptr_t)&plan->program);
 	plan_call(plan, SEAL_ENTER, (uint64_t)(uintptr_t)j->boot,
-		  j->stack.inside.start + j->stack.inside.size, j->entry);
+	          j->stack.inside.start + j->stack.inside.size, j->entry);
 
 	place_protect(o, j->boot_place.inside, PROT_READ);
 	place_protect(o, j->seal.inside, PROT_READ | PROT_EXEC);
@@ -255,7 +255,7 @@ int main(int argc, char **argv)
 	privilege_drop(o);
 	if (o->time_start)
 		fprintf(stderr, "%s: %llu us from main() to the seal\n", o->program,
-			(unsigned long long)(monitor_now() - o->started) / 1000);
+		        (unsigned long long)(monitor_now() - o->started) / 1000);
 	descriptors = number_descriptors(&jail);
 	privilege_limit(o, descriptors);
 	enter(&jail);

@@ -1,6 +1,6 @@
 /*
- * Where things lie: every part of the jail is placed on its own, at random over the 47 bits
- * of user space, so that knowing one address tells nothing of the others.
+ * Where things lie: every part of the jail is placed on its own, at random over the 47
+ * bits of user space, so that knowing one address tells nothing of the others.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 /* Wide enough that no stack frame or index of 16 bits reaches over it. */
 #define GUARD ((uint64_t)64 << 10)
 /* Above where a program's first pages are, below the end of user space. */
-#define LOWEST	((uint64_t)1 << 32)
+#define LOWEST  ((uint64_t)1 << 32)
 #define HIGHEST ((uint64_t)0x7fff00000000)
 
 static uint64_t random_page(const struct monitor_options *o, uint64_t size)
@@ -42,19 +42,19 @@ struct place place_make(const struct monitor_options *o, uint64_t size, const ch
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t at = random_page(o, whole);
 		if (mmap((void *)(uintptr_t)at, whole, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-				 MAP_FIXED_NOREPLACE,
-			 -1, 0) == (void *)(uintptr_t)at)
+		         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+		             MAP_FIXED_NOREPLACE,
+		         -1, 0) == (void *)(uintptr_t)at)
 			return (struct place){{at, whole}, {at + GUARD, page_up(size)}};
 		if (errno != EEXIST)
 			break;
 	}
 	monitor_fail(o, "no room for the %s, %llu KiB: %s", what,
-		     (unsigned long long)(size >> 10), strerror(errno));
+	             (unsigned long long)(size >> 10), strerror(errno));
 }
 
 struct place place_memory(const struct monitor_options *o, uint64_t size,
-			  const char *what)
+                          const char *what)
 {
 	struct place place = place_make(o, size, what);
 
@@ -76,24 +76,25 @@ static int segment_protection(const struct image_segment *s)
 }
 
 void place_image(const struct monitor_options *o, const struct image *image,
-		 uint64_t base)
+                 uint64_t base)
 {
 	char error[256];
 
 	for (unsigned i = 0; i < image->segment_count; i++) {
 		struct range range = segment_range(&image->segments[i], base);
 		place_protect(o, range, PROT_READ | PROT_WRITE);
-		/* All its pages at once, where the kernel can, not by a fault for each. */
+		/* All its pages at once, where the kernel can, not by a fault for each.
+		 */
 		(void)madvise((void *)(uintptr_t)range.start, range.size,
-			      MADV_POPULATE_WRITE);
+		              MADV_POPULATE_WRITE);
 	}
 	if (!image_load(image, (void *)(uintptr_t)base, base, error, sizeof(error)))
 		monitor_fail(o, "%s: %s", o->image, error);
 	for (unsigned i = 0; i < image->segment_count; i++)
 		place_protect(o, segment_range(&image->segments[i], base),
-			      segment_protection(&image->segments[i]));
+		              segment_protection(&image->segments[i]));
 	if (image->relro_size)
 		place_protect(
-			o, (struct range){base + image->relro_address, image->relro_size},
-			PROT_READ);
+		    o, (struct range){base + image->relro_address, image->relro_size},
+		    PROT_READ);
 }

@@ -1,10 +1,10 @@
 /*
- * Finds the vDSO (vdso(7)): the one part of the kernel's that the image keeps, because its
- * clock costs 30 ns and a system call ten times that.
+ * Finds the vDSO (vdso(7)): the one part of the kernel's that the image keeps, because
+ * reading the clock there takes a tenth of the time of a system call.
  *
- * Before its code lie pages with its data, as many as the kernel likes. They are counted, not
- * looked up: /proc may not be there, and costs as much as the whole placing of an image. Runs
- * before the monitor maps anything, when only the stack could lie there, too.
+ * Before its code lie pages with its data, as many as the kernel likes. They are counted,
+ * not looked up: /proc may not be there, and costs as much as the whole placing of an
+ * image. Runs before the monitor maps anything, when only the stack could lie there, too.
  */
 #include <elf.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static uint64_t data_start(uint64_t code)
 	/* The topmost of the stack is the program's name and 8 bytes of zero. */
 	uint64_t name = getauxval(AT_EXECFN);
 	uint64_t stack_end =
-		page_up(name + strlen((const char *)(uintptr_t)name) + 1 + 8);
+	    page_up(name + strlen((const char *)(uintptr_t)name) + 1 + 8);
 	uint64_t start = code;
 	unsigned char present;
 

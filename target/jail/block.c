@@ -27,8 +27,8 @@ static enum kiln_error transfer(int fd, const struct block_request *request, lon
 
 	while (done < size) {
 		long n = jail_call(
-			fd, (long)((uintptr_t)request->data + done), (long)(size - done),
-			(long)(request->sector * BLOCK_SECTOR + done), 0, number);
+		    fd, (long)((uintptr_t)request->data + done), (long)(size - done),
+		    (long)(request->sector * BLOCK_SECTOR + done), 0, number);
 		if (n == -EINTR)
 			continue;
 		if (n <= 0)

@@ -1,7 +1,7 @@
 /*
- * A tap descriptor as a network device. Each read() is a frame behind its virtio-net header,
- * each writev() sends one, from where its parts lie. The monitor has set the header's size
- * and the offloads.
+ * A tap descriptor as a network device. Each read() is a frame behind its virtio-net
+ * header, each writev() sends one, from where its parts lie. The monitor has set the
+ * header's size and the offloads.
  *
  * One buffer serves all receives: a frame is handed up before the next is read.
  */
@@ -32,7 +32,7 @@ struct jail_net {
 	} in;
 };
 _Static_assert(offsetof(struct jail_net, in.frame) - offsetof(struct jail_net, in) == 16,
-	       "the header and the frame are read as one");
+               "the header and the frame are read as one");
 
 static enum kiln_error net_send(struct netdev *dev, const struct netdev_frame *frame)
 {
@@ -40,15 +40,15 @@ static enum kiln_error net_send(struct netdev *dev, const struct netdev_frame *f
 	struct iovec parts[2 + NETDEV_FRAGS];
 	long sent;
 
-	parts[0] = (struct iovec){(void *)(uintptr_t)&frame->offload,
-				  sizeof(frame->offload)};
+	parts[0] =
+	    (struct iovec){(void *)(uintptr_t)&frame->offload, sizeof(frame->offload)};
 	parts[1] = (struct iovec){(void *)(uintptr_t)(frame->head + frame->head_start),
-				  NETDEV_HEAD - frame->head_start};
+	                          NETDEV_HEAD - frame->head_start};
 	for (unsigned i = 0; i < frame->frag_count; i++)
 		parts[2 + i] = (struct iovec){(void *)(uintptr_t)frame->frags[i].data,
-					      frame->frags[i].len};
+		                              frame->frags[i].len};
 	sent = jail_call(net->fd, (long)(uintptr_t)parts, 2 + frame->frag_count, 0, 0,
-			 SYS_writev);
+	                 SYS_writev);
 	if (sent < 0) {
 		dev->counters.tx_dropped++;
 		return sent == -EAGAIN || sent == -ENOBUFS ? KILN_ERR_FULL : KILN_ERR_IO;
@@ -65,7 +65,7 @@ static unsigned net_poll(struct netdev *dev, unsigned budget)
 
 	for (done = 0; done < budget; done++) {
 		long n = jail_call(net->fd, (long)(uintptr_t)&net->in.offload,
-				   sizeof(net->in.offload) + FRAME_MOST, 0, 0, SYS_read);
+		                   sizeof(net->in.offload) + FRAME_MOST, 0, 0, SYS_read);
 		if (n < 0)
 			break;
 		if ((size_t)n <= sizeof(net->in.offload)) {
@@ -73,7 +73,7 @@ static unsigned net_poll(struct netdev *dev, unsigned budget)
 			continue;
 		}
 		struct slice frame =
-			slice_of(net->in.frame, (size_t)n - sizeof(net->in.offload));
+		    slice_of(net->in.frame, (size_t)n - sizeof(net->in.offload));
 		dev->counters.rx_frames++;
 		dev->counters.rx_bytes += frame.len;
 		dev->receive(dev->stack, frame, &net->in.offload);
@@ -113,7 +113,7 @@ struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
 	net->dev.mtu = handed->mtu;
 	net->dev.features = features(handed->features);
 	net->dev.gso_max =
-		net->dev.features & (NETDEV_TX_TSO4 | NETDEV_TX_TSO6) ? 65535 + 14 : 0;
+	    net->dev.features & (NETDEV_TX_TSO4 | NETDEV_TX_TSO6) ? 65535 + 14 : 0;
 	j->wait[j->wait_count++] = (struct pollfd){.fd = net->fd, .events = POLLIN};
 	return &net->dev;
 }

@@ -1,6 +1,6 @@
 /*
- * The start and the end of a jailed image, its clock, console and stop request. Entered from
- * start.S with the boot struct that monitor/jail filled in.
+ * The start and the end of a jailed image, its clock, console and stop request. Entered
+ * from start.S with the boot struct that monitor/jail filled in.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -10,7 +10,7 @@
 
 KILN_LIBRARY(jail, "0.1");
 KILN_NOTE(jail_note_target, KILN_NOTE_TARGET, kiln_note_target, KILN_ABI_VERSION,
-	  KILN_TARGET_JAIL);
+          KILN_TARGET_JAIL);
 
 /* The guard that start.S sets, under the name that compilers know. */
 extern uintptr_t __stack_chk_guard;
@@ -49,7 +49,7 @@ void target_panic(struct slice message)
 {
 	if (jail.kiln.boot)
 		jail_call(jail.kiln.boot->console, (long)(uintptr_t)message.data,
-			  (long)message.len, 0, 0, SYS_write);
+		          (long)message.len, 0, 0, SYS_write);
 	end(EXIT_PANIC);
 }
 
@@ -60,7 +60,7 @@ void __stack_chk_fail(void)
 }
 
 const struct kiln_boot_device *jail_device(struct kiln *k,
-					   const struct kiln_device *device)
+                                           const struct kiln_device *device)
 {
 	for (uint32_t i = 0; i < k->boot->device_count; i++) {
 		const struct kiln_boot_device *d = &k->boot->devices[i];
@@ -76,7 +76,7 @@ const struct kiln_boot_device *jail_device(struct kiln *k,
 static kiln_time clock_read(struct kiln *k, clockid_t clock)
 {
 	int (*vdso)(clockid_t, struct timespec *) =
-		(int (*)(clockid_t, struct timespec *))(uintptr_t)k->boot->clock_gettime;
+	    (int (*)(clockid_t, struct timespec *))(uintptr_t)k->boot->clock_gettime;
 	struct timespec t = {0};
 
 	if (vdso)
@@ -110,7 +110,7 @@ static bool console_ready(struct jail *j)
 	struct timespec patience = {0, j->console_stuck ? 0 : (long)CONSOLE_PATIENCE};
 
 	j->console_stuck = jail_call((long)(uintptr_t)&console, 1,
-				     (long)(uintptr_t)&patience, 0, 0, SYS_ppoll) != 1;
+	                             (long)(uintptr_t)&patience, 0, 0, SYS_ppoll) != 1;
 	return !j->console_stuck;
 }
 
@@ -120,7 +120,7 @@ void target_console(struct kiln *k, struct slice text)
 	while (text.len && console_ready(jail_of(k))) {
 		struct slice piece = slice_take(text, CONSOLE_PIECE);
 		long n = jail_call(k->boot->console, (long)(uintptr_t)piece.data,
-				   (long)piece.len, 0, 0, SYS_write);
+		                   (long)piece.len, 0, 0, SYS_write);
 		if (n <= 0)
 			return;
 		text = slice_skip(text, (size_t)n);
@@ -150,8 +150,8 @@ void target_wait(struct kiln *k, kiln_time deadline)
 		timeout.tv_nsec = (long)(left % KILN_SECONDS(1));
 	}
 	if (jail_call((long)(uintptr_t)j->wait, j->wait_count,
-		      deadline == KILN_NEVER ? 0 : (long)(uintptr_t)&timeout, 0, 0,
-		      SYS_ppoll) <= 0)
+	              deadline == KILN_NEVER ? 0 : (long)(uintptr_t)&timeout, 0, 0,
+	              SYS_ppoll) <= 0)
 		return;
 	for (unsigned i = 1; i < j->wait_count; i++)
 		check_device(j, &j->wait[i]);

@@ -1,7 +1,8 @@
 /*
- * The image reader against files made by hand: a sound one is read and loaded; every way of
- * breaking it is refused with a sentence, and nothing outside the file or the memory is
- * touched (the sanitizers watch; each file is copied to a heap block of its exact size).
+ * The image reader against files made by hand: a sound one is read and loaded; every way
+ * of breaking it is refused with a sentence, and nothing outside the file or the memory
+ * is touched (the sanitizers watch; each file is copied to a heap block of its exact
+ * size).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,46 +68,45 @@ static uint64_t data_address(void)
 }
 
 static Elf64_Phdr load_header(uint32_t flags, uint64_t offset, uint64_t address,
-			      uint64_t size)
+                              uint64_t size)
 {
 	return (Elf64_Phdr){.p_type = PT_LOAD,
-			    .p_flags = flags,
-			    .p_offset = offset,
-			    .p_vaddr = address,
-			    .p_filesz = size,
-			    .p_memsz = size};
+	                    .p_flags = flags,
+	                    .p_offset = offset,
+	                    .p_vaddr = address,
+	                    .p_filesz = size,
+	                    .p_memsz = size};
 }
 
 static struct file sound(void)
 {
 	struct file f = {
-		.header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB,
-				       EV_CURRENT},
-			   .e_type = ET_DYN,
-			   .e_machine = EM_X86_64,
-			   .e_phoff = AT(ph),
-			   .e_phentsize = sizeof(Elf64_Phdr),
-			   .e_phnum = HEADERS,
-			   .e_entry = text_address()},
-		.target = {NOTE_HEADER(KILN_NOTE_TARGET, f.target.desc),
-			   {KILN_ABI_VERSION, KILN_TARGET_JAIL}},
-		.gate = {NOTE_HEADER(KILN_NOTE_GATE, f.gate.desc), {GATE, 9}},
-		.device = {NOTE_HEADER(KILN_NOTE_DEVICE, f.device.desc),
-			   {KILN_DEVICE_NET, "net0", "serves"}},
-		.param = {{NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
-			   {KILN_PARAM_TYPE_PORT, 0, 0, 0, "port", "80", "to listen on"}},
-			  {NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
-			   {KILN_PARAM_TYPE_UINT, 0, 2, 9, "count", "3", "how many"}}},
-		.fixed = {NOTE_HEADER(KILN_NOTE_FIXED, f.fixed.desc), {"count", "5", 0}},
-		.dynamic = {{DT_RELA, {.d_ptr = AT(rela)}},
-			    {DT_RELASZ, {.d_val = sizeof(f.rela)}},
-			    {DT_RELAENT, {.d_val = sizeof(Elf64_Rela)}},
-			    {DT_NULL, {0}}},
-		.rela = {{AT(relocated), R_X86_64_RELATIVE, (int64_t)text_address()},
-			 {data_address() + 8, R_X86_64_RELATIVE,
-			  (int64_t)data_address()}},
-		.text = {[GATE + 6] = 0x0f, [GATE + 7] = 0x05},
-		.data = {0x1111},
+	    .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB,
+	                           EV_CURRENT},
+	               .e_type = ET_DYN,
+	               .e_machine = EM_X86_64,
+	               .e_phoff = AT(ph),
+	               .e_phentsize = sizeof(Elf64_Phdr),
+	               .e_phnum = HEADERS,
+	               .e_entry = text_address()},
+	    .target = {NOTE_HEADER(KILN_NOTE_TARGET, f.target.desc),
+	               {KILN_ABI_VERSION, KILN_TARGET_JAIL}},
+	    .gate = {NOTE_HEADER(KILN_NOTE_GATE, f.gate.desc), {GATE, 9}},
+	    .device = {NOTE_HEADER(KILN_NOTE_DEVICE, f.device.desc),
+	               {KILN_DEVICE_NET, "net0", "serves"}},
+	    .param = {{NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
+	               {KILN_PARAM_TYPE_PORT, 0, 0, 0, "port", "80", "to listen on"}},
+	              {NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
+	               {KILN_PARAM_TYPE_UINT, 0, 2, 9, "count", "3", "how many"}}},
+	    .fixed = {NOTE_HEADER(KILN_NOTE_FIXED, f.fixed.desc), {"count", "5", 0}},
+	    .dynamic = {{DT_RELA, {.d_ptr = AT(rela)}},
+	                {DT_RELASZ, {.d_val = sizeof(f.rela)}},
+	                {DT_RELAENT, {.d_val = sizeof(Elf64_Rela)}},
+	                {DT_NULL, {0}}},
+	    .rela = {{AT(relocated), R_X86_64_RELATIVE, (int64_t)text_address()},
+	             {data_address() + 8, R_X86_64_RELATIVE, (int64_t)data_address()}},
+	    .text = {[GATE + 6] = 0x0f, [GATE + 7] = 0x05},
+	    .data = {0x1111},
 	};
 
 	f.ph[CONSTANTS] = load_header(PF_R, 0, 0, AT(text));
@@ -114,7 +114,7 @@ static struct file sound(void)
 	f.ph[DATA] = load_header(PF_R | PF_W, AT(data), data_address(), sizeof(f.data));
 	f.ph[DATA].p_memsz += 100; /* bss */
 	f.ph[NOTE] =
-		load_header(PF_R, AT(target), AT(target), AT(notes_end) - AT(target));
+	    load_header(PF_R, AT(target), AT(target), AT(notes_end) - AT(target));
 	f.ph[NOTE].p_type = PT_NOTE;
 	f.ph[DYNAMIC] = load_header(PF_R, AT(dynamic), AT(dynamic), sizeof(f.dynamic));
 	f.ph[DYNAMIC].p_type = PT_DYNAMIC;
@@ -200,7 +200,8 @@ static void it_is_loaded_and_relocated(void **state)
 	free(memory);
 }
 
-/* A PVH image is linked for a physical address; everything is relative to its lowest page. */
+/* A PVH image is linked for a physical address; everything is relative to its lowest
+ * page. */
 static void link_addresses_need_not_begin_at_zero(void **state)
 {
 	const uint64_t link = 0x100000;
@@ -442,16 +443,16 @@ static void options_are_checked_by_type(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_sound_image_is_read),
-		cmocka_unit_test(it_is_loaded_and_relocated),
-		cmocka_unit_test(link_addresses_need_not_begin_at_zero),
-		cmocka_unit_test(cut_off_anywhere_it_is_refused),
-		cmocka_unit_test(any_byte_may_be_any_value),
-		cmocka_unit_test(foreign_files_are_refused),
-		cmocka_unit_test(bad_segments_are_refused),
-		cmocka_unit_test(bad_relocations_are_refused),
-		cmocka_unit_test(bad_notes_are_refused),
-		cmocka_unit_test(options_are_checked_by_type),
+	    cmocka_unit_test(a_sound_image_is_read),
+	    cmocka_unit_test(it_is_loaded_and_relocated),
+	    cmocka_unit_test(link_addresses_need_not_begin_at_zero),
+	    cmocka_unit_test(cut_off_anywhere_it_is_refused),
+	    cmocka_unit_test(any_byte_may_be_any_value),
+	    cmocka_unit_test(foreign_files_are_refused),
+	    cmocka_unit_test(bad_segments_are_refused),
+	    cmocka_unit_test(bad_relocations_are_refused),
+	    cmocka_unit_test(bad_notes_are_refused),
+	    cmocka_unit_test(options_are_checked_by_type),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

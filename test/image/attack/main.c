@@ -1,6 +1,6 @@
 /*
- * An image that turns on its jail in the way that --attack names; test/jail/seal.py runs it
- * once for each. It prints "survived" if it was not ended for it.
+ * An image that turns on its jail in the way that --attack names; test/jail/seal.py runs
+ * it once for each. It prints "survived" if it was not ended for it.
  *
  * Reaches into the jail target (jail_call, the gate) as code that was taken over would.
  */
@@ -52,27 +52,27 @@ struct call {
 };
 
 static const struct call calls[] = {
-	{"open", OPEN, 0, 0, 0, 0, 0},
-	{"getpid", GETPID, 0, 0, 0, 0, 0},
-	{"socket", SOCKET, 2, 1, 0, 0, 0},
-	{"fork", FORK, 0, 0, 0, 0, 0},
-	{"execve", EXECVE, 0, 0, 0, 0, 0},
-	{"kill", KILL, -1, 9, 0, 0, 0},
-	{"ptrace", PTRACE, 0, 0, 0, 0, 0},
-	{"prctl", PRCTL, 4, 1, 0, 0, 0},
-	{"seccomp", SECCOMP, 0, 0, 0, 0, 0},
-	{"mmap", MMAP, 0, 4096, 7, 0x22, -1},
-	{"mprotect", MPROTECT, 0, 4096, 7, 0, 0},
-	{"munmap", MUNMAP, 0, 4096, 0, 0, 0},
-	{"poll", POLL, 0, 0, 0, 0, 0},
-	{"ioctl-tap", IOCTL, TAP, 0, 0, 0, 0},
-	{"write-tap", WRITE, TAP, 0, 0, 0, 0},
-	{"read-console", READ, CONSOLE, 0, 0, 0, 0},
-	{"read-other", READ, 3, 0, 0, 0, 0},
-	{"writev-console", WRITEV, CONSOLE, 0, 0, 0, 0},
-	{"ppoll-many", PPOLL, 0, 64, 0, 0, 0},
-	{"ppoll-mask", PPOLL, 0, 0, 0, 8, 8},
-	{"x32", X32 | READ, TAP, 0, 0, 0, 0},
+    {"open", OPEN, 0, 0, 0, 0, 0},
+    {"getpid", GETPID, 0, 0, 0, 0, 0},
+    {"socket", SOCKET, 2, 1, 0, 0, 0},
+    {"fork", FORK, 0, 0, 0, 0, 0},
+    {"execve", EXECVE, 0, 0, 0, 0, 0},
+    {"kill", KILL, -1, 9, 0, 0, 0},
+    {"ptrace", PTRACE, 0, 0, 0, 0, 0},
+    {"prctl", PRCTL, 4, 1, 0, 0, 0},
+    {"seccomp", SECCOMP, 0, 0, 0, 0, 0},
+    {"mmap", MMAP, 0, 4096, 7, 0x22, -1},
+    {"mprotect", MPROTECT, 0, 4096, 7, 0, 0},
+    {"munmap", MUNMAP, 0, 4096, 0, 0, 0},
+    {"poll", POLL, 0, 0, 0, 0, 0},
+    {"ioctl-tap", IOCTL, TAP, 0, 0, 0, 0},
+    {"write-tap", WRITE, TAP, 0, 0, 0, 0},
+    {"read-console", READ, CONSOLE, 0, 0, 0, 0},
+    {"read-other", READ, 3, 0, 0, 0, 0},
+    {"writev-console", WRITEV, CONSOLE, 0, 0, 0, 0},
+    {"ppoll-many", PPOLL, 0, 64, 0, 0, 0},
+    {"ppoll-mask", PPOLL, 0, 0, 0, 8, 8},
+    {"x32", X32 | READ, TAP, 0, 0, 0, 0},
 };
 
 static bool try_call(void)
@@ -93,17 +93,17 @@ static void call_from_elsewhere(void)
 {
 	/* write(1, 0, 0) */
 	__asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
-			 "mov $1, %%eax\n\t"
-			 "mov $1, %%edi\n\t"
-			 "xor %%esi, %%esi\n\t"
-			 "xor %%edx, %%edx\n\t"
-			 "jmp *%%rbx\n\t"
-			 ".byte 0xb8\n" /* mov $..., %eax */
-			 "1:\n\t"
-			 ".byte 0x0f, 0x05, 0x90, 0x90"
-			 :
-			 :
-			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r11", "memory");
+	                 "mov $1, %%eax\n\t"
+	                 "mov $1, %%edi\n\t"
+	                 "xor %%esi, %%esi\n\t"
+	                 "xor %%edx, %%edx\n\t"
+	                 "jmp *%%rbx\n\t"
+	                 ".byte 0xb8\n" /* mov $..., %eax */
+	                 "1:\n\t"
+	                 ".byte 0x0f, 0x05, 0x90, 0x90"
+	                 :
+	                 :
+	                 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r11", "memory");
 }
 
 /* The same by the 32-bit entry, where numbers mean other calls. */
@@ -169,7 +169,7 @@ static bool try_memory(struct kiln *k)
 		data_word = *(volatile uint64_t *)(uintptr_t)(k->boot->memory - 8);
 	else if (is("read-behind-memory"))
 		data_word = *(volatile uint64_t *)(uintptr_t)(k->boot->memory +
-							      k->boot->memory_size);
+		                                              k->boot->memory_size);
 	else if (is("overflow-stack"))
 		overflow_stack(&data_word);
 	else if (is("overrun-local"))
