@@ -304,6 +304,31 @@ static void the_lease_is_renewed_with_its_server_by_unicast(void **state)
 	assert_int_equal(changes, 1); /* the address is the same: nobody was told */
 }
 
+static void a_renewal_with_another_router_is_taken_over(void **state)
+{
+	fake_pass(KILN_SECONDS(1790));
+	fake_receive_arp(all_mac, ARP_REQUEST, peer_mac, SERVER, OFFERED);
+	fake_pass(KILN_SECONDS(10));
+	answer.xid = last_dhcp().xid;
+	answer.router = OTHER;
+	give(DHCP_ACK);
+	assert_int_equal(changes, 2);
+	assert_true(net_is_up(fake.net));
+	assert_true(ip4_equal(net_address(fake.net), OFFERED));
+	assert_non_null(strstr(fake.console, "gateway 10.0.0.254"));
+	assert_int_equal(fake.net->arp.neighbours.used, 0); /* of the old network */
+}
+
+static void an_acknowledgement_without_a_lease_starts_over(void **state)
+{
+	give(DHCP_OFFER);
+	answer.lease = 0;
+	give(DHCP_ACK);
+	fake_pass(KILN_SECONDS(3));
+	assert_false(net_is_up(fake.net));
+	assert_int_equal(last_dhcp().type, DHCP_DISCOVER);
+}
+
 static void without_an_answer_it_rebinds_and_then_gives_the_address_up(void **state)
 {
 	bool rebound = false;
@@ -398,6 +423,8 @@ int main(void)
 	    with(setup, a_refusal_starts_over),
 	    with(setup, a_request_without_answer_is_given_up_after_four_tries),
 	    with(setup_bound, the_lease_is_renewed_with_its_server_by_unicast),
+	    with(setup_bound, a_renewal_with_another_router_is_taken_over),
+	    with(setup, an_acknowledgement_without_a_lease_starts_over),
 	    with(setup_bound, without_an_answer_it_rebinds_and_then_gives_the_address_up),
 	    with(setup_bound, another_server_may_answer_when_rebinding),
 	    with(setup_bound, a_refusal_takes_the_address_away),

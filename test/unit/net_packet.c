@@ -273,6 +273,35 @@ static void an_empty_slice_is_an_empty_datagram(void **state)
 	assert_int_equal(sent_ip4(0, &h).len, UDP_HEADER);
 }
 
+static void a_checksum_of_zero_is_sent_as_all_ones(void **state)
+{
+	struct endpoint to = {ip_from4(PEER_ADDRESS), 9};
+	unsigned all_ones = 0;
+	struct ip4_header h;
+
+	for (unsigned i = 0; i < 65536; i++) { /* every sum comes up */
+		struct be16 data = be16_of((uint16_t)i);
+		assert_int_equal(udp_send(echo, &to, slice_of(&data, 2)), KILN_OK);
+		struct slice payload = sent_ip4(i, &h);
+		assert_int_equal(transport_checksum(&h, payload), 0);
+		unsigned field = payload.data[6] << 8 | payload.data[7];
+		assert_int_not_equal(field, 0); /* that would say that there is none */
+		all_ones += field == 0xffff;
+	}
+	assert_in_range(all_ones, 1, 2);
+}
+
+static void without_buffers_the_newest_datagram_is_refused(void **state)
+{
+	struct endpoint to = {ip_from4(PEER_ADDRESS), 9};
+
+	while (fake.net->chunks.used < fake.net->chunks.count)
+		assert_non_null(chunk_get(&fake.net->chunks));
+	assert_int_equal(udp_send(echo, &to, slice_of(pattern, 1000)), KILN_ERR_MEMORY);
+	/* One that fits the frame's head needs none. */
+	assert_int_equal(udp_send(echo, &to, slice_of(pattern, 80)), KILN_OK);
+}
+
 static void a_closed_port_is_answered_with_port_unreachable(void **state)
 {
 	struct ip4_header h;
@@ -525,6 +554,25 @@ static void many_sources_cannot_take_more_than_the_budget(void **state)
 	assert_true(fake.net->fragments.pages.most <= fake.net->fragments.pages.count);
 }
 
+static void a_poisoned_datagram_makes_way_for_a_new_one(void **state)
+{
+	struct ip4_header h = from_peer;
+	uint32_t places = fake.net->fragments.datagrams.count;
+
+	for (unsigned i = 0; i < places; i++) { /* two each, of several sources */
+		h.src = ip4_of(0x0a000010 + i / 2);
+		h.id = (uint16_t)i;
+		give_part(h, 3000, 0, 1480);
+		if (i == 3)
+			give_part(h, 3000, 1472, 2952);
+	}
+	assert_int_equal(fake.net->fragments.datagrams.used, places);
+	give_part(from_peer, 3000, 0, 1480);
+	give_part(from_peer, 3000, 1480, 3000);
+	assert_int_equal(received.count, 1);
+	assert_int_equal(fake.net->fragments.datagrams.used, places - 1);
+}
+
 static void congestion_marks_are_joined_as_rfc_3168_wants(void **state)
 {
 	static const uint8_t tos[][3] = {
@@ -739,6 +787,8 @@ int main(void)
 	    with(setup_udp, a_datagram_is_echoed_with_a_right_checksum),
 	    with(setup_udp, the_largest_datagram_leaves_in_fragments_and_no_larger_one),
 	    with(setup_udp, an_empty_slice_is_an_empty_datagram),
+	    with(setup_udp, a_checksum_of_zero_is_sent_as_all_ones),
+	    with(setup_udp, without_buffers_the_newest_datagram_is_refused),
 	    with(setup_udp, a_closed_port_is_answered_with_port_unreachable),
 	    with(setup_udp, ports_are_bound_once_and_freed_by_close),
 	    with(setup_udp, joined_datagrams_are_told_apart_again),
@@ -753,6 +803,7 @@ int main(void)
 	    with(setup_udp, an_unfinished_datagram_is_given_up_after_thirty_seconds),
 	    with(setup_udp, one_source_cannot_take_all_of_the_budget),
 	    with(setup_udp, many_sources_cannot_take_more_than_the_budget),
+	    with(setup_udp, a_poisoned_datagram_makes_way_for_a_new_one),
 	    with(setup_udp, congestion_marks_are_joined_as_rfc_3168_wants),
 	    with(setup, echo_requests_of_every_size_are_answered),
 	    with(setup, other_messages_are_counted_and_not_answered),
