@@ -292,6 +292,9 @@ static void a_request_is_answered(void **state)
 	answers("\r\n\r\n" GET("/hello"), HELLO);
 }
 
+#define CHUNKED_POST \
+	"POST /collect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 static const char *const dialogues[] = {
     GET("/hello"),
     GET("/a/../hello") GET("/%68ello"),
@@ -307,8 +310,7 @@ static const char *const dialogues[] = {
     "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" GET("/hello"),
     GET("/hello") "GET /hello HTTP/1.1\r\n\r\n" GET("/hello"),
     GET("/hello") "GET /hello HTTP/1.1\r\nHost : a\r\n\r\n",
-    "POST /collect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
-    "chunked\r\n\r\n3\r\nabcX\r\n0\r\n\r\n",
+    CHUNKED_POST "3\r\nabcX\r\n0\r\n\r\n",
     "GET / HTTP/1.1\nHost: a\n\n",
 };
 
