@@ -8,18 +8,17 @@
  *	...
  *	return http_serve(tcp, port, hello, NULL);
  *
- * A handler is called once a request, when its head is complete and has been checked: the
- * message framing is sound, Host is there, the path is decoded and cannot escape. It
- * either responds before it returns, or says with http_on() how it goes on: with the
+ * A handler is called once a request, when its head is complete and has been checked:
+ * the message framing is sound, Host is there, the path is decoded and cannot escape.
+ * It either responds before it returns, or says with http_on() how it goes on: with the
  * pieces of the request's body, with a response streamed as the connection takes it, or
  * later, from a timer or a task. Errors below the handler (malformed, too large, too
- *slow) are answered by the library. Requests that come pipelined are handled one after
- *another.
+ * slow) are answered by the library. Pipelined requests are handled one by one.
  *
  * What it does not do: HTTP/2, TLS, upgrades, trailers (read and dropped), transfer
  * codings but chunked, several ranges in one response (the whole content is sent, as
- * RFC 9110 14.2 allows), bare LF as a line's end (RFC 9112 2.2 lets a server choose:
- *400).
+ * RFC 9110 14.2 allows), bare LF as the end of a line (400; RFC 9112 2.2 lets a server
+ * choose).
  */
 #ifndef KILN_HTTP_H
 #define KILN_HTTP_H
