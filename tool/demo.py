@@ -185,7 +185,7 @@ def resident(pid):
 
 def load(netns):
     with netns:
-        out = run("wrk", "-t", 1, "-c", 16, "-d", "2s", f"http://{ADDRESS}/").stdout
+        out = run("wrk", "-t", 1, "-c", 16, "-d", "2s", f"http://{ADDRESS}:80/").stdout
     if "Socket errors" in out or "Non-2xx" in out:
         raise Failed(f"wrk saw errors:\n{out}")
     return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))

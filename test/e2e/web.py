@@ -203,7 +203,7 @@ def test_thousand(world):
 def test_load(world):
     """a short run of wrk has no errors"""
     with start(world) as web, web.net:
-        out = run("wrk", "-t", 1, "-c", 16, "-d", "1s", f"{web.url}/").stdout
+        out = run("wrk", "-t", 1, "-c", 16, "-d", "1s", f"{web.url}:80/").stdout
         check("Socket errors" not in out and "Non-2xx" not in out, out)
         requests = next(line for line in out.splitlines() if "requests in" in line)
         check(int(requests.split()[0]) > 0, out)

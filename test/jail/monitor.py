@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 
-from harness import KILN, check, check_equal, need_root, run, wait_for
+from harness import KILN, Netns, Process, check, check_equal, need_root, run, wait_for
 from worlds import build
 
 JAIL = os.path.join(os.path.dirname(KILN), "kiln-jail")
@@ -63,6 +63,63 @@ def test_devices(_):
     refuses("is given twice", "--disk", "/dev/null", "--disk", "disk0=/dev/zero", block)
     refuses("cannot open /nonexistent", "--disk", "/nonexistent", block)
     refuses("cannot use /dev/null as a disk", "--disk", "/dev/null", block)
+
+
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+# The same, with a /dev/net/tun that everybody may open, as most systems have it: in a mount
+# namespace, so that this one's stays as it is.
+NOBODY_WITH_TUN = ["unshare", "--mount", "sh", "-c", """
+    set -e
+    mount -t tmpfs none /mnt
+    mknod -m 666 /mnt/tun c 10 200
+    mount --bind /mnt/tun /dev/net/tun
+    exec "$@"
+""", "sh", *NOBODY]
+
+
+def test_tap_refusals(_):
+    """a tap that cannot be had is refused with what to do about it"""
+    need_root()
+    image = build("echo", "jail")
+    netns = Netns()
+    try:
+        with netns:
+            refuses("longer than 15 bytes", "--net", "tap:a-name-that-is-too-long", image)
+            refuses("that is no tap", "--net", "tap:lo", image)
+            done = subprocess.run([*NOBODY_WITH_TUN, JAIL, "--net", "tap:other", image],
+                                  timeout=20, capture_output=True, text=True, check=False)
+            check("ip tuntap add dev other mode tap user $USER" in done.stderr, done.stderr)
+        first = Process(JAIL, "--net", "tap:mine", image, "ip=10.7.0.2/24", netns=netns)
+        wait_for(lambda: "mine" in netns.interfaces(), "the tap made")
+        with netns:
+            refuses("in use by another process", "--net", "tap:mine", image)
+        check_equal(first.stop(), 0, "status")
+        check_equal(netns.interfaces(), ["lo"], "interfaces left")
+    finally:
+        netns.close()
+
+
+def test_tap_unprivileged(_):
+    """a tap that root made for a user serves that user, and stays as it was"""
+    need_root()
+    image = build("echo", "jail")
+    netns = Netns()
+    try:
+        with netns:
+            run("ip", "tuntap", "add", "dev", "theirs", "mode", "tap", "user", "65534")
+            run("ip", "address", "add", "10.7.0.1/24", "dev", "theirs")
+            run("ip", "link", "set", "theirs", "up")
+        process = Process(*NOBODY_WITH_TUN, JAIL, "--net", "tap:theirs", image, "ip=10.7.0.2/24",
+                          "gateway=10.7.0.9", netns=netns)
+        with netns:
+            wait_for(lambda: run("ping", "-c", 1, "-W", 1, "10.7.0.2",
+                                 check_status=False).returncode == 0, "an answer to ping")
+            shown = run("ip", "-4", "-o", "address", "show", "theirs").stdout
+        check("10.7.0.1/24" in shown and "10.7.0.9" not in shown, shown)
+        check_equal(process.stop(), 0, "status")
+        check_equal(netns.interfaces(), ["lo", "theirs"], "interfaces")
+    finally:
+        netns.close()
 
 
 def test_parameters(_):
