@@ -110,4 +110,11 @@ void monitor_pin(const struct monitor_options *options);
  * still ends an image that does not answer. */
 int monitor_open_stop(const struct monitor_options *options);
 
+/* ---- privilege.c: before the image runs ---- */
+
+/* Leaves the user, the capabilities, the namespaces and the file system; for good. */
+void privilege_drop(const struct monitor_options *o);
+/* No descriptor beyond the first `descriptors`, no process, no core dump. */
+void privilege_limit(const struct monitor_options *o, unsigned descriptors);
+
 #endif

@@ -1,6 +1,6 @@
 /*
  * The jail monitor, in the order in which it acts: finds the clock (vdso.c), places the image
- * (place.c), opens the devices (main.c), drops what it may do (privilege.c), makes the filter
+ * (place.c), opens the devices (main.c), drops what it may do (../privilege.c), makes the filter
  * (filter.c), and lets seal.S remove the monitor and enter the image.
  *
  * Whatever fails before that ends the process with a message; nothing is half sealed.
@@ -49,13 +49,6 @@ struct place place_memory(const struct monitor_options *o, uint64_t size,
 void place_image(const struct monitor_options *o, const struct image *image,
 		 uint64_t base);
 void place_protect(const struct monitor_options *o, struct range range, int protection);
-
-/* ---- privilege.c ---- */
-
-/* Leaves the user, the capabilities, the namespaces and the file system; for good. */
-void privilege_drop(const struct monitor_options *o);
-/* No descriptor beyond the first `descriptors`, no process, no core dump. */
-void privilege_limit(const struct monitor_options *o, unsigned descriptors);
 
 /* ---- filter.c ---- */
 

@@ -3,18 +3,12 @@
  * guest could make the monitor do, the kernel then allows these calls only, each on the
  * descriptors that it is for.
  */
-#include <errno.h>
-#include <string.h>
 #include <unistd.h>
-#include <grp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_ids.h>
 #include "kvm.h"
-
-enum { NOBODY = 65534 };
 
 static struct scmp_arg_cmp argument(unsigned place, uint64_t value)
 {
@@ -75,22 +69,13 @@ static int allow_loop(scmp_filter_ctx filter, const struct monitor *monitor)
 	       any(filter, SCMP_SYS(restart_syscall)) | any(filter, SCMP_SYS(exit_group));
 }
 
-static bool drop_root(void)
-{
-	if (geteuid() != 0)
-		return true;
-	return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-	       setresuid(NOBODY, NOBODY, NOBODY) == 0;
-}
-
 void confine(const struct monitor *monitor)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int failed = filter == NULL;
 
-	if (!drop_root())
-		monitor_fail(&monitor->options, "cannot drop privileges: %s",
-		             strerror(errno));
+	/* No privilege_limit(): KVM makes a thread of its own when the guest first runs. */
+	privilege_drop(&monitor->options);
 	if (!failed)
 		failed = allow_loop(filter, monitor);
 	for (unsigned i = 0; i < monitor->device_count && !failed; i++)

@@ -204,5 +204,7 @@ uint32_t machine_run(struct machine *machine)
 {
 	if (ioctl(machine->vcpu, KVM_RUN, 0) == 0)
 		return machine->run->exit_reason;
-	return errno == EINTR || errno == EAGAIN ? 0 : KVM_EXIT_FAIL_ENTRY;
+	if (errno == EINTR)
+		return 0;
+	monitor_fail(machine->options, "KVM cannot run the processor: %s", strerror(errno));
 }

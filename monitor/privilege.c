@@ -1,5 +1,5 @@
 /*
- * What the process may do on the host is given up in layers, each of which holds alone. The
+ * What a monitor may do on the host is given up in layers, each of which holds alone. The
  * filter, installed last, is the wall: it leaves no call that takes a path, a process or an
  * address. The layers here are for the day on which the kernel or the filter has a mistake.
  *
@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
-#include "jail.h"
+#include "monitor.h"
 
 /* linux/landlock.h, ABI 1 to 6; a kernel that knows less is given less. */
 struct landlock_rules {
@@ -97,7 +97,7 @@ static void leave_paths(const struct monitor_options *o)
 static void leave_user(const struct monitor_options *o)
 {
 	/* Above all users and ranges that systems hand out, and different for each process:
-	 * no jail can reach another by sharing a user with it. */
+	 * no image can reach another by sharing a user with it. */
 	unsigned user = 0x70000000u + (unsigned)getpid();
 
 	if (setgroups(0, NULL) < 0 || setresgid(user, user, user) < 0 ||
