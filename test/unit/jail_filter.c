@@ -1,0 +1,216 @@
+/*
+ * The jail's seccomp filter, run by an interpreter of the few instructions it consists of:
+ * what it lets through for given devices, and that it lets nothing else through.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include "monitor/jail/filter.c"
+
+#define GATE ((uint64_t)0x123456789abc)
+#define VDSO ((uint64_t)0x7fff12345000)
+
+enum { CONSOLE = 1, TAP = 2, DISK = 3, READ_ONLY_DISK = 4, NOTHING = 5 };
+
+static struct filter filter;
+
+/* With one network device, a disk and a disk that is read-only. */
+static void make_filter(bool with_vdso)
+{
+	static const struct kiln_boot boot = {
+	    .device_count = 3,
+	    .console = CONSOLE,
+	    .devices = {{.type = KILN_DEVICE_NET, .handle = TAP},
+	                {.type = KILN_DEVICE_BLOCK,
+	                 .handle = READ_ONLY_DISK,
+	                 .features = 1},
+	                {.type = KILN_DEVICE_BLOCK, .handle = DISK}},
+	};
+	struct vdso vdso = {{VDSO - 4 * PAGE, 6 * PAGE}, {VDSO, 2 * PAGE}, VDSO + 100};
+
+	if (!with_vdso)
+		vdso = (struct vdso){0};
+	filter_make(&filter, &boot, &vdso, GATE);
+	assert_in_range(filter.length, 1, FILTER_LENGTH);
+}
+
+/* Classic BPF (linux/filter.h), as far as the filter goes. */
+static uint32_t decide(const struct seccomp_data *data)
+{
+	uint32_t a = 0;
+
+	for (unsigned pc = 0; pc < filter.length;) {
+		const struct sock_filter *i = &filter.code[pc++];
+		switch (i->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			assert_true(i->k <= sizeof(*data) - 4);
+			memcpy(&a, (const uint8_t *)data + i->k, sizeof(a));
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			pc += a == i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += a >= i->k ? i->jt : i->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return i->k;
+		default:
+			fail_msg("an instruction of code %u", i->code);
+		}
+	}
+	fail_msg("runs over the filter's end");
+	return 0;
+}
+
+static bool allowed_at(uint64_t address, long number, uint64_t a, uint64_t b, uint64_t d)
+{
+	struct seccomp_data data = {.nr = (int)number,
+	                            .arch = AUDIT_ARCH_X86_64,
+	                            .instruction_pointer = address,
+	                            .args = {a, b, 0x1000, d}};
+	uint32_t decision = decide(&data);
+
+	assert_true(decision == SECCOMP_RET_ALLOW ||
+	            decision == SECCOMP_RET_KILL_PROCESS);
+	return decision == SECCOMP_RET_ALLOW;
+}
+
+static bool allowed(long number, uint64_t a, uint64_t b, uint64_t d)
+{
+	return allowed_at(GATE, number, a, b, d);
+}
+
+/* Which of the descriptors 0 to NOTHING the call may be made on: a bit for each. */
+static unsigned descriptors_for(long number)
+{
+	unsigned set = 0;
+
+	for (unsigned fd = 0; fd <= NOTHING; fd++)
+		set |= (unsigned)allowed(number, fd, 0, 0) << fd;
+	return set;
+}
+
+static void each_call_is_for_its_own_descriptors(void **state)
+{
+	for (int with_vdso = 0; with_vdso < 2; with_vdso++) {
+		make_filter(with_vdso);
+		assert_int_equal(descriptors_for(SYS_read), 1 << TAP);
+		assert_int_equal(descriptors_for(SYS_writev), 1 << TAP);
+		assert_int_equal(descriptors_for(SYS_write), 1 << CONSOLE);
+		assert_int_equal(descriptors_for(SYS_pread64),
+		                 1 << DISK | 1 << READ_ONLY_DISK);
+		assert_int_equal(descriptors_for(SYS_pwrite64), 1 << DISK);
+		assert_int_equal(descriptors_for(SYS_fdatasync), 1 << DISK);
+	}
+}
+
+static void no_other_call_is_allowed(void **state)
+{
+	const long X32 = 0x40000000;
+
+	for (int with_vdso = 0; with_vdso < 2; with_vdso++) {
+		make_filter(with_vdso);
+		for (long number = 0; number < 600; number++) {
+			bool known = descriptors_for(number) != 0 &&
+			             (number == SYS_read || number == SYS_writev ||
+			              number == SYS_write || number == SYS_pread64 ||
+			              number == SYS_pwrite64 || number == SYS_fdatasync ||
+			              number == SYS_ppoll || number == SYS_exit_group ||
+			              (number == SYS_clock_gettime && !with_vdso));
+			assert_int_equal(known, descriptors_for(number) != 0);
+			assert_int_equal(descriptors_for(number | X32), 0);
+		}
+		assert_int_equal(descriptors_for(-1), 0);
+		assert_true(allowed(SYS_exit_group, 3, 0, 0));
+	}
+}
+
+static void waiting_is_bounded_and_without_a_mask(void **state)
+{
+	make_filter(true);
+	assert_true(allowed(SYS_ppoll, 0x1000, 1, 0));
+	assert_true(allowed(SYS_ppoll, 0x1000, 4, 0)); /* the devices, and the stop */
+	assert_false(allowed(SYS_ppoll, 0x1000, 5, 0));
+	assert_false(allowed(SYS_ppoll, 0x1000, UINT32_MAX, 0));
+	assert_false(allowed(SYS_ppoll, 0x1000, 1, 0x2000));
+	assert_false(allowed(SYS_ppoll, 0x1000, 1, (uint64_t)1 << 32));
+}
+
+static void only_the_gate_calls(void **state)
+{
+	static const uint64_t elsewhere[] = {0,
+	                                     GATE - 1,
+	                                     GATE + 1,
+	                                     GATE + ((uint64_t)1 << 32),
+	                                     GATE - ((uint64_t)1 << 32),
+	                                     (uint32_t)GATE,
+	                                     VDSO,
+	                                     VDSO + 2 * PAGE};
+
+	for (int with_vdso = 0; with_vdso < 2; with_vdso++) {
+		make_filter(with_vdso);
+		assert_true(allowed_at(GATE, SYS_read, TAP, 0, 0));
+		for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+			assert_false(allowed_at(elsewhere[i], SYS_read, TAP, 0, 0));
+			assert_false(allowed_at(elsewhere[i], SYS_exit_group, 0, 0, 0));
+		}
+	}
+}
+
+static void the_vdso_may_ask_for_the_time(void **state)
+{
+	make_filter(true);
+	assert_true(allowed_at(VDSO, SYS_clock_gettime, CLOCK_REALTIME, 0, 0));
+	assert_true(
+	    allowed_at(VDSO + 2 * PAGE - 1, SYS_clock_gettime, CLOCK_MONOTONIC, 0, 0));
+	assert_false(allowed_at(VDSO, SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, 0, 0));
+	assert_false(allowed_at(VDSO, SYS_clock_gettime, UINT32_MAX, 0, 0));
+	assert_false(allowed_at(VDSO - 1, SYS_clock_gettime, CLOCK_REALTIME, 0, 0));
+	assert_false(
+	    allowed_at(VDSO + 2 * PAGE, SYS_clock_gettime, CLOCK_REALTIME, 0, 0));
+	assert_false(allowed_at((uint32_t)VDSO, SYS_clock_gettime, CLOCK_REALTIME, 0, 0));
+	assert_false(allowed(SYS_clock_gettime, CLOCK_REALTIME, 0, 0));
+}
+
+static void without_a_vdso_the_gate_may(void **state)
+{
+	make_filter(false);
+	assert_true(allowed(SYS_clock_gettime, CLOCK_REALTIME, 0, 0));
+	assert_true(allowed(SYS_clock_gettime, CLOCK_MONOTONIC, 0, 0));
+	assert_false(allowed(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, 0, 0));
+	assert_false(allowed_at(VDSO, SYS_clock_gettime, CLOCK_REALTIME, 0, 0));
+}
+
+static void other_architectures_are_refused(void **state)
+{
+	make_filter(true);
+	for (uint32_t arch = 0; arch < 3; arch++) {
+		struct seccomp_data data = {.nr = SYS_exit_group,
+		                            .arch = arch == 0 ? AUDIT_ARCH_I386 : arch,
+		                            .instruction_pointer = GATE};
+		assert_int_equal(decide(&data), SECCOMP_RET_KILL_PROCESS);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_call_is_for_its_own_descriptors),
+	    cmocka_unit_test(no_other_call_is_allowed),
+	    cmocka_unit_test(waiting_is_bounded_and_without_a_mask),
+	    cmocka_unit_test(only_the_gate_calls),
+	    cmocka_unit_test(the_vdso_may_ask_for_the_time),
+	    cmocka_unit_test(without_a_vdso_the_gate_may),
+	    cmocka_unit_test(other_architectures_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
