@@ -1,0 +1,101 @@
+"""What Kiln's KVM monitor holds against an image whose driver breaks the rules, and what it
+is itself allowed on the host."""
+
+import signal
+
+import harness
+from harness import KILN, Process, Skip, check, check_equal, run, wait_for
+from worlds import build
+
+SENTENCES = {
+    "dma-text": "a buffer to write is not in writable memory",
+    "dma-constant": "a buffer to write is not in writable memory",
+    "dma-boot": "a buffer to write is not in writable memory",
+    "dma-behind-memory": "a buffer to write is not in writable memory",
+    "dma-tables": "a buffer to write is not in writable memory",
+    "dma-registers": "a buffer to write is not in writable memory",
+    "dma-wrap": "a buffer to write is not in writable memory",
+    "used-constant": "its rings are not in writable memory",
+    "loop": "a descriptor chain loops",
+    "jump": "the available index jumped",
+    "byte-register": "a register was written that is not 4 aligned bytes",
+    "no-register": "a register was written that cannot be",
+    "no-queue": "a queue was set up that does not exist",
+    "control-bytes": "wrote a control register with 4 bytes, not 8",
+    "control-nothing": "wrote to the control page at 800, where no register is",
+    "control-fault": "reports a fault from outside its memory",
+}
+
+
+def need_kvm():
+    if not harness.kvm_serves():
+        raise Skip("no /dev/kvm")
+
+
+def attack(name):
+    need_kvm()
+    done = run(KILN, "run", build("rings", "vm"), "--monitor", "kvm", "--attack", name,
+               check_status=False, timeout=30)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_none(_):
+    """a driver that keeps to the rules is served"""
+    status, output = attack("none")
+    check_equal(status, 0, output)
+    check("survived" in output, output)
+
+
+def test_rules(_):
+    """a driver that breaks a rule ends the image, with a sentence that names the rule"""
+    for name, sentence in SENTENCES.items():
+        status, output = attack(name)
+        check_equal((name, status), (name, 1), output)
+        check(sentence in output, f"{name}: {output}")
+        check("survived" not in output, f"{name}: {output}")
+
+
+def test_random(_):
+    """every start has other addresses"""
+    seen = [attack("address")[1].splitlines()[0] for _ in range(4)]
+    check_equal(len(set(seen)), 4, str(seen))
+
+
+class Busy:
+    """The image in an endless loop, never waiting."""
+
+    def __enter__(self):
+        need_kvm()
+        self.process = Process(KILN, "run", build("rings", "vm"), "--monitor", "kvm",
+                               "--attack", "busy", name="kvm-busy")
+        wait_for(lambda: "\nbusy\n" in self.process.text(), "the image to be busy")
+        return self
+
+    def status(self):
+        self.process.check_alive()
+        with open(f"/proc/{self.process.pid}/status") as lines:
+            return {key: value.split() for key, value in
+                    (line.split(":", 1) for line in lines)}
+
+    def __exit__(self, *_):
+        self.process.end()
+
+
+def test_busy(_):
+    """an image that never waits is ended by the second Ctrl-C"""
+    with Busy() as image:
+        image.process.popen.send_signal(signal.SIGINT)
+        wait_for(lambda: int(image.status()["ShdPnd"][0], 16) == 0, "the first to be taken")
+        check_equal(image.process.stop(), 1, image.process.text())
+        check("did not stop by itself" in image.process.text(), image.process.text())
+
+
+def test_confined(_):
+    """the monitor runs under its filter, without root or capabilities"""
+    with Busy() as image:
+        status = image.status()
+    check_equal(status["Seccomp"], ["2"], "filter")
+    check_equal(status["NoNewPrivs"], ["1"], "no_new_privs")
+    check("0" not in status["Uid"] + status["Gid"], str(status["Uid"]))
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        check_equal(int(status[name][0], 16), 0, name)
