@@ -3,7 +3,7 @@
  * side of the devices that the manifest names.
  *
  *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE]... [--disk NAME=FILE]... [-m SIZE]
- *		[--cpu N] [--spin US] [--log LEVEL] [--time-start] IMAGE [KEY=VALUE]...
+ *		[--cpu N] [--spin TIME] [--log LEVEL] [--time-start] IMAGE [KEY=VALUE]...
  *
  * Functions that can fail return false and leave a sentence, without full stop, in `error`.
  * Nothing here allocates: texts point into argv, the image's bytes stay mapped.

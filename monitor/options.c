@@ -32,7 +32,7 @@ static void usage(const struct monitor_options *options, FILE *to)
 	        "  --disk [NAME=]FILE          the block device NAME\n"
 	        "  -m SIZE                     memory of the image (8M)\n"
 	        "  --cpu N                     run on this processor only\n"
-	        "  --spin US                   poll for so long before sleeping (50)\n"
+	        "  --spin TIME                 poll for so long before sleeping (50us)\n"
 	        "  --log LEVEL                 error, warn, info or debug\n"
 	        "  --time-start                say how long the start took\n",
 	        options->program);
@@ -103,6 +103,15 @@ static void add_value(struct monitor_options *options, const char *text)
 	options->values[options->value_count] = NULL;
 }
 
+/* A bare number is in microseconds, not in seconds as durations are elsewhere. */
+static uint64_t spin_time(const struct monitor_options *o, const char *value)
+{
+	if (value[strspn(value, "0123456789")] == '\0')
+		return 1000 *
+		       number(o, "--spin", KILN_PARAM_TYPE_UINT, 0, 1000000, value);
+	return number(o, "--spin", KILN_PARAM_TYPE_DURATION, 0, 1000000000, value);
+}
+
 /* One of the options that take a value. */
 static void take_option(struct monitor_options *o, const char *name, const char *value)
 {
@@ -117,7 +126,7 @@ static void take_option(struct monitor_options *o, const char *name, const char 
 	} else if (strcmp(name, "--cpu") == 0) {
 		o->cpu = (int)number(o, name, KILN_PARAM_TYPE_UINT, 0, 4095, value);
 	} else if (strcmp(name, "--spin") == 0) {
-		o->spin = number(o, name, KILN_PARAM_TYPE_UINT, 0, 1000000, value) * 1000;
+		o->spin = spin_time(o, value);
 	} else { /* --log */
 		if (strlen(value) > sizeof(o->log_value) - sizeof("log="))
 			misuse(o, "--log takes error, warn, info or debug, not '%s'",
