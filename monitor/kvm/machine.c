@@ -4,8 +4,9 @@
  * The vCPU's first instruction is the image's own, in ring 3: there is no firmware, no
  * stub, no interrupt controller and no interrupt descriptor table. Nothing privileged is
  * mapped, so nothing privileged can run; an exception finds no handler and shuts the vCPU
- * down, with the registers of the faulting instruction in place for the report. System
- * call instructions are off, port I/O and every privileged instruction fault likewise.
+ * down, with the registers of the faulting instruction in place for the report. So do port
+ * I/O, privileged instructions, and system calls, which are off: where a nested KVM takes
+ * them nevertheless, they lead to address 0, and nothing is there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -206,5 +207,6 @@ uint32_t machine_run(struct machine *machine)
 		return machine->run->exit_reason;
 	if (errno == EINTR)
 		return 0;
-	monitor_fail(machine->options, "KVM cannot run the processor: %s", strerror(errno));
+	monitor_fail(machine->options, "KVM cannot run the processor: %s",
+	             strerror(errno));
 }

@@ -2,7 +2,7 @@
  * The virtual machine: one VM, one vCPU in ring 3, memory, and the pages that exit.
  *
  * machine.c makes the KVM calls; space.c lays out the guest's address space and writes
- *its page tables. Both are for main.c; once the guest runs, only machine_run() is called.
+ * its page tables. Both are for main.c; once the guest runs, only machine_run() is called.
  *
  * Guest-physical layout, M being a multiple of 2 MiB:
  *

@@ -20,8 +20,7 @@ static void check_device(const struct monitor *monitor,
 {
 	if (device->fault)
 		monitor_fail(&monitor->options,
-		             "stopped the image: its driver of %s broke the "
-		             "rules: %s",
+		             "stopped the image: its driver of %s broke the rules: %s",
 		             device->name, device->fault);
 }
 
@@ -170,10 +169,10 @@ _Noreturn void run(struct monitor *monitor)
 		case KVM_EXIT_INTERNAL_ERROR: /* an instruction that KVM cannot emulate */
 			report_shutdown(monitor);
 		default:
-			monitor_fail(&monitor->options,
-			             "the processor stopped for a reason that "
-			             "cannot be (%u)",
-			             exit->exit_reason);
+			monitor_fail(
+			    &monitor->options,
+			    "the processor stopped for reason %u, which cannot be",
+			    exit->exit_reason);
 		}
 	}
 }

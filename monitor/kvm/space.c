@@ -24,8 +24,7 @@ enum { PRESENT = 1, WRITABLE = 2, USER = 4, ACCESSED = 32, DIRTY = 64, LARGE = 1
 #define NO_EXECUTE   ((uint64_t)1 << 63)
 #define TABLE_PARENT ((uint64_t)(PRESENT | WRITABLE | USER | ACCESSED))
 
-/* Accessed and dirty are set from the start: the processor then never writes the tables.
- */
+/* Accessed and dirty from the start: the processor then never writes the tables. */
 #define PAGE_TEXT     ((uint64_t)(PRESENT | USER | ACCESSED | DIRTY))
 #define PAGE_CONSTANT (PAGE_TEXT | NO_EXECUTE)
 #define PAGE_DATA     (PAGE_CONSTANT | WRITABLE)
@@ -115,8 +114,7 @@ bool space_init(struct space *space, const struct image *image, uint64_t boot_si
 		         (unsigned long long)size);
 		return false;
 	}
-	/* Below 2^46, and not in the first 4 GiB, where a truncated pointer would fall.
-	 */
+	/* Not in the first 4 GiB, where a truncated pointer would fall. */
 	space->offset = ((uint64_t)4 << 30) + (random & (((uint64_t)1 << 46) - 1));
 	space->offset &= ~(LARGE_PAGE - 1);
 	if (!seal(space, image)) {

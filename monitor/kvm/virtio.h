@@ -35,8 +35,7 @@ struct virtio_ops {
 	void (*serve)(struct virtio_device *device);
 	/* Takes input from outside, such as frames; NULL if the device has none. */
 	void (*receive)(struct virtio_device *device);
-	/* The driver has accepted device->accepted, or (0) reset the device; may be NULL.
-	 */
+	/* The driver has settled on device->accepted, 0 after a reset; may be NULL. */
 	void (*configure)(struct virtio_device *device);
 };
 
@@ -58,8 +57,7 @@ struct virtio_device {
 	struct virtqueue queues[VIRTIO_QUEUES];
 
 	bool wake;
-	bool starved; /* the driver has given no buffers for input: no use to wait for it
-	               */
+	bool starved; /* no buffers for input: no use to wait for it */
 	const char *fault;
 	char fault_text[120];
 };
