@@ -290,7 +290,9 @@ static void carve(struct tcp *tcp, struct kiln *k)
 	tcp->orphans_most = conns / 2;
 	tcp->send_limit = tcp->receive_limit =
 	    clamp((size_t)chunks * CHUNK_SIZE / 8, LIMIT_MIN, LIMIT_MAX);
-	while (UINT16_MAX << tcp->window_scale < LIMIT_MAX)
+	/* Enough for a receive limit that an owner raises to all there is. */
+	while (tcp->window_scale < TCP_WINDOW_SCALE_MAX &&
+	       (uint64_t)UINT16_MAX << tcp->window_scale < (uint64_t)chunks * CHUNK_SIZE)
 		tcp->window_scale++;
 }
 

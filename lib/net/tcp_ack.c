@@ -25,6 +25,7 @@ void tcp_rtt_sample(struct tcp_conn *conn, kiln_time sample)
 	}
 	conn->rto = conn->srtt + KILN_MAX(4 * conn->rttvar, TCP_RTO_MIN);
 	conn->rto = KILN_MIN(conn->rto, TCP_RTO_MAX);
+	conn->backoff = 0; /* and not before: RFC 6298, 5 */
 	net_confirm(conn->tcp->net, &conn->flow.tuple.remote);
 }
 
@@ -66,7 +67,7 @@ void tcp_window_input(struct tcp_conn *conn, const struct tcp_segment *s)
 		tcp_pend(conn);
 	if (old == 0 && conn->snd_wnd > 0) {
 		/* What was in flight when it closed was most likely thrown away. */
-		conn->backoff = 0;
+		conn->backoff = conn->timeouts = 0;
 		tcp_timer_clear(conn, TCP_TIMER_PERSIST);
 		tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
 		tcp_recovery_resend(conn);
@@ -87,11 +88,12 @@ static uint32_t advance(struct tcp_conn *conn, const struct tcp_segment *s)
 	conn->snd_una = s->ack;
 	tcp_queue_acked(conn, acked - fin);
 	tcp_scoreboard_advance(&conn->sacked, conn->snd_una);
-	conn->backoff = 0;
+	conn->timeouts = 0;
 	measure(conn, s);
 	conn->progress_at = tcp_now(conn->tcp);
 	if (tcp_in_flight(conn) > 0) /* RFC 6298, 5.2 and 5.3 */
-		tcp_timer_set(conn, TCP_TIMER_RETRANSMIT, tcp_now(conn->tcp) + conn->rto);
+		tcp_timer_set(conn, TCP_TIMER_RETRANSMIT,
+		              tcp_now(conn->tcp) + tcp_rto_backed_off(conn));
 	else
 		tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
 	if (!was_roomy && tcp_queue_is_roomy(conn))

@@ -156,7 +156,7 @@ static void establish(struct tcp_conn *conn, const struct tcp_segment *s)
 	conn->snd_wl1 = s->seq;
 	conn->snd_wl2 = s->ack;
 	conn->state = conn->fin_queued ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED;
-	conn->backoff = 0;
+	conn->backoff = conn->timeouts = 0;
 	conn->progress_at = tcp_now(conn->tcp);
 	tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
 	if (!conn->syn_lost)

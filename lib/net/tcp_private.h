@@ -217,7 +217,8 @@ struct tcp_conn {
 	kiln_time srtt, rttvar, rto; /* srtt 0: no sample yet */
 	kiln_time rtt_started_at;
 	struct tcp_seq rtt_seq; /* sampled when this is acknowledged */
-	uint8_t backoff;        /* timeouts in a row */
+	uint8_t backoff;        /* doublings of rto, until it is measured anew */
+	uint8_t timeouts;       /* in a row, without progress */
 	uint8_t keepalive_sent;
 	uint8_t keepalive_probes;
 	uint8_t soft_error; /* enum kiln_error from ICMP, told if it times out */

@@ -262,7 +262,7 @@ static void resend_all(struct tcp_conn *conn)
 
 	/* A peer that reports the byte it is waiting for has changed its mind about it
 	 * (RFC 2018, 8); one that does not take what we send again may have. */
-	if (conn->backoff > 0 ||
+	if (conn->timeouts > 0 ||
 	    (sb->count && tcp_seq_eq(sb->range[0].start, conn->snd_una)))
 		tcp_scoreboard_clear(&conn->sacked);
 	conn->phase = TCP_LOSS;
@@ -276,7 +276,7 @@ static void resend_all(struct tcp_conn *conn)
 void tcp_recovery_timeout(struct tcp_conn *conn)
 {
 	/* Once for a loss, however often it has to be sent again (RFC 5681, 3.1). */
-	if (conn->backoff == 0)
+	if (conn->timeouts == 0)
 		conn->ssthresh = half_flight(conn);
 	conn->cwnd = conn->smss;
 	conn->tcp->count.timeouts++;

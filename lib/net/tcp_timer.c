@@ -9,7 +9,10 @@
  */
 #include "tcp_private.h"
 
-enum { BACKOFF_MAX = 12 };
+enum {
+	BACKOFF_MAX = 12,
+	PROBES_MIN = 8, /* window probes that must go unanswered to give up */
+};
 
 void tcp_timer_set(struct tcp_conn *conn, enum tcp_timer_kind kind, kiln_time deadline)
 {
@@ -29,6 +32,8 @@ static void back_off(struct tcp_conn *conn)
 {
 	if (conn->backoff < UINT8_MAX)
 		conn->backoff++;
+	if (conn->timeouts < UINT8_MAX)
+		conn->timeouts++;
 }
 
 /* The peer has not answered for the user timeout (RFC 5482; 9293, 3.8.3, R2). */
@@ -45,10 +50,16 @@ static bool is_overdue(const struct tcp_conn *conn, kiln_time since)
 	return tcp_now(conn->tcp) - since >= conn->user_timeout;
 }
 
-/* The next timeout, or the time to give up if that comes first. */
-static void set_retransmit(struct tcp_conn *conn, kiln_time since)
+/* Probes are lost as any segment is: one or two of them must not decide. */
+static kiln_time probe_interval(const struct tcp_conn *conn)
 {
-	kiln_time next = tcp_now(conn->tcp) + tcp_rto_backed_off(conn);
+	return KILN_MIN(tcp_rto_backed_off(conn), conn->user_timeout / PROBES_MIN);
+}
+
+/* The next timeout, or the time to give up if that comes first. */
+static void set_retransmit(struct tcp_conn *conn, kiln_time wait, kiln_time since)
+{
+	kiln_time next = tcp_now(conn->tcp) + wait;
 
 	if (conn->user_timeout < KILN_NEVER - since)
 		next = KILN_MIN(next, since + conn->user_timeout);
@@ -75,14 +86,14 @@ static void retransmit(struct tcp_conn *conn)
 		back_off(conn);
 		tcp_send_window_probe(conn);
 	} else {
-		/* The path may have changed, or swallow large segments (RFC 2923, 2.1).
-		 */
+		/* The path may have changed, or swallow large segments (RFC 2923). */
 		tcp_set_mss(conn, tcp_path_mss(conn->tcp, &conn->flow.tuple.remote));
 		tcp_recovery_timeout(conn);
 		back_off(conn);
 		tcp_pend(conn);
 	}
-	set_retransmit(conn, since);
+	set_retransmit(
+	    conn, closed_window ? probe_interval(conn) : tcp_rto_backed_off(conn), since);
 }
 
 static void persist(struct tcp_conn *conn)
@@ -102,8 +113,7 @@ static void persist(struct tcp_conn *conn)
 	}
 	tcp_send_window_probe(conn);
 	back_off(conn);
-	tcp_timer_set(conn, TCP_TIMER_PERSIST,
-	              tcp_now(conn->tcp) + tcp_rto_backed_off(conn));
+	tcp_timer_set(conn, TCP_TIMER_PERSIST, tcp_now(conn->tcp) + probe_interval(conn));
 }
 
 static void keepalive(struct tcp_conn *conn)

@@ -319,7 +319,7 @@ static void a_timeout_backs_off_and_starts_from_one_segment(void **state)
 	expect_segments(3, 6); /* by one segment, however much an ACK covers */
 	ack(10);
 	assert_int_equal(conn->phase, TCP_OPEN);
-	assert_int_equal(conn->backoff, 0);
+	assert_int_equal(conn->timeouts, 0);
 }
 
 static void after_a_timeout_what_was_sacked_is_not_sent_again(void **state)
@@ -367,6 +367,25 @@ static void a_retransmitted_segment_tells_no_round_trip_time(void **state)
 	pass(KILN_MS(10));
 	peer_acks(1, 2);
 	assert_int_equal(conn->srtt, before);
+}
+
+/* Or a path slower than the timeout would never be measured (Karn, Partridge 1987). */
+static void the_backoff_stays_until_a_segment_is_measured(void **state)
+{
+	struct tcp_conn *conn = established(PLAIN);
+
+	tcp_send(conn, SLICE("x"));
+	expect(TCP_ACK, 1, 1, 1);
+	pass(KILN_MS(205));
+	expect(TCP_ACK, 1, 1, 1);
+	peer_acks(1, 2); /* of which of the two? */
+	tcp_send(conn, SLICE("y"));
+	expect(TCP_ACK, 2, 1, 1);
+	pass(KILN_MS(390));
+	expect_nothing();
+	peer_acks(1, 3); /* it took 390 ms: now it is known */
+	assert_int_equal(conn->backoff, 0);
+	assert_true(conn->srtt > KILN_MS(40));
 }
 
 static void with_timestamps_it_does(void **state)
@@ -544,6 +563,7 @@ int main(void)
 	    PLAY(after_a_timeout_what_was_sacked_is_not_sent_again),
 	    PLAY(the_timeout_follows_the_round_trip_time),
 	    PLAY(a_retransmitted_segment_tells_no_round_trip_time),
+	    PLAY(the_backoff_stays_until_a_segment_is_measured),
 	    PLAY(with_timestamps_it_does),
 	    PLAY(a_lost_syn_starts_with_one_segment_and_three_seconds),
 	    PLAY(the_stream_goes_on_across_the_wrap),
