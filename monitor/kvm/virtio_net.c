@@ -125,8 +125,7 @@ static void net_transmit(struct virtio_device *device)
 			virtio_fault(device, "a frame to send has no header");
 			return;
 		}
-		/* The kernel judges the frame; one that it refuses is lost, as on a wire.
-		 */
+		/* The kernel judges the frame; what it refuses is lost, as on a wire. */
 		if (writev(device->input, chain.parts, (int)chain.readable) < 0)
 			net->dropped++;
 		virtqueue_push(queue, chain.head, 0);
