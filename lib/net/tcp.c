@@ -199,8 +199,10 @@ bool tcp_call_ready(struct tcp_conn *conn)
 	if (conn->in_ready) {
 		conn->wake = true;
 		tcp_pend(conn);
-	} else if (conn->has_owner) {
-		conn->wake = false;
+		return true;
+	}
+	conn->wake = false;
+	if (conn->has_owner) {
 		conn->in_ready = true;
 		conn->events->ready(conn, conn->user);
 		conn->in_ready = false;
@@ -224,7 +226,12 @@ static void wake_starved(struct tcp *tcp)
 	}
 }
 
-static void run_deferred(struct loop_work *work)
+/*
+ * The work of an iteration comes in two rounds: owners that are to be called are, and what
+ * they wake (tasks) runs; then all connections with something to send do so. What was
+ * written in answer so leaves in the segment that acknowledges the question.
+ */
+static void call_owners(struct loop_work *work)
 {
 	struct tcp *tcp = kiln_container(work, struct tcp, work);
 	struct list batch, *node;
@@ -234,8 +241,22 @@ static void run_deferred(struct loop_work *work)
 	while ((node = list_pop(&batch))) {
 		struct tcp_conn *conn = kiln_container(node, struct tcp_conn, pending);
 
-		if (conn->wake && !tcp_call_ready(conn))
-			continue;
+		if ((!conn->wake || tcp_call_ready(conn)) && !list_linked(&conn->pending))
+			list_append(&tcp->pending, &conn->pending);
+	}
+	loop_defer(tcp->loop, &tcp->flush);
+}
+
+static void flush(struct loop_work *work)
+{
+	struct tcp *tcp = kiln_container(work, struct tcp, flush);
+	struct list batch, *node;
+
+	list_init(&batch);
+	list_splice(&batch, &tcp->pending);
+	while ((node = list_pop(&batch))) {
+		struct tcp_conn *conn = kiln_container(node, struct tcp_conn, pending);
+
 		if (!tcp_output(conn)) {
 			if (!list_linked(&conn->pending))
 				list_prepend(&tcp->pending, &conn->pending);
@@ -244,6 +265,8 @@ static void run_deferred(struct loop_work *work)
 			          tcp_now(tcp) + TCP_DEVICE_RETRY);
 			break;
 		}
+		if (conn->wake)
+			tcp_pend(conn);
 	}
 	while ((node = list_pop(&tcp->dead)))
 		pool_put(&tcp->conns, kiln_container(node, struct tcp_conn, pending));
@@ -310,7 +333,8 @@ struct tcp *tcp_new(struct net *net)
 	list_init(&tcp->dead);
 	list_init(&tcp->starved);
 	list_init(&tcp->orphans);
-	loop_work_init(&tcp->work, run_deferred);
+	loop_work_init(&tcp->work, call_owners);
+	loop_work_init(&tcp->flush, flush);
 	timer_init(&tcp->retry, retry_device);
 	tcp_half_init(tcp);
 	tcp_time_wait_init(tcp);

@@ -289,12 +289,13 @@ struct tcp {
 	uint32_t table_mask;
 	uint8_t key[16]; /* of siphash: table, sequence numbers, cookies */
 
-	struct list pending; /* connections with something to send or to tell */
-	struct list dead;    /* released, memory not yet given back */
-	struct list starved; /* owners that were refused a chunk */
-	struct list orphans; /* closed by their owner, oldest first */
-	struct loop_work work;
-	struct timer retry; /* after the device was full */
+	struct list pending;    /* connections with something to send or to tell */
+	struct list dead;       /* released, memory not yet given back */
+	struct list starved;    /* owners that were refused a chunk */
+	struct list orphans;    /* closed by their owner, oldest first */
+	struct loop_work work;  /* calls owners, */
+	struct loop_work flush; /* then sends, then gives memory back */
+	struct timer retry;     /* after the device was full */
 
 	struct pool conns, chunks, pieces, halves, time_waits;
 	uint32_t chunk_reserve; /* chunks that only receiving may take */

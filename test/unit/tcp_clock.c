@@ -462,6 +462,74 @@ static void a_connection_that_is_reset_wakes_its_stream(void **state)
 	assert_no_leak();
 }
 
+/* ---- a task that opens a connection ---- */
+
+static struct task_pool *client_tasks;
+static struct stream client_stream;
+static enum kiln_error client_connected, client_read;
+static kiln_time client_done_at;
+
+static void client_task(void *arg)
+{
+	struct endpoint to = {ip_from4(ip4_of(0x0a000001)), PEER_PORT};
+	char answer[16];
+	size_t got;
+
+	client_connected = stream_connect(&client_stream, client_tasks, tcp, &to);
+	owner.conn = client_stream.conn;
+	if (client_connected)
+		return;
+	client_stream.timeout = KILN_SECONDS(3);
+	assert_int_equal(stream_write(&client_stream, SLICE("hello")), KILN_OK);
+	do
+		client_read = stream_read(&client_stream, answer, sizeof(answer), &got);
+	while (!client_read && got > 0);
+	client_done_at = clock_now;
+	stream_close(&client_stream);
+	stream_close(&client_stream); /* harmless */
+}
+
+static void start_client(void)
+{
+	client_tasks = task_pool_new(&net.kiln, 1, 65536);
+	client_connected = client_read = KILN_ERR_COUNT;
+	assert_int_equal(task_start(client_tasks, client_task, NULL), KILN_OK);
+	struct sent *syn = next_sent();
+	assert_int_equal(syn->s.flags, TCP_SYN);
+	our_isn = syn->s.seq;
+	owner.conn = client_stream.conn; /* for the peer to know our port */
+}
+
+static void a_stream_connects_and_a_silent_peer_times_it_out(void **state)
+{
+	struct tcp_segment s;
+
+	start_client();
+	s = peer_syn(PLAIN);
+	s.flags |= TCP_ACK;
+	s.ack = tcp_seq_add(our_isn, 1);
+	inject(&s);
+	expect(TCP_ACK, 1, 1, 5);
+	assert_int_equal(client_connected, KILN_OK);
+	kiln_time start = clock_now;
+	peer_acks(1, 6);
+	pass(KILN_SECONDS(2));
+	assert_int_equal(client_read, KILN_ERR_COUNT); /* still waiting */
+	pass(KILN_SECONDS(2));
+	assert_int_equal(client_read, KILN_ERR_TIMEOUT);
+	assert_true(client_done_at - start >= KILN_SECONDS(3));
+	expect(TCP_FIN | TCP_ACK, 6, 1, 0);
+}
+
+static void a_stream_that_is_refused_says_so(void **state)
+{
+	start_client();
+	peer_sends(TCP_RST | TCP_ACK, 0, 1, nothing);
+	settle();
+	assert_int_equal(client_connected, KILN_ERR_REFUSED);
+	assert_no_leak();
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -485,6 +553,8 @@ int main(void)
 	    PLAY(a_stream_reads_writes_and_ends),
 	    PLAY(without_a_free_task_connections_wait_their_turn),
 	    PLAY(a_connection_that_is_reset_wakes_its_stream),
+	    PLAY(a_stream_connects_and_a_silent_peer_times_it_out),
+	    PLAY(a_stream_that_is_refused_says_so),
 	};
 
 	return cmocka_run_group_tests_name("tcp_clock", all, NULL, NULL) != 0;
