@@ -54,7 +54,7 @@ void tcp_window_input(struct tcp_conn *conn, const struct tcp_segment *s)
 {
 	uint32_t old = conn->snd_wnd;
 
-	if (tcp_seq_lt(s->ack, conn->snd_una) || tcp_seq_gt(s->ack, conn->snd_max))
+	if (tcp_seq_lt(s->ack, conn->snd_una))
 		return;
 	if (!tcp_seq_lt(conn->snd_wl1, s->seq) &&
 	    !(tcp_seq_eq(conn->snd_wl1, s->seq) && tcp_seq_le(conn->snd_wl2, s->ack)))

@@ -422,6 +422,28 @@ static void a_forged_or_old_cookie_is_reset(void **state)
 	assert_null(owner.conn);
 }
 
+static void a_cookie_grows_old_while_others_are_sent(void **state)
+{
+	struct tcp_seq old;
+
+	play_listen();
+	flood(WITH_MSS);
+	peer_opens(PLAIN);
+	old = our_isn;
+	pass(KILN_SECONDS(100));
+	flood(WITH_MSS);
+	peer_port = PEER_PORT - 1;
+	peer_opens(PLAIN);
+	assert_int_equal(tcp->count.cookies_sent, 2);
+	pass(KILN_SECONDS(29));
+	skip_sent();
+	peer_port = PEER_PORT;
+	our_isn = old;
+	peer_acks(1, 1);
+	assert_int_equal(next_sent()->s.flags, TCP_RST);
+	assert_int_equal(tcp->count.cookies_bad, 1);
+}
+
 /* ---- TIME-WAIT ---- */
 
 /* The connection is closed by us first and then by the peer. */
@@ -461,6 +483,7 @@ static void time_wait_is_not_assassinated(void **state)
 {
 	until_time_wait(PLAIN);
 	peer_sends(TCP_RST, 2, 0, (struct slice){0});
+	peer_sends(TCP_RST, 500, 0, (struct slice){0});
 	expect_nothing();
 	peer_sends(TCP_ACK, 1, 2, SLICE("x")); /* old data */
 	expect(TCP_ACK, 2, 2, 0);
@@ -554,6 +577,7 @@ int main(void)
 	    PLAY(a_flood_of_syns_keeps_nobody_out),
 	    PLAY(a_cookie_keeps_all_options_in_the_timestamp),
 	    PLAY(a_forged_or_old_cookie_is_reset),
+	    PLAY(a_cookie_grows_old_while_others_are_sent),
 	    PLAY(time_wait_lasts_for_a_minute),
 	    PLAY(a_repeated_fin_is_acknowledged_again),
 	    PLAY(time_wait_is_not_assassinated),

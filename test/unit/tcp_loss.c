@@ -85,6 +85,19 @@ static void an_older_segment_does_not_move_the_window(void **state)
 	assert_int_equal(conn->snd_wnd, 1000); /* that one did not */
 }
 
+static void a_segment_that_was_overtaken_does_not_move_the_window(void **state)
+{
+	struct tcp_conn *conn = established(PLAIN);
+
+	peer_window = 20000;
+	peer_sends(TCP_ACK, 4, 1, SLICE("later"));
+	assert_int_equal(conn->snd_wnd, 20000);
+	peer_window = 1000; /* what the peer could take before */
+	peer_sends(TCP_ACK, 1, 1, SLICE("now"));
+	assert_int_equal(owner.got_size, 8);
+	assert_int_equal(conn->snd_wnd, 20000);
+}
+
 static void small_writes_leave_together(void **state)
 {
 	struct tcp_conn *conn = established(PLAIN);
@@ -273,6 +286,22 @@ static void duplicates_of_an_old_loss_start_no_new_recovery(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		ack(0);
 	expect_nothing();
+	assert_int_equal(tcp->count.fast_retransmits, 0);
+}
+
+/* RFC 6582, 3.2, step 2: they answer what was sent again for nothing. */
+static void duplicates_right_after_a_timeout_start_none_either(void **state)
+{
+	struct tcp_conn *conn = sending(PLAIN, 30 * MSS);
+
+	expect_segments(0, 10);
+	pass(KILN_MS(250));
+	expect_segment(0);
+	ack(10); /* all had arrived */
+	assert_int_equal(conn->phase, TCP_OPEN);
+	skip_sent();
+	for (unsigned i = 0; i < 4; i++)
+		ack(10);
 	assert_int_equal(tcp->count.fast_retransmits, 0);
 }
 
@@ -546,6 +575,7 @@ int main(void)
 	    PLAY(the_initial_window_is_ten_segments_and_doubles),
 	    PLAY(the_peers_window_is_obeyed),
 	    PLAY(an_older_segment_does_not_move_the_window),
+	    PLAY(a_segment_that_was_overtaken_does_not_move_the_window),
 	    PLAY(small_writes_leave_together),
 	    PLAY(nagle_holds_back_a_small_segment_while_one_is_in_flight),
 	    PLAY(a_window_too_small_for_a_segment_is_left_alone),
@@ -558,6 +588,7 @@ int main(void)
 	    PLAY(three_duplicates_retransmit_at_once),
 	    PLAY(a_partial_ack_retransmits_the_next_hole),
 	    PLAY(duplicates_of_an_old_loss_start_no_new_recovery),
+	    PLAY(duplicates_right_after_a_timeout_start_none_either),
 	    PLAY(what_looks_like_a_duplicate_but_is_none),
 	    PLAY(a_timeout_backs_off_and_starts_from_one_segment),
 	    PLAY(after_a_timeout_what_was_sacked_is_not_sent_again),
