@@ -1,6 +1,6 @@
 /*
- * Where a vm image begins in ring 3, under Kiln's monitor and behind its own stub alike, and
- * the one `syscall` in it: the gate to the stub, which is not used under Kiln's monitor.
+ * Where a vm image begins in ring 3, under Kiln's monitor and behind its own stub alike,
+ * and the one `syscall` in it: the gate to the stub, not used under Kiln's monitor.
  */
 	.text
 	.globl _start

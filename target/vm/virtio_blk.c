@@ -120,6 +120,7 @@ static unsigned fail_all(struct virtio_blk *b)
 	struct list waiting;
 	unsigned ended = 0;
 
+	log_error(b->block.kiln, "virtio", "the disk broke its protocol");
 	virtio_reset(&b->device);
 	/* What done() submits anew waits for the next turn. */
 	list_init(&waiting);

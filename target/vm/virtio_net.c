@@ -82,6 +82,7 @@ struct virtio_net {
 	struct virtqueue transmit;
 	struct send_slot *slots;
 	uint16_t free_slot; /* list */
+	bool reported;      /* that the device broke a rule */
 	bool starved; /* a frame was refused: the next slot that comes back is news */
 };
 
@@ -315,6 +316,10 @@ static unsigned net_poll(struct netdev *dev, unsigned budget)
 		done++;
 	virtqueue_publish(&net->receive);
 	virtqueue_kick(&net->receive);
+	if ((net->receive.broken || net->transmit.broken) && !net->reported) {
+		net->reported = true;
+		log_error(dev->kiln, "virtio", "the network device broke its protocol");
+	}
 	return done;
 }
 
