@@ -71,6 +71,19 @@ static void a_peer_that_answers_probes_is_never_given_up(void **state)
 	assert_no_leak();
 }
 
+static void nor_one_that_closed_its_window_on_data_in_flight(void **state)
+{
+	tcp_send(established(PLAIN), pattern(0, 100));
+	expect(TCP_ACK, 1, 1, 100);
+	peer_window = 0;
+	for (unsigned i = 0; i < 60; i++) {
+		peer_acks(1, 1);
+		pass(KILN_SECONDS(60));
+	}
+	assert_int_equal(owner.closes, 0);
+	assert_int_equal(tcp->count.timeouts, 0);
+}
+
 static void a_window_that_closes_on_data_in_flight_is_no_loss(void **state)
 {
 	struct tcp_conn *conn = established(PLAIN);
@@ -277,7 +290,8 @@ static void a_full_send_queue_calls_again_when_there_is_room(void **state)
 	assert_true(tcp_send_room(conn) >= tcp->send_limit / 4);
 }
 
-static void owners_without_chunks_are_called_when_there_are_some(void **state)
+/* Whether the owner tried to send, or only asked. */
+static void check_starved(bool asks)
 {
 	struct tcp_conn *conn[64], *last;
 	unsigned count = 0, readies;
@@ -289,7 +303,10 @@ static void owners_without_chunks_are_called_when_there_are_some(void **state)
 		forget_sent();
 	}
 	last = one_more();
-	assert_int_equal(tcp_send(last, SLICE("x")), 0);
+	if (asks)
+		assert_int_equal(tcp_send_room(last), 0);
+	else
+		assert_int_equal(tcp_send(last, SLICE("x")), 0);
 	assert_true(tcp->chunks.used < tcp->chunks.count); /* kept for receiving */
 	peer_sends(TCP_ACK, 1, 1, SLICE("still heard"));
 	assert_int_equal(owner.got_size, 11);
@@ -301,6 +318,13 @@ static void owners_without_chunks_are_called_when_there_are_some(void **state)
 	settle();
 	assert_int_equal(owner.readies, readies + 1);
 	assert_int_equal(tcp_send(last, SLICE("x")), 1);
+}
+
+static void owners_without_chunks_are_called_when_there_are_some(void **state)
+{
+	check_starved(false);
+	play_again(PLAY_MEMORY);
+	check_starved(true);
 }
 
 static void received_data_without_memory_is_not_acknowledged(void **state)
@@ -536,6 +560,7 @@ int main(void)
 	    PLAY(a_closed_window_is_probed_less_and_less_often),
 	    PLAY(a_probe_that_is_taken_counts),
 	    PLAY(a_peer_that_answers_probes_is_never_given_up),
+	    PLAY(nor_one_that_closed_its_window_on_data_in_flight),
 	    PLAY(a_window_that_closes_on_data_in_flight_is_no_loss),
 	    PLAY(a_closed_window_lets_the_fin_out),
 	    PLAY(unanswered_data_ends_the_connection_in_time),
