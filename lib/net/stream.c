@@ -119,7 +119,7 @@ void stream_close(struct stream *s)
 
 /* ---- serving ---- */
 
-enum { BACKLOG = 64 }; /* a power of two: positions run free */
+enum { BACKLOG = 1024 }; /* a power of two: positions run free */
 
 struct stream_server {
 	struct task_pool *tasks;
