@@ -75,8 +75,7 @@ uint32_t tcp_cookie_timestamp(const struct tcp *tcp, const struct tcp_tuple *tup
 	uint32_t low = (1u << OPTION_BITS) - 1;
 	uint32_t value = (now & ~low) | scale << 1 | hand->has_sack;
 
-	/* Never ahead of the clock, or the peer would take what follows for old (PAWS).
-	 */
+	/* Never ahead of the clock: what follows must not look old (PAWS). */
 	return tcp_timestamp_before(now, value) ? value - low - 1 : value;
 }
 

@@ -44,8 +44,7 @@ static bool timestamp_is_good(const struct tcp_conn *conn, const struct tcp_segm
 	       tcp_now(conn->tcp) - conn->ts_recent_at > TCP_PAWS_IDLE;
 }
 
-/* RFC 7323, 4.3: the timestamp to echo is that of the segment that the next ACK is for.
- */
+/* RFC 7323, 4.3: we echo the timestamp of the segment that the next ACK is for. */
 static void keep_timestamp(struct tcp_conn *conn, const struct tcp_segment *s)
 {
 	if (!conn->has_timestamps || !s->options.has_timestamps)

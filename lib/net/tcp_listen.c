@@ -206,8 +206,7 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	};
 	struct tcp_half *half;
 
-	/* No connection to become: the newest is refused, by silence, and may try again.
-	 */
+	/* No connection to become: the newest is refused, and may try again. */
 	if (tcp->conns.used >= tcp->conns.count) {
 		tcp->count.refused++;
 		return;

@@ -82,8 +82,7 @@ static void usual_options(const struct tcp_conn *conn, struct tcp_options *o)
 	memcpy(o->sack, conn->in.sack, o->sack_count * sizeof(o->sack[0]));
 }
 
-/* A segment of the connection; the frame holds its data. It carries our acknowledgement.
- */
+/* A segment of the connection, with our ACK; the frame holds its data. */
 static enum kiln_error send_segment(struct tcp_conn *conn, struct tcp_seq seq,
                                     uint8_t flags, const struct tcp_options *options,
                                     uint16_t gso_size)

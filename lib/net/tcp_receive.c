@@ -177,8 +177,7 @@ static bool receive_to_gap(struct tcp_conn *conn, struct slice data)
 static bool insert_run(struct tcp_conn *conn, struct tcp_run **link, struct tcp_seq seq)
 {
 	struct tcp_receive_queue *in = &conn->in;
-	/* Runs of a few bytes each must not take much more memory than the window says.
-	 */
+	/* Runs of a few bytes each must not take much more than the window. */
 	unsigned most = 2 * (conn->receive_limit / CHUNK_SIZE) + 2;
 	struct tcp_run *run = in->ooo_runs < most ? run_new(conn->tcp, seq) : NULL;
 
@@ -202,8 +201,7 @@ static void store_beyond_gap(struct tcp_conn *conn, struct tcp_seq seq, struct s
 		size_t n = 0;
 
 		if (run && tcp_seq_ge(seq, run_end(run))) {
-			/* It lies before: append if that leads no further than the next.
-			 */
+			/* It lies before: append, up to the next. */
 			struct tcp_run *next = run->next;
 			uint32_t gap = next && tcp_seq_le(next->seq, seq) ? 0
 			               : next ? tcp_seq_diff(next->seq, seq)

@@ -237,8 +237,7 @@ void tcp_recovery_ack(struct tcp_conn *conn, struct tcp_seq before, uint32_t ack
 {
 	uint32_t flight_before = tcp_seq_diff(conn->snd_nxt, before);
 
-	/* With SACK an ACK is a duplicate if it tells of new bytes beyond (RFC 6675, 2).
-	 */
+	/* With SACK a duplicate tells of new bytes beyond (RFC 6675, 2). */
 	if (conn->has_sack)
 		duplicate = new_sack && !acked;
 	if (duplicate)

@@ -114,8 +114,7 @@ size_t tcp_queue_room(const struct tcp_conn *conn)
 	return KILN_MIN(room, limit);
 }
 
-/* A quarter free: neither a call for every ACK nor a wait until the window has run dry.
- */
+/* A quarter free: neither a call for each ACK nor a window run dry. */
 bool tcp_queue_is_roomy(const struct tcp_conn *conn)
 {
 	return conn->out.copied <= conn->tcp->send_limit / 4 * 3 &&
@@ -150,8 +149,7 @@ size_t tcp_queue_copy(struct tcp_conn *conn, struct slice s)
 			n = CHUNK_SIZE;
 		}
 		n = KILN_MIN(n, left);
-		/* The chunk is ours alone behind its queued bytes, whoever else holds it.
-		 */
+		/* Behind its queued bytes the chunk is ours alone. */
 		size_t at = (size_t)(q->tail->data + q->tail->len - q->tail->owner->data);
 		memcpy(q->tail->owner->data + at, s.data + taken, n);
 		q->tail->len += n;

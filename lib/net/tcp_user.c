@@ -131,8 +131,7 @@ size_t tcp_send_room(const struct tcp_conn *conn)
 	if (!tcp_can_send(conn))
 		return 0;
 	room = tcp_queue_room(conn);
-	/* Who is told that there is little will wait; a connection is never a constant.
-	 */
+	/* Who is told of little will wait; a connection is no constant. */
 	if (room < CHUNK_SIZE)
 		starve((struct tcp_conn *)(uintptr_t)conn);
 	return room;

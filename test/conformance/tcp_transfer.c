@@ -254,8 +254,7 @@ static struct scene *scene_new(uint64_t seed, unsigned connections, uint64_t up,
 	for (unsigned i = 0; i < connections; i++) {
 		struct side *c = &scene->client[i], *s = &scene->server[i];
 
-		/* Which connection is accepted first is up to the link: all have one key.
-		 */
+		/* The link decides which is accepted first: all have one key. */
 		c->send_key = s->receive_key = word_at(seed, 1);
 		s->send_key = c->receive_key = word_at(seed, 2);
 		c->to_send = s->to_receive = up;
@@ -264,8 +263,7 @@ static struct scene *scene_new(uint64_t seed, unsigned connections, uint64_t up,
 	return scene;
 }
 
-/* Runs until all have finished, or the virtual deadline. Returns the virtual time taken.
- */
+/* Runs until all have finished, or the deadline. Returns the virtual time taken. */
 static kiln_time play(struct scene *scene, uint64_t seed,
                       const struct sim_impairment *link, bool offloads,
                       kiln_time deadline)
@@ -418,8 +416,7 @@ static void a_clean_link_is_filled(void **state)
 	kiln_time time = play(scene, 5000, &good_link, false, KILN_SECONDS(600));
 
 	check(scene, 5000);
-	/* The window is 256 KB and the round trip 10 ms: 210 Mbit/s is all there can be.
-	 */
+	/* A window of 256 KB a round trip of 10 ms: 210 Mbit/s at best. */
 	double rate = megabits(64 << 20, time);
 	print_message("goodput %.1f Mbit/s\n", rate);
 	assert_true(rate > 150);
