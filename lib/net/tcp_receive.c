@@ -203,10 +203,10 @@ static void store_beyond_gap(struct tcp_conn *conn, struct tcp_seq seq, struct s
 		if (run && tcp_seq_ge(seq, run_end(run))) {
 			/* It lies before: append, up to the next. */
 			struct tcp_run *next = run->next;
-			uint32_t gap = next && tcp_seq_le(next->seq, seq) ? 0
-			               : next ? tcp_seq_diff(next->seq, seq)
-			                      : UINT32_MAX;
+			uint32_t gap = UINT32_MAX;
 
+			if (next)
+				gap = tcp_range_size((struct tcp_range){seq, next->seq});
 			if (tcp_seq_eq(seq, run_end(run)))
 				n = run_append(run, slice_take(data, gap));
 			if (n == 0)
