@@ -57,7 +57,7 @@ $(foreach w,hosted asan,$(foreach t,host sim,$(eval $(call archive,$(w),target-$
 # What runs at start only, or waits for devices anyway: small rather than fast.
 SMALL = $(patsubst %,lib/core/%.c,kiln log param) $(wildcard target/vm/stub*.c) \
 	$(patsubst %,target/vm/%.c,start wait virtio_mmio virtio_rng virtio_console)
-$(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Os
+$(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Oz -fomit-frame-pointer
 
 # ---- the tool and the monitors ----
 
