@@ -126,6 +126,11 @@ static void set_status(struct virtio_device *device, uint32_t status)
 		reset(device);
 		return;
 	}
+	/* Devices rely on it: what they hold of a queue is good until a reset. */
+	if (device->status & ~status) {
+		virtio_fault(device, "the driver took back a part of its status");
+		return;
+	}
 	if (fresh & VIRTIO_CONFIG_S_FEATURES_OK) {
 		if (device->driver_features & ~device->offered ||
 		    !(device->driver_features & VIRTIO_FEATURE(VIRTIO_F_VERSION_1))) {
@@ -231,8 +236,9 @@ static void write_register(struct virtio_device *device, uint64_t offset, uint32
 	default:
 		if (device->queue_index >= device->queue_count)
 			virtio_fault(device, "a queue was set up that does not exist");
-		else if (device->queues[device->queue_index].ready &&
-		         offset != VIRTIO_MMIO_QUEUE_READY)
+		else if (device->status & VIRTIO_CONFIG_S_DRIVER_OK ||
+		         (device->queues[device->queue_index].ready &&
+		          offset != VIRTIO_MMIO_QUEUE_READY))
 			virtio_fault(device, "a queue was changed while it was in use");
 		else if (!write_queue(device, offset, value))
 			virtio_fault(device, "a register was written that cannot be");

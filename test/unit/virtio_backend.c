@@ -438,6 +438,35 @@ static void queue_registers_are_guarded(void **state)
 	expect_fault(&rig, "a queue was changed while it was in use");
 }
 
+/* Receive buffers are held over: were their ring to shrink, move or stop under them, the
+ * next frame would be reported to where the ring was not checked to be. */
+static void running_queues_stay_as_they_are(void **state)
+{
+	static const uint32_t steps[][2] = {{VIRTIO_MMIO_QUEUE_READY, 0},
+	                                    {VIRTIO_MMIO_QUEUE_READY, 1},
+	                                    {VIRTIO_MMIO_STATUS, 11}};
+	uint8_t frame[HEADER + 60] = {0};
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct rig rig;
+
+		make_net(&rig);
+		start(&rig, NET_RECEIVE, VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF));
+		describe(&rig, DESC, 0, BUFFER, 2048, WRITE, 0);
+		post(&rig, 0);
+		virtio_receive(&rig.u.device);
+		poke(&rig, steps[i][0], steps[i][1]);
+		poke(&rig, VIRTIO_MMIO_QUEUE_NUM, 0);
+		poke(&rig, VIRTIO_MMIO_STATUS, 15);
+		assert_int_equal(write(rig.peer, frame, sizeof(frame)), sizeof(frame));
+		virtio_receive(&rig.u.device);
+		assert_int_equal(used_index(&rig), 0);
+		expect_fault(&rig, steps[i][0] == VIRTIO_MMIO_STATUS
+		                       ? "took back a part of its status"
+		                       : "a queue was changed while it was in use");
+	}
+}
+
 static void features_are_settled_before_start(void **state)
 {
 	struct rig rig;
@@ -751,6 +780,7 @@ int main(void)
 	    cmocka_unit_test(odd_register_accesses_are_named),
 	    cmocka_unit_test(the_driver_sees_the_device),
 	    cmocka_unit_test(queue_registers_are_guarded),
+	    cmocka_unit_test(running_queues_stay_as_they_are),
 	    cmocka_unit_test(features_are_settled_before_start),
 	    cmocka_unit_test(frames_are_sent_in_parts),
 	    cmocka_unit_test(large_frames_fill_several_buffers),
