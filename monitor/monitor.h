@@ -106,8 +106,9 @@ uint64_t monitor_now(void);
 void monitor_open_standard(void);
 /* Moves to the processor that --cpu names, if it does. */
 void monitor_pin(const struct monitor_options *options);
-/* Turns SIGINT and SIGTERM into a descriptor that is readable once one has come. SIGQUIT
- * still ends an image that does not answer. */
+/* Turns SIGINT and SIGTERM into a descriptor that is readable once one has come. SIGALRM
+ * counts as one, too: kiln-kvm sends it to itself after the first. Nobody does so in the
+ * jail, where SIGQUIT still ends an image that does not answer. */
 int monitor_open_stop(const struct monitor_options *options);
 
 /* ---- privilege.c: before the image runs ---- */

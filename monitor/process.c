@@ -68,6 +68,7 @@ int monitor_open_stop(const struct monitor_options *options)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGALRM);
 	signal(SIGPIPE, SIG_IGN);
 	fd = sigprocmask(SIG_SETMASK, &set, NULL) < 0 ? -1
 	                                              : signalfd(-1, &set, SFD_CLOEXEC);

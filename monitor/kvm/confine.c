@@ -65,6 +65,7 @@ static int allow_loop(scmp_filter_ctx filter, const struct monitor *monitor)
 	       on(filter, SCMP_SYS(read), monitor->stop_signal) |
 	       on(filter, SCMP_SYS(write), STDOUT_FILENO) |
 	       on(filter, SCMP_SYS(write), STDERR_FILENO) | any(filter, SCMP_SYS(ppoll)) |
+	       any(filter, SCMP_SYS(setitimer)) |
 	       /* ppoll() after the process was stopped and continued */
 	       any(filter, SCMP_SYS(restart_syscall)) | any(filter, SCMP_SYS(exit_group));
 }

@@ -19,7 +19,7 @@ struct monitor {
 	struct virtio_device *devices[KVM_DEVICES];
 	unsigned device_count;
 	struct kiln_boot *boot; /* in guest memory; the guest can only read it */
-	int stop_signal;        /* signalfd: SIGINT and SIGTERM */
+	int stop_signal;        /* monitor_open_stop() */
 	bool stop;              /* one has come */
 	bool stop_news;         /* and no wait has returned since */
 

@@ -121,6 +121,7 @@ void virtio_random_init(struct virtio_device *device, struct virtio_place place)
 struct virtio_console {
 	struct virtio_device device;
 	int fd;
+	bool stuck; /* the last text found no room in time */
 };
 void virtio_console_init(struct virtio_console *console, int fd,
                          struct virtio_place place);

@@ -1,7 +1,11 @@
 """What Kiln's KVM monitor holds against an image whose driver breaks the rules, and what it
 is itself allowed on the host."""
 
+import fcntl
+import os
 import signal
+import subprocess
+import time
 
 import harness
 from harness import KILN, Process, Skip, check, check_equal, run, wait_for
@@ -82,12 +86,35 @@ class Busy:
 
 
 def test_busy(_):
-    """an image that never waits is ended by the second Ctrl-C"""
-    with Busy() as image:
-        image.process.popen.send_signal(signal.SIGINT)
-        wait_for(lambda: int(image.status()["ShdPnd"][0], 16) == 0, "the first to be taken")
-        check_equal(image.process.stop(), 1, image.process.text())
-        check("did not stop by itself" in image.process.text(), image.process.text())
+    """an image that never waits is ended soon after one SIGTERM, and at once by the next"""
+    for again in (False, True):
+        with Busy() as image:
+            image.process.popen.send_signal(signal.SIGTERM)
+            if again:
+                wait_for(lambda: int(image.status()["ShdPnd"][0], 16) == 0,
+                         "the first to be taken")
+                began = time.monotonic()
+                check_equal(image.process.stop(), 1, image.process.text())
+                check(time.monotonic() - began < 1, "the second had to wait")
+            else:
+                check_equal(image.process.wait(5), 1, image.process.text())
+            check("did not stop by itself" in image.process.text(), image.process.text())
+
+
+def test_reader(_):
+    """an image whose console nobody reads runs on, and stops"""
+    need_kvm()
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, bytes(4096))
+    popen = subprocess.Popen([KILN, "run", build("rings", "vm"), "--monitor", "kvm",
+                              "--attack", "none"], stdout=writer, stderr=writer)
+    os.close(writer)
+    try:
+        check_equal(popen.wait(10), 0, "status")
+    finally:
+        popen.kill()
+        os.close(reader)
 
 
 def test_confined(_):
