@@ -156,13 +156,14 @@ int main(int argc, char **argv)
 	monitor_options_read(&monitor.options, argc, argv);
 	monitor_pin(&monitor.options);
 	monitor_image_open(&monitor.options, KILN_TARGET_VM, &monitor.image);
-	monitor.stop_signal = monitor_open_stop(&monitor.options);
 	load(&monitor);
 	open_devices(&monitor);
 	space_map(&monitor.space, &monitor.image, monitor.device_count);
 	machine_init(&monitor.machine, &monitor.options, &monitor.space,
 	             monitor.image.entry + monitor.space.image + monitor.space.offset);
 	start_clock(&monitor);
+	/* Now only: until here a signal ends the monitor as it would any program. */
+	monitor.stop_signal = monitor_open_stop(&monitor.options);
 	confine(&monitor);
 	if (monitor.options.time_start)
 		print_start(&monitor.options);

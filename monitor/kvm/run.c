@@ -73,6 +73,21 @@ static void take_signal(struct monitor *monitor)
 	monitor->space.register_page[0][KILN_CONTROL_STATUS / 4] = STATUS_STOP;
 }
 
+/* A device whose other side is gone would end every wait at once, for ever. */
+static void check_input(struct monitor *monitor, const struct pollfd *fd)
+{
+	if (!(fd->revents & (POLLERR | POLLHUP | POLLNVAL)) || fd->revents & POLLIN)
+		return;
+	for (unsigned i = 0; i < monitor->device_count; i++) {
+		struct virtio_device *device = monitor->devices[i];
+		if (device->input != fd->fd)
+			continue;
+		device->gone = true;
+		fprintf(stderr, "%s: the host's side of %s is gone\n",
+		        monitor->options.program, device->name);
+	}
+}
+
 /* Blocks until there is input, a signal, or `time` ns have passed. */
 static void block(struct monitor *monitor, uint64_t time)
 {
@@ -84,12 +99,16 @@ static void block(struct monitor *monitor, uint64_t time)
 
 	for (unsigned i = 0; i < monitor->device_count; i++) {
 		const struct virtio_device *device = monitor->devices[i];
-		if (device->input >= 0 && !device->starved)
+		if (device->input >= 0 && !device->starved && !device->gone)
 			fds[count++] =
 			    (struct pollfd){.fd = device->input, .events = POLLIN};
 	}
-	if (ppoll(fds, count, &timeout, NULL) > 0 && fds[0].revents)
+	if (ppoll(fds, count, &timeout, NULL) <= 0)
+		return;
+	if (fds[0].revents)
 		take_signal(monitor);
+	for (nfds_t i = 1; i < count; i++)
+		check_input(monitor, &fds[i]);
 }
 
 static void wait_until(struct monitor *monitor, uint64_t deadline)

@@ -58,6 +58,7 @@ struct virtio_device {
 
 	bool wake;
 	bool starved; /* no buffers for input: no use to wait for it */
+	bool gone;    /* there will be no more input */
 	const char *fault;
 	char fault_text[120];
 };

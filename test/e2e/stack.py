@@ -62,6 +62,24 @@ def test_closed_port(world):
         raise harness.Failed("a closed port took the connection")
 
 
+def test_interface_removed(world):
+    """an image whose interface is taken away says so, sleeps, and still stops"""
+    if world.monitor == "qemu":
+        raise harness.Skip("QEMU's own affair")
+    spent = []
+
+    def sleeps():
+        with open(f"/proc/{echo.process.pid}/stat") as stat:
+            spent.append(stat.read().rsplit(")", 1)[1].split()[11:13])
+        return len(spent) > 20 and spent[-1] == spent[-20]
+
+    with start(world) as echo:
+        with echo.net:
+            run("ip", "link", "delete", TAP)
+        wait_for(lambda: " is gone" in echo.process.text(), "a message")
+        wait_for(sleeps, "no more use of the processor", step=0.02)
+
+
 def test_dhcp(world):
     """it gets its address from a DHCP server"""
     net = Netns()
