@@ -72,8 +72,9 @@ static void read_arguments(struct run *run, int argc, char **argv)
 static void build_folder(struct run *run)
 {
 	if (!run->build.target)
-		fail_usage("for which target? kiln run %s -t host, -t jail or -t vm",
-		           run->what);
+		fail_usage(
+		    "for which target? kiln run %s -t host, -t sim, -t jail or -t vm",
+		    run->what);
 	if (run->build.sanitize && run->build.target->sealed)
 		fail_usage(
 		    "--sanitize is for -t host: a sealed image has no runtime for it");
@@ -191,6 +192,23 @@ static _Noreturn void become_host(struct run *run)
 	process_become(&command);
 }
 
+/* So is a sim image; the link's options are its own, and it checks all of them. */
+static _Noreturn void become_sim(struct run *run)
+{
+	struct words command = {0};
+
+	if (run->nets.count)
+		warn("a sim image has a simulated network: --net is left out");
+	if (run->disks.count)
+		warn("a sim image has simulated disks: --disk is left out");
+	words_add(&command, path_resolve(run->image));
+	add_option(&command, "--memory", run->memory);
+	for (size_t i = 0; i < run->options.count; i++)
+		words_add(&command, text_format("--%s=%s", run->options.item[i].key,
+		                                run->options.item[i].value));
+	process_become(&command);
+}
+
 static bool kvm_serves(void)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -211,6 +229,8 @@ int command_run(int argc, char **argv)
 	else
 		run->options = run->build.settings;
 	read_manifest(run);
+	if (run->target->id == KILN_TARGET_SIM)
+		become_sim(run);
 	check_options(run);
 	if (run->target->id == KILN_TARGET_HOST)
 		become_host(run);

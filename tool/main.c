@@ -28,6 +28,7 @@ static const char help[] =
     "\n"
     "Targets\n"
     "  host   a program on this machine's own sockets, for work with a debugger\n"
+    "  sim    a program in which it runs on a simulated network and a virtual clock\n"
     "  jail   a sealed image, run as a jailed process\n"
     "  vm     a sealed image, run on a hypervisor: Kiln's own on KVM, or QEMU\n"
     "\n"
@@ -44,6 +45,9 @@ static const char help[] =
     "  --spin DURATION       how long to poll before waiting: 50us\n"
     "  --monitor kvm|qemu    what runs a vm image\n"
     "  --ip A.B.C.D/N|dhcp   with --gateway A.B.C.D: the image's address\n"
+    "  with -t sim: --seed N, --loss 2%, --delay 20ms, --reorder P, --duplicate P,\n"
+    "  --corrupt P, --jitter MS, --rate 10M, --pcap FILE, --time S; standard input is\n"
+    "  sent to the appliance's port, and the answer is printed\n"
     "  kiln info lists the other parameters that an image takes.\n";
 
 int main(int argc, char **argv)

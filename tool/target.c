@@ -8,6 +8,8 @@
 static const struct target targets[] = {
     {"host", KILN_TARGET_HOST, "hosted", false,
      "a program on this machine's own sockets"},
+    {"sim", KILN_TARGET_SIM, "hosted", false,
+     "a program that simulates the appliance, its network and its clock"},
     {"jail", KILN_TARGET_JAIL, "image", true, "a sealed image, run as a jailed process"},
     {"vm", KILN_TARGET_VM, "image", true, "a sealed image, run on a hypervisor"},
 };
@@ -30,5 +32,5 @@ const struct target *target_by_id(uint32_t id)
 
 void target_unknown(const char *name)
 {
-	fail_usage("there is no target '%s': choose one of host, jail, vm", name);
+	fail_usage("there is no target '%s': choose one of host, sim, jail, vm", name);
 }

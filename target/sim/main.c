@@ -143,6 +143,20 @@ static void add_pair(struct arguments *arguments, const char *key, const char *v
 	arguments->owned[arguments->owned_count++] = option;
 }
 
+/* The appliance's own; what type it has is checked when it starts. */
+static void add_parameter(struct arguments *arguments, const char *key, const char *value)
+{
+	const struct manifest_param *param;
+
+	for (unsigned i = 0; (param = manifest_param(i)); i++) {
+		if (strcmp(param->note.name, key) == 0) {
+			add_pair(arguments, key, value);
+			return;
+		}
+	}
+	refuse(arguments, "there is no --%s, of the simulator or of the appliance", key);
+}
+
 /* An option of the simulator. False: it is none, or the value makes no sense. */
 static bool apply(struct arguments *arguments, const char *key, const char *value,
                   bool *known)
@@ -209,7 +223,7 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 			if (known)
 				refuse(arguments, "--%s: '%s' makes no sense", key,
 				       value);
-			add_pair(arguments, key, value);
+			add_parameter(arguments, key, value);
 		}
 	}
 }

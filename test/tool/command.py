@@ -95,7 +95,7 @@ def test_usage(_):
                             (("frobnicate",), "kiln help"),
                             (("build",), "which appliance"),
                             (("build", "x"), "-t jail"),
-                            (("build", "x", "-t", "moon"), "host, jail, vm"),
+                            (("build", "x", "-t", "moon"), "host, sim, jail, vm"),
                             (("build", "x", "-t"), "needs a value"),
                             (("build", "x", "-t", "jail", "--port"), "needs a value"),
                             (("info",), "which image"),
@@ -284,9 +284,29 @@ def test_new(_):
     """kiln new makes an appliance that builds for every target"""
     with Appliance() as a:
         kiln("new", a.folder)
-        for target in ("host", "jail", "vm"):
+        for target in ("host", "sim", "jail", "vm"):
             a.build(target=target)
         check("site/index.html" in kiln("new", a.folder + "2"), "what it says")
+
+
+def test_sim(_):
+    """a sim image answers over a bad link, and a seed repeats its run to the bit"""
+    request = "GET /style.css HTTP/1.1\r\nHost: kiln\r\nConnection: close\r\n\r\n"
+    with open(os.path.join(ROOT, "appliance/web/site/style.css"), encoding="utf-8") as file:
+        wanted = file.read()
+    with Appliance() as a:
+        def once(seed):
+            capture = os.path.join(a.top, "pcap")
+            done = run(KILN, "run", os.path.join(ROOT, "appliance/web"), "-t", "sim", "--seed",
+                       seed, "--loss", "10%", "--corrupt", "2%", "--delay", "20ms", "--reorder",
+                       "10%", "--pcap", capture, input=request, timeout=120)
+            check_equal(done.stdout.partition("\r\n\r\n")[2], wanted, "the page")
+            with open(capture, "rb") as file:
+                return file.read()
+        check_equal(once(7), once(7), "the frames of two runs of one seed")
+        check(once(7) != once(8), "another seed is another run")
+    check("no --sed" in kiln("run", os.path.join(ROOT, "appliance/web"), "-t", "sim", "--sed",
+                             "7", status=2), "an unknown option")
 
 
 def test_shell_command(_):
