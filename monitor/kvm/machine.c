@@ -155,10 +155,29 @@ static void set_clock(struct machine *machine)
 	    (uint64_t)((unsigned __int128)host_now * machine->tsc_hz / 1000000000);
 }
 
+static int open_kvm(const struct monitor_options *options)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (kvm < 0 && errno == ENOENT)
+		monitor_fail(options, "no /dev/kvm: this machine has no hardware "
+		                      "virtualisation, or it is switched off; an image "
+		                      "runs without it by: kiln run --monitor qemu");
+	if (kvm < 0 && errno == EACCES)
+		monitor_fail(options, "this user may not open /dev/kvm: run as root, or "
+		                      "join the group that owns it");
+	if (kvm < 0)
+		monitor_fail(options, "cannot open /dev/kvm: %s", strerror(errno));
+	if (ioctl(kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		monitor_fail(options,
+		             "/dev/kvm speaks another version than this monitor");
+	return kvm;
+}
+
 void machine_init(struct machine *machine, const struct monitor_options *options,
                   const struct space *space, uint64_t entry)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int kvm = open_kvm(options);
 	struct kvm_regs regs = {.rflags = 2,
 	                        .rip = entry,
 	                        .rdi = space->boot + space->offset,
@@ -167,11 +186,6 @@ void machine_init(struct machine *machine, const struct monitor_options *options
 	int run_size;
 
 	machine->options = options;
-	if (kvm < 0)
-		monitor_fail(options, "cannot open /dev/kvm: %s", strerror(errno));
-	if (ioctl(kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
-		monitor_fail(options,
-		             "/dev/kvm speaks another version than this monitor");
 	machine->vm = kvm_call(machine, kvm, KVM_CREATE_VM, 0, "a virtual machine");
 	add_slot(machine, 0, 0, space->memory.start, space->memory.base,
 	         space->memory.end - space->memory.start);

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import harness
-from harness import KILN, Process, Skip, check, check_equal, run, wait_for
+from harness import KILN, ROOT, Process, Skip, check, check_equal, need_root, run, wait_for
 from worlds import build
 
 SENTENCES = {
@@ -57,6 +57,20 @@ def test_rules(_):
         check_equal((name, status), (name, 1), output)
         check(sentence in output, f"{name}: {output}")
         check("survived" not in output, f"{name}: {output}")
+
+
+def test_no_kvm(_):
+    """without /dev/kvm, or without the right to it, the monitor says what to do"""
+    need_root()
+    image = build("rings", "vm")
+    nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    for prepare, sentence in (("exec", "kiln run --monitor qemu"),
+                              ("install -m 600 /proc/version /dev/kvm; exec " + nobody,
+                               "join the group")):
+        done = run("unshare", "-m", "sh", "-c", f'mount -t tmpfs none /dev; {prepare} "$@"', "sh",
+                   os.path.join(ROOT, "build/bin/kiln-kvm"), image, check_status=False)
+        check_equal(done.returncode, 1, done.stderr)
+        check(sentence in done.stderr, done.stderr)
 
 
 def test_random(_):
