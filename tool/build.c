@@ -207,16 +207,13 @@ static struct words compile(const struct build *build, const struct words *sourc
 	return objects;
 }
 
-/* Assembles a file that was generated, with all it needs. */
-static void assemble(struct build *build, const char *source)
+/* Makes the object of a file that was generated. */
+static void make_generated(struct build *build, struct make_step step, const char *source)
 {
-	const char *object = text_format("%s.o", source);
-	struct make_step step = compile_step(build, source, object);
-
 	words_add(&step.inputs, source);
 	if (!make_steps(&step, 1))
-		fail("%s could not be made: see above", path_base(object));
-	words_add(&build->objects, object);
+		fail("%s could not be made: see above", path_base(step.output));
+	words_add(&build->objects, step.output);
 }
 
 static void embed_folders(struct build *build)
@@ -224,11 +221,14 @@ static void embed_folders(struct build *build)
 	for (unsigned i = 0; i < build->manifest.embed_count; i++) {
 		const struct kiln_note_embed *embed = &build->manifest.embeds[i];
 		const char *folder = text_format("%s/%s", build->folder, embed->path);
+		const char *source;
 
 		for (size_t j = 0; j < build->settings.count; j++)
 			if (strcmp(build->settings.item[j].key, embed->name) == 0)
 				folder = build->settings.item[j].value;
-		assemble(build, embed_write(build, embed->name, folder));
+		source = embed_write(build, embed->name, folder);
+		make_generated(build, assemble_step(source, text_format("%s.o", source)),
+		               source);
 	}
 }
 
@@ -266,7 +266,7 @@ static void write_build_notes(struct build *build)
 		                "sizeof(kiln_fixed_options);\n");
 	}
 	file_write(path, text.data, text.len);
-	assemble(build, path);
+	make_generated(build, compile_step(build, path, text_format("%s.o", path)), path);
 }
 
 /* ---- linking ---- */
@@ -306,17 +306,17 @@ static struct make_step link_step(struct build *build, const struct words *archi
 	struct make_step step = {.output = text_format("%s/image.elf", build->state),
 	                         .title = "linking"};
 	struct words *command = &step.command;
-	const char *compiler = getenv("CC"), *target = target_archive(build);
+	const char *target = target_archive(build);
 
-	words_split(command, compiler && *compiler ? compiler : "gcc");
+	words_split(command, compiler());
 	if (build->target->sealed) {
 		const char *script =
 		    kiln_path(text_format("target/%s/image.ld", build->target->name));
 		const char *layout = text_format("%s/layout.ld", build->state);
 		flags_add(command, build->target->id == KILN_TARGET_JAIL ? "JAIL_LDFLAGS"
 		                                                         : "VM_LDFLAGS");
-		words_add(command, text_format("-Wl,-L,%s,-T,%s,-Map,%s/image.map", build->state,
-					       script, build->state));
+		words_add(command, text_format("-Wl,-L,%s,-T,%s,-Map,%s/image.map",
+		                               build->state, script, build->state));
 		words_add(&step.inputs, script);
 		words_add(&step.inputs, layout);
 	} else {

@@ -53,7 +53,10 @@ struct make_step {
  * False if one failed: its messages have been shown. */
 bool make_steps(struct make_step *steps, size_t count);
 
-/* The command that compiles `source` (C or assembly) to `object`. */
+/* $CC, or gcc; it may have blanks in it. */
+const char *compiler(void);
+/* The commands that make an object of C, and of assembly without preprocessor. */
+struct make_step assemble_step(const char *source, const char *object);
 struct make_step compile_step(const struct build *build, const char *source,
                               const char *object);
 

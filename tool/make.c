@@ -122,16 +122,35 @@ bool make_steps(struct make_step *steps, size_t count)
 	return ok;
 }
 
+const char *compiler(void)
+{
+	const char *given = getenv("CC");
+
+	return given && *given ? given : "gcc";
+}
+
+struct make_step assemble_step(const char *source, const char *object)
+{
+	struct make_step step = {
+	    .output = object, .title = text_format("assembling %s", path_base(source))};
+
+	words_split(&step.command, compiler());
+	words_add(&step.command, "-c");
+	words_add(&step.command, source);
+	words_add(&step.command, "-o");
+	words_add(&step.command, object);
+	return step;
+}
+
 struct make_step compile_step(const struct build *build, const char *source,
                               const char *object)
 {
-	const char *compiler = getenv("CC");
 	struct make_step step = {.output = object,
 	                         .title = text_format("compiling %s", path_base(source))};
 	struct words *command = &step.command;
 	char here[4096];
 
-	words_split(command, compiler && *compiler ? compiler : "gcc");
+	words_split(command, compiler());
 	flags_add(command, "COMMON_CFLAGS");
 	if (build->sanitize)
 		flags_add(command, "ASAN_CFLAGS");

@@ -82,6 +82,7 @@ def test_interface_removed(world):
 
 def test_dhcp(world):
     """it gets its address from a DHCP server"""
+    world.need()
     net = Netns()
     with net, tempfile.TemporaryDirectory(prefix="kiln-dhcp-") as folder:
         lease = os.path.join(folder, "leases")
