@@ -88,7 +88,7 @@ bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
 	if (tcp->cookie_at == 0 || tcp_now(tcp) - tcp->cookie_at > 2 * COOKIE_PERIOD)
 		return false;
 	uint8_t data = (uint8_t)(iss.v ^ cookie_hash(tcp, tuple, irs, USE_MASK, 0));
-	uint8_t age = (uint8_t)((cookie_period(tcp) - (data >> 3)) % COOKIE_PERIODS);
+	unsigned age = (cookie_period(tcp) - (data >> 3)) % (unsigned)COOKIE_PERIODS;
 	if (age > 1 || !tcp_seq_eq(cookie_encode(tcp, tuple, irs, data), iss)) {
 		tcp->count.cookies_bad++;
 		return false;

@@ -422,6 +422,20 @@ static void a_forged_or_old_cookie_is_reset(void **state)
 	assert_null(owner.conn);
 }
 
+static void a_cookie_outlives_the_wrap_of_its_counter(void **state)
+{
+	clock_now = KILN_SECONDS(64 * 32) - KILN_MS(100); /* the last of 32 periods */
+	play_listen();
+	flood(WITH_MSS);
+	peer_opens(WITH_MSS);
+	pass(KILN_MS(200));
+	net.looked_at = net.sent_count;
+	peer_acks(1, 1);
+	settle();
+	assert_int_equal(tcp->count.cookies_good, 1);
+	assert_non_null(owner.conn);
+}
+
 static void a_cookie_grows_old_while_others_are_sent(void **state)
 {
 	struct tcp_seq old;
@@ -577,6 +591,7 @@ int main(void)
 	    PLAY(a_flood_of_syns_keeps_nobody_out),
 	    PLAY(a_cookie_keeps_all_options_in_the_timestamp),
 	    PLAY(a_forged_or_old_cookie_is_reset),
+	    PLAY(a_cookie_outlives_the_wrap_of_its_counter),
 	    PLAY(a_cookie_grows_old_while_others_are_sent),
 	    PLAY(time_wait_lasts_for_a_minute),
 	    PLAY(a_repeated_fin_is_acknowledged_again),
