@@ -186,6 +186,9 @@ static void ack_in_open(struct tcp_conn *conn, uint32_t flight_before, uint32_t 
 	if (acked) {
 		conn->dup_acks = 0;
 		grow(conn, acked, flight_before);
+		/* Pulled along, for numbers compare only within 2^31. */
+		if (tcp_seq_gt(conn->snd_una, conn->recover))
+			conn->recover = tcp_seq_sub(conn->snd_una, 1);
 	}
 	if (duplicate && conn->dup_acks < UINT8_MAX)
 		conn->dup_acks++;

@@ -305,6 +305,25 @@ static void duplicates_right_after_a_timeout_start_none_either(void **state)
 	assert_int_equal(tcp->count.fast_retransmits, 0);
 }
 
+/* The mark of the last recovery is a sequence number: it must not be met again from below
+ * when two gigabytes have gone by without a loss. */
+static void a_loss_long_after_the_last_one_is_recovered_fast(void **state)
+{
+	struct tcp_conn *conn = sending(PLAIN, 200 * MSS);
+
+	expect_segments(0, 10);
+	ack(10);
+	conn->recover = tcp_seq_sub(conn->snd_una, (1u << 31) - 5 * MSS);
+	skip_sent();
+	for (unsigned i = 11; i <= 20; i++) {
+		ack(i);
+		skip_sent();
+	}
+	for (unsigned i = 0; i < 3; i++)
+		ack(20);
+	assert_int_equal(tcp->count.fast_retransmits, 1);
+}
+
 static void what_looks_like_a_duplicate_but_is_none(void **state)
 {
 	sending(PLAIN, 10 * MSS);
@@ -589,6 +608,7 @@ int main(void)
 	    PLAY(a_partial_ack_retransmits_the_next_hole),
 	    PLAY(duplicates_of_an_old_loss_start_no_new_recovery),
 	    PLAY(duplicates_right_after_a_timeout_start_none_either),
+	    PLAY(a_loss_long_after_the_last_one_is_recovered_fast),
 	    PLAY(what_looks_like_a_duplicate_but_is_none),
 	    PLAY(a_timeout_backs_off_and_starts_from_one_segment),
 	    PLAY(after_a_timeout_what_was_sacked_is_not_sent_again),
