@@ -236,6 +236,22 @@ static void tiny_segments_beyond_a_gap_do_not_eat_the_memory(void **state)
 
 /* ---- the receive window ---- */
 
+/* A peer that has filled the window sends its ACKs from the window's right edge. */
+static void an_ack_from_the_edge_of_the_window_counts(void **state)
+{
+	struct tcp_conn *conn = established(PLAIN);
+	uint32_t edge = tcp_seq_diff(conn->rcv_adv, tcp_seq_of(PEER_ISN));
+
+	tcp_send(conn, SLICE("answer"));
+	expect(TCP_ACK, 1, 1, 6);
+	peer_acks(edge, 7); /* all its data is on the way, or lost */
+	assert_int_equal(tcp_unsent(conn), 0);
+	tcp_send(conn, SLICE("more"));
+	expect(TCP_ACK, 7, 1, 4);
+	peer_acks(edge + 1, 11);
+	assert_int_equal(tcp_unsent(conn), 4);
+}
+
 static void the_window_closes_opens_again_and_never_shrinks(void **state)
 {
 	struct tcp_conn *conn = established(PLAIN);
@@ -301,7 +317,7 @@ static void a_reset_counts_only_at_the_exact_number(void **state)
 	assert_int_equal(tcp->count.challenge_acks, 1);
 	pass(KILN_SECONDS(1));
 	peer_sends(TCP_RST, 0, 0, nothing); /* outside of the window */
-	peer_sends(TCP_RST, 1 + 65535, 0, nothing);
+	peer_sends(TCP_RST, 2 + 65535, 0, nothing);
 	expect_nothing();
 	assert_state("ESTABLISHED");
 	peer_sends(TCP_RST, 1, 0, nothing);
@@ -624,6 +640,7 @@ int main(void)
 	    PLAY(without_sack_each_is_a_plain_duplicate),
 	    PLAY(any_order_gives_the_same_stream),
 	    PLAY(tiny_segments_beyond_a_gap_do_not_eat_the_memory),
+	    PLAY(an_ack_from_the_edge_of_the_window_counts),
 	    PLAY(the_window_closes_opens_again_and_never_shrinks),
 	    PLAY(the_window_is_scaled_once_established),
 	    PLAY(a_reset_counts_only_at_the_exact_number),
