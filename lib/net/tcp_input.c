@@ -44,7 +44,9 @@ static bool timestamp_is_good(const struct tcp_conn *conn, const struct tcp_segm
 	       tcp_now(conn->tcp) - conn->ts_recent_at > TCP_PAWS_IDLE;
 }
 
-/* RFC 7323, 4.3: we echo the timestamp of the segment that the next ACK is for. */
+/* RFC 7323, 4.3: we echo the timestamp of the segment that the next ACK is for. Called
+ * when the ACK field has been checked as well: a timestamp from someone who only guesses
+ * would make all that the peer sends look old. */
 static void keep_timestamp(struct tcp_conn *conn, const struct tcp_segment *s)
 {
 	if (!conn->has_timestamps || !s->options.has_timestamps)
@@ -124,8 +126,6 @@ static bool check_sequence(struct tcp_conn *conn, struct tcp_segment *s)
 	}
 	conn->heard_at = tcp_now(conn->tcp);
 	conn->keepalive_sent = 0;
-	if (!(s->flags & (TCP_RST | TCP_SYN)))
-		keep_timestamp(conn, s);
 	return true;
 }
 
@@ -166,16 +166,6 @@ static void establish(struct tcp_conn *conn, const struct tcp_segment *s)
 	tcp_pend(conn);
 }
 
-static bool syn_received_ack(struct tcp_conn *conn, const struct tcp_segment *s)
-{
-	if (tcp_seq_le(s->ack, conn->snd_una) || tcp_seq_gt(s->ack, conn->snd_nxt)) {
-		tcp_refuse_segment(conn->tcp, &conn->flow.tuple, s);
-		return false;
-	}
-	establish(conn, s);
-	return true;
-}
-
 /* Both sides have closed, and all is acknowledged. */
 static void finish(struct tcp_conn *conn)
 {
@@ -212,15 +202,31 @@ static bool fin_acked(struct tcp_conn *conn)
 	}
 }
 
-static bool check_ack(struct tcp_conn *conn, const struct tcp_segment *s)
+/* Whether the peer can have sent this acknowledgement. */
+static bool ack_is_plausible(struct tcp_conn *conn, const struct tcp_segment *s)
 {
-	if (conn->state == TCP_SYN_RECEIVED)
-		return syn_received_ack(conn, s);
+	if (conn->state == TCP_SYN_RECEIVED) {
+		if (tcp_seq_gt(s->ack, conn->snd_una) &&
+		    tcp_seq_le(s->ack, conn->snd_nxt))
+			return true;
+		tcp_refuse_segment(conn->tcp, &conn->flow.tuple, s);
+		return false;
+	}
 	/* RFC 5961, 5.2: neither unsent nor older than the largest window. */
 	if (tcp_seq_gt(s->ack, conn->snd_max) ||
 	    tcp_seq_lt(s->ack, tcp_seq_sub(conn->snd_una, conn->max_snd_wnd))) {
 		tcp_send_challenge(conn);
 		return false;
+	}
+	return true;
+}
+
+/* False: the connection is gone. */
+static bool ack_arrives(struct tcp_conn *conn, const struct tcp_segment *s)
+{
+	if (conn->state == TCP_SYN_RECEIVED) {
+		establish(conn, s);
+		return true;
 	}
 	tcp_ack_input(conn, s);
 	if (conn->fin_sent && tcp_seq_eq(conn->snd_una, conn->snd_nxt))
@@ -301,9 +307,12 @@ void tcp_segment_arrives(struct tcp_conn *conn, struct tcp_segment *s, uint16_t 
 		tcp_send_challenge(conn);
 		return;
 	}
-	cut_to_window(conn, s);
 	/* Fifth, check the ACK field. */
-	if (!(s->flags & TCP_ACK) || !check_ack(conn, s))
+	if (!(s->flags & TCP_ACK) || !ack_is_plausible(conn, s))
+		return;
+	keep_timestamp(conn, s);
+	cut_to_window(conn, s);
+	if (!ack_arrives(conn, s))
 		return;
 	/* Sixth, check the URG bit: urgent data is ordinary data here (RFC 6093, 5).
 	 * Seventh, process the segment text. Eighth, check the FIN bit. */

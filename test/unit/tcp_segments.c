@@ -391,6 +391,23 @@ static void a_timestamp_is_believed_again_after_24_days(void **state)
 	assert_int_equal(owner.got_size, 3);
 }
 
+/* Who can guess a sequence number but not an acknowledgement cannot shut the peer out. */
+static void the_timestamp_of_a_forged_segment_is_not_kept(void **state)
+{
+	struct tcp_conn *conn = established(PLAIN | WITH_TIMESTAMPS);
+	struct tcp_segment s;
+
+	s = peer_segment(TCP_ACK, 1, 1000000);
+	s.options.ts_value = peer_ts + 1000000000;
+	s.data = SLICE("forged");
+	inject(&s);
+	assert_int_equal(conn->ts_recent, peer_ts);
+	skip_sent();
+	peer_sends(TCP_ACK, 1, 1, SLICE("real"));
+	settle();
+	assert_int_equal(owner.got_size, 4);
+}
+
 static void a_segment_without_the_negotiated_timestamp_is_dropped(void **state)
 {
 	established(PLAIN | WITH_TIMESTAMPS);
@@ -649,6 +666,7 @@ int main(void)
 	    PLAY(challenges_are_limited),
 	    PLAY(old_timestamps_are_refused),
 	    PLAY(a_timestamp_is_believed_again_after_24_days),
+	    PLAY(the_timestamp_of_a_forged_segment_is_not_kept),
 	    PLAY(a_segment_without_the_negotiated_timestamp_is_dropped),
 	    PLAY(the_echo_is_that_of_the_segment_acknowledged),
 	    PLAY(the_peer_closes_first),
