@@ -123,10 +123,12 @@ static void clear_exchange(struct http_conn *c)
 	set_deadline(c, c->http->limits.stall);
 }
 
-/* The library's own answer to what is not a request; the connection ends with it. */
-static void refuse(struct http_conn *c, unsigned status)
+/* The library's own answer to what is not a request; the connection ends with it. Where
+ * the method is not known (HTTP_METHODS) the answer has a body. */
+static void refuse(struct http_conn *c, unsigned status, enum http_method method)
 {
 	clear_exchange(c);
+	c->x.method = method;
 	c->keep = false;
 	http_error(&c->x, status);
 }
@@ -179,10 +181,10 @@ static void forget_head(struct http_exchange *x)
 }
 
 /* Refuses what http_parse_head or http_head_check refused. */
-static void refuse_head(struct http_conn *c, int status)
+static void refuse_head(struct http_conn *c, int status, enum http_method method)
 {
 	count(c)->bad_requests++;
-	refuse(c, (unsigned)status);
+	refuse(c, (unsigned)status, method);
 }
 
 /* A head is complete: checks what it says and calls the handler. */
@@ -200,7 +202,7 @@ static void dispatch(struct http_conn *c, struct http_head *head)
 		path = writer_done(&w);
 	}
 	if (status) {
-		refuse_head(c, status);
+		refuse_head(c, status, head->line.method);
 		return;
 	}
 	count(c)->requests++;
@@ -243,7 +245,7 @@ static bool assemble_head(struct http_conn *c, struct slice piece)
 	}
 	if (!c->head) {
 		count(c)->no_memory++;
-		refuse(c, 503);
+		refuse(c, 503, HTTP_METHODS);
 		return true;
 	}
 	room = sizeof(c->head->data) - before;
@@ -263,7 +265,7 @@ static bool assemble_head(struct http_conn *c, struct slice piece)
 	if (result != HTTP_PARSED) {
 		tcp_consume(c->tcp, piece.len);
 		drop_head_buffer(c);
-		refuse_head(c, result);
+		refuse_head(c, result, head.line.method);
 		return true;
 	}
 	tcp_consume(c->tcp, head.text.len - before);
@@ -324,7 +326,7 @@ static bool step_head(struct http_conn *c)
 	if (result == HTTP_MORE)
 		return wait_for_head(c, piece);
 	if (result != HTTP_PARSED) {
-		refuse_head(c, result);
+		refuse_head(c, result, head.line.method);
 		return true;
 	}
 	dispatch(c, &head);
@@ -538,7 +540,7 @@ static void time_over(struct http_conn *c)
 		count(c)->timeouts++;
 		if (c->head)
 			drop_head_buffer(c);
-		refuse(c, 408);
+		refuse(c, 408, HTTP_METHODS);
 	} else if (is_stalled(c)) {
 		count(c)->timeouts++;
 		if (c->phase == CONN_EXCHANGE && !conn_pending(c) && !tcp_unsent(c->tcp))

@@ -279,6 +279,7 @@ int http_parse_head(struct slice in, struct http_head *head)
 	int result;
 
 	head->count = 0;
+	head->line.method = HTTP_METHODS;
 	memset(head->first, 0, sizeof(head->first));
 	memset(head->repeated, 0, sizeof(head->repeated));
 	in = slice_take(in, HTTP_HEAD_MAX);

@@ -80,7 +80,8 @@ struct http_head {
 	struct slice host;
 };
 
-/* Reads a whole head; head->text.len bytes of the input belong to it. */
+/* Reads a whole head; head->text.len bytes of the input belong to it. When it is refused,
+ * line.method is what its first line says, or HTTP_METHODS. */
 int http_parse_head(struct slice in, struct http_head *head);
 
 /* What the head means: framing, Host, target, Connection, Expect. 0, or the status to

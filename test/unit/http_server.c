@@ -436,6 +436,29 @@ static void what_could_hide_a_second_request_ends_the_connection(void **state)
 	}
 }
 
+/* RFC 9110 9.3.2: no content, whatever the status. */
+static void what_is_refused_of_head_has_no_body(void **state)
+{
+	static const char *const refused[] = {
+	    "HEAD /hello HTTP/1.1\r\n\r\n",
+	    "HEAD /hello HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n",
+	    "HEAD /hello HTTP/1.1\r\nHost : a\r\n\r\n",
+	    "HEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+	};
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(refused); i++) {
+		struct tcp_conn *c = fake_accept();
+		struct slice out;
+
+		fake_feed(c, slice_text(refused[i]));
+		out = fake_output(c);
+		assert_in_range(status_in(out), 400, 417);
+		assert_true(contains(out, "Content-Length: "));
+		assert_memory_equal(out.data + out.len - 4, "\r\n\r\n", 4);
+		finish(c);
+	}
+}
+
 static void limits_are_answered_by_their_status(void **state)
 {
 	size_t size = 4 * HTTP_HEAD_MAX;
@@ -1161,6 +1184,7 @@ int main(void)
 	    TEST(pipelined_requests_are_answered_in_order),
 	    TEST(a_request_behind_a_pending_one_waits),
 	    TEST(what_could_hide_a_second_request_ends_the_connection),
+	    TEST(what_is_refused_of_head_has_no_body),
 	    TEST(limits_are_answered_by_their_status),
 	    TEST(a_head_in_many_pieces_meets_its_limit_too),
 	    TEST(chunks_beyond_the_limit_are_refused),
