@@ -12,6 +12,7 @@
 
 /* A quoted tag: the digest in hexadecimal. */
 enum { ETAG_SIZE = 2 + 2 * 16, PATH_SIZE = 512, HEAD_SIZE = 512 };
+enum { LOCATION_SIZE = HTTP_ADDED_MAX - 12 }; /* without "Location: " and CR LF */
 
 /* ---- facts about a file ---- */
 
@@ -178,22 +179,34 @@ static const struct embed_file *find(const struct embed *embed, struct slice nam
 	return embed_find(embed, name);
 }
 
+/* A folder without its last slash: relative links in its page would not work there. */
+static void send_to_folder(struct http_exchange *x, struct slice name)
+{
+	uint8_t text[LOCATION_SIZE];
+	struct writer w = writer_of(text, sizeof(text));
+
+	writer_text(&w, "/");
+	http_encode_path(&w, name);
+	writer_text(&w, "/");
+	if (x->query.len) {
+		writer_text(&w, "?");
+		writer_bytes(&w, x->query);
+	}
+	if (w.failed)
+		http_error(x, 414);
+	else
+		http_redirect(x, 301, writer_done(&w));
+}
+
 static void send_missing(struct http_exchange *x, const struct embed *embed,
                          struct slice name)
 {
 	const struct embed_file *page = embed_find(embed, SLICE("404.html"));
-	uint8_t text[PATH_SIZE * 3 + 8];
+	uint8_t text[HEAD_SIZE];
 	struct writer w = writer_of(text, sizeof(text));
 
 	if (name.len && find_index(embed, name, "/index.html")) {
-		writer_text(&w, "/");
-		http_encode_path(&w, name);
-		writer_text(&w, "/");
-		if (x->query.len) {
-			writer_text(&w, "?");
-			writer_bytes(&w, x->query);
-		}
-		http_redirect(x, 301, writer_done(&w));
+		send_to_folder(x, name);
 	} else if (page) {
 		put_file_head(&w, page, 404);
 		http_respond_prepared(x, 404, writer_done(&w), page->content);

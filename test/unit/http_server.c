@@ -1055,6 +1055,25 @@ static void folders_stand_for_their_index(void **state)
 	finish(c);
 }
 
+static void a_query_that_does_not_fit_a_redirect_is_refused_whole(void **state)
+{
+	char request[HTTP_TARGET_MAX], location[HTTP_TARGET_MAX];
+	struct tcp_conn *c = fake_accept();
+	struct slice out;
+
+	for (int size = 1500; size < 3000; size += 250) {
+		snprintf(request, sizeof(request),
+		         "GET /dir?%0*d HTTP/1.1\r\nHost: a\r\n\r\n", size, 0);
+		snprintf(location, sizeof(location), "Location: /dir/?%0*d\r\n", size, 0);
+		fake_feed(c, slice_text(request));
+		out = fake_output(c);
+		assert_int_equal(status_in(out),
+		                 strlen(location) <= HTTP_ADDED_MAX ? 301 : 414);
+		assert_int_equal(contains(out, location), status_in(out) == 301);
+	}
+	finish(c);
+}
+
 static void a_missing_page_has_a_page_of_its_own(void **state)
 {
 	answers(GET("/none"),
@@ -1215,6 +1234,7 @@ int main(void)
 	    FILE_TEST(a_file_is_served_with_what_is_known_of_it),
 	    FILE_TEST(a_file_is_served_though_no_head_can_be_kept),
 	    FILE_TEST(folders_stand_for_their_index),
+	    FILE_TEST(a_query_that_does_not_fit_a_redirect_is_refused_whole),
 	    FILE_TEST(a_missing_page_has_a_page_of_its_own),
 	    FILE_TEST(other_methods_are_told_what_there_is),
 	    FILE_TEST(conditions_are_taken_in_their_order),
