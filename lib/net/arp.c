@@ -321,6 +321,21 @@ void arp_confirm(struct net *net, struct ip4_addr addr)
 		neighbour_confirm(n, n->mac);
 }
 
+/* RFC 1122, 2.3.2.1 (4): a transport's timeouts. Its address is used meanwhile, but the
+ * first question goes to all: it may be that address that is wrong. */
+void arp_doubt(struct net *net, struct ip4_addr addr)
+{
+	struct neighbour *n = arp_find(&net->arp, addr);
+
+	if (!n || n->state != NEIGHBOUR_REACHABLE ||
+	    net_now(net) - n->confirmed_at < ARP_INTERVAL)
+		return;
+	n->state = NEIGHBOUR_PROBING;
+	n->tries = 1;
+	arp_send(net, ARP_REQUEST, mac_all, net->address, mac_none, addr);
+	neighbour_in(n, ARP_INTERVAL);
+}
+
 /* ---- claiming an address (RFC 5227) ---- */
 
 void arp_probe(struct net *net, struct ip4_addr addr,

@@ -202,6 +202,7 @@ const uint8_t *arp_lookup(struct net *net, struct ip4_addr addr);
 enum kiln_error arp_wait(struct net *net, struct ip4_addr addr,
                          const struct netdev_frame *frame);
 void arp_confirm(struct net *net, struct ip4_addr addr);
+void arp_doubt(struct net *net, struct ip4_addr addr);
 /* Forgets all neighbours: the address changed. */
 void arp_forget(struct net *net);
 /* Asks whether someone has the address already (RFC 5227, 2.1.1); answers by `done`. */

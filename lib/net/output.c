@@ -122,13 +122,33 @@ bool net_source(const struct net *net, const struct ip_addr *dst, struct ip_addr
 	return net->up && ip_is4(dst);
 }
 
-void net_confirm(struct net *net, const struct ip_addr *dst)
+/* The neighbour on the way to dst, for a transport's hints. False if there is none. */
+static bool next_hop(const struct net *net, const struct ip_addr *dst,
+                     struct ip4_addr *hop)
 {
 	static const struct net_send_options none;
 	struct route route;
 
-	if (route_find(net, dst, &none, &route) && !route.group)
-		arp_confirm(net, route.hop);
+	if (!route_find(net, dst, &none, &route) || route.group)
+		return false;
+	*hop = route.hop;
+	return true;
+}
+
+void net_confirm(struct net *net, const struct ip_addr *dst)
+{
+	struct ip4_addr hop;
+
+	if (next_hop(net, dst, &hop))
+		arp_confirm(net, hop);
+}
+
+void net_doubt(struct net *net, const struct ip_addr *dst)
+{
+	struct ip4_addr hop;
+
+	if (next_hop(net, dst, &hop))
+		arp_doubt(net, hop);
 }
 
 /* ---- frames ---- */

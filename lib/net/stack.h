@@ -78,6 +78,8 @@ bool net_source(const struct net *net, const struct ip_addr *dst, struct ip_addr
 uint32_t net_path_mtu(const struct net *net, const struct ip_addr *dst);
 /* A hint from a transport that the neighbour answers (RFC 4861 7.3.1 in spirit). */
 void net_confirm(struct net *net, const struct ip_addr *dst);
+/* A hint that it may not, or that its link address is wrong: it is asked again. */
+void net_doubt(struct net *net, const struct ip_addr *dst);
 /* Answers a packet with ICMP port unreachable, within the rate limit. */
 void net_port_unreachable(struct net *net, const struct net_packet *packet);
 

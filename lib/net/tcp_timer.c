@@ -12,6 +12,7 @@
 enum {
 	BACKOFF_MAX = 12,
 	PROBES_MIN = 8, /* window probes that must go unanswered to give up */
+	DOUBTFUL = 2,   /* timeouts in a row that may be the neighbour's fault */
 };
 
 void tcp_timer_set(struct tcp_conn *conn, enum tcp_timer_kind kind, kiln_time deadline)
@@ -66,6 +67,13 @@ static void set_retransmit(struct tcp_conn *conn, kiln_time wait, kiln_time sinc
 	tcp_timer_set(conn, TCP_TIMER_RETRANSMIT, next);
 }
 
+/* Nothing has come back, not even for what was sent again. */
+static void doubt_neighbour(const struct tcp_conn *conn)
+{
+	if (conn->timeouts >= DOUBTFUL)
+		net_doubt(conn->tcp->net, &conn->flow.tuple.remote);
+}
+
 static void retransmit(struct tcp_conn *conn)
 {
 	bool closed_window = conn->snd_wnd == 0 && conn->state >= TCP_ESTABLISHED;
@@ -81,6 +89,7 @@ static void retransmit(struct tcp_conn *conn)
 	if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED) {
 		conn->syn_lost = true;
 		back_off(conn);
+		doubt_neighbour(conn);
 		tcp_send_syn(conn);
 	} else if (closed_window) {
 		back_off(conn);
@@ -90,6 +99,7 @@ static void retransmit(struct tcp_conn *conn)
 		tcp_set_mss(conn, tcp_path_mss(conn->tcp, &conn->flow.tuple.remote));
 		tcp_recovery_timeout(conn);
 		back_off(conn);
+		doubt_neighbour(conn);
 		tcp_pend(conn);
 	}
 	set_retransmit(

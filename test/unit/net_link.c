@@ -227,6 +227,27 @@ static void a_transports_hint_keeps_a_neighbour_without_questions(void **state)
 	assert_int_equal(fake.sent, 300);
 }
 
+static void a_neighbour_in_doubt_is_asked_for_by_broadcast(void **state)
+{
+	static const uint8_t wrong_mac[6] = {2, 9, 9, 9, 9, 9};
+	struct ip_addr peer = ip_from4(PEER_ADDRESS);
+
+	fake_receive_arp(all_mac, ARP_REQUEST, wrong_mac, PEER_ADDRESS, FAKE_ADDRESS);
+	fake_pass(KILN_SECONDS(2));
+	fake.sent = 0;
+	net_doubt(fake.net, &peer);
+	net_doubt(fake.net, &peer); /* once is enough */
+	assert_int_equal(fake.sent, 1);
+	assert_memory_equal(eth_wire_parse(fake_sent(0))->dst, all_mac, 6);
+	assert_int_equal(send_to(0x0a000001), KILN_OK); /* does not wait for the answer */
+	assert_memory_equal(eth_wire_parse(fake_sent(1))->dst, wrong_mac, 6);
+	fake_receive_arp(fake_mac, ARP_REPLY, peer_mac, PEER_ADDRESS, FAKE_ADDRESS);
+	assert_int_equal(send_to(0x0a000001), KILN_OK);
+	assert_memory_equal(eth_wire_parse(fake_sent(2))->dst, peer_mac, 6);
+	net_doubt(fake.net, &peer); /* it has just answered */
+	assert_int_equal(fake.sent, 3);
+}
+
 static void a_flood_of_askers_does_not_push_out_a_neighbour_in_use(void **state)
 {
 	fake_meet_peer();
@@ -465,6 +486,7 @@ int main(void)
 	    up(chunks_of_waiting_frames_are_held_and_let_go),
 	    up(a_neighbour_in_use_is_asked_again_by_unicast),
 	    up(a_transports_hint_keeps_a_neighbour_without_questions),
+	    up(a_neighbour_in_doubt_is_asked_for_by_broadcast),
 	    up(a_flood_of_askers_does_not_push_out_a_neighbour_in_use),
 	    up(what_is_on_another_network_goes_to_the_gateway),
 	    up(broadcasts_need_no_neighbour),

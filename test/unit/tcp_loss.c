@@ -370,6 +370,19 @@ static void a_timeout_backs_off_and_starts_from_one_segment(void **state)
 	assert_int_equal(conn->timeouts, 0);
 }
 
+static void two_timeouts_in_a_row_cast_doubt_on_the_neighbour(void **state)
+{
+	sending(PLAIN, 10 * MSS);
+	pass(KILN_MS(250));
+	assert_int_equal(net.doubts, 0);
+	pass(KILN_MS(400));
+	assert_int_equal(net.doubts, 1);
+	ack(10);
+	skip_sent();
+	pass(KILN_SECONDS(60));
+	assert_int_equal(net.doubts, 1);
+}
+
 static void after_a_timeout_what_was_sacked_is_not_sent_again(void **state)
 {
 	sending(PLAIN | WITH_SACK, 10 * MSS);
@@ -611,6 +624,7 @@ int main(void)
 	    PLAY(a_loss_long_after_the_last_one_is_recovered_fast),
 	    PLAY(what_looks_like_a_duplicate_but_is_none),
 	    PLAY(a_timeout_backs_off_and_starts_from_one_segment),
+	    PLAY(two_timeouts_in_a_row_cast_doubt_on_the_neighbour),
 	    PLAY(after_a_timeout_what_was_sacked_is_not_sent_again),
 	    PLAY(the_timeout_follows_the_round_trip_time),
 	    PLAY(a_retransmitted_segment_tells_no_round_trip_time),

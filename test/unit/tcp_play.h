@@ -41,6 +41,7 @@ struct net {
 	struct kiln kiln;
 	struct netdev device;
 	struct net_transport transport;
+	unsigned doubts;
 	uint32_t mtu; /* of the path: TCP header and data */
 	bool down;
 	enum kiln_error send_error;
@@ -171,6 +172,11 @@ uint32_t net_path_mtu(const struct net *n, const struct ip_addr *dst)
 
 void net_confirm(struct net *n, const struct ip_addr *dst)
 {
+}
+
+void net_doubt(struct net *n, const struct ip_addr *dst)
+{
+	n->doubts++;
 }
 
 struct kiln *net_kiln(const struct net *n)
