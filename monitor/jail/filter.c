@@ -42,6 +42,11 @@ static void if_less(struct filter *f, uint32_t k, unsigned yes, unsigned no)
 	emit(f, BPF_JMP | BPF_JGE | BPF_K, k, no, yes);
 }
 
+static void if_greater(struct filter *f, uint32_t k, unsigned yes, unsigned no)
+{
+	emit(f, BPF_JMP | BPF_JGT | BPF_K, k, yes, no);
+}
+
 static void allow(struct filter *f)
 {
 	emit(f, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
@@ -50,6 +55,28 @@ static void allow(struct filter *f)
 static void refuse(struct filter *f)
 {
 	emit(f, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+}
+
+struct descriptors {
+	int fds[KILN_BOOT_DEVICES];
+	uint64_t sizes[KILN_BOOT_DEVICES]; /* of disks */
+	unsigned count;
+};
+
+static struct descriptors devices(const struct kiln_boot *boot, uint32_t type,
+                                  bool writable)
+{
+	struct descriptors d = {.count = 0};
+
+	for (uint32_t i = 0; i < boot->device_count; i++) {
+		const struct kiln_boot_device *device = &boot->devices[i];
+		bool read_only = type == KILN_DEVICE_BLOCK && device->features & 1;
+		if (device->type != type || (writable && read_only))
+			continue;
+		d.fds[d.count] = device->handle;
+		d.sizes[d.count++] = device->size;
+	}
+	return d;
 }
 
 /* The call, if its first argument is one of these descriptors. */
@@ -63,6 +90,52 @@ static void allow_on(struct filter *f, uint32_t number, const int *fds, unsigned
 		if_equal(f, (uint32_t)fds[i], count - i, 0);
 	refuse(f);
 	allow(f);
+}
+
+/* Scratch memory of the filter: the end of a write, as two words. */
+enum { END_LOW, END_HIGH };
+
+/* Adds a write's offset and length up. One too large for the kernel is the kernel's to
+ * refuse. */
+static void find_end(struct filter *f)
+{
+	load(f, ARGUMENT(2) + 4);
+	if_equal(f, 0, 1, 0);
+	refuse(f);
+	load(f, ARGUMENT(2));
+	emit(f, BPF_MISC | BPF_TAX, 0, 0, 0);
+	load(f, ARGUMENT(3));
+	emit(f, BPF_ALU | BPF_ADD | BPF_X, 0, 0, 0);
+	emit(f, BPF_ST, END_LOW, 0, 0);
+	emit(f, BPF_JMP | BPF_JGE | BPF_X, 0, 3, 0);
+	load(f, ARGUMENT(3) + 4); /* the sum of the lower words has a carry */
+	emit(f, BPF_ALU | BPF_ADD | BPF_K, 1, 0, 0);
+	emit(f, BPF_JMP | BPF_JA, 1, 0, 0);
+	load(f, ARGUMENT(3) + 4);
+	emit(f, BPF_ST, END_HIGH, 0, 0);
+}
+
+/* pwrite() that ends within the disk: behind its end a file would grow, and fill the host's
+ * file system. */
+static void allow_writes(struct filter *f, const struct kiln_boot *boot)
+{
+	enum { FIND_END = 14, EACH_DISK = 9 };
+	struct descriptors disks = devices(boot, KILN_DEVICE_BLOCK, true);
+
+	if_equal(f, SYS_pwrite64, 0, FIND_END + EACH_DISK * disks.count + 1);
+	find_end(f);
+	for (unsigned i = 0; i < disks.count; i++) {
+		load(f, ARGUMENT(0));
+		if_equal(f, (uint32_t)disks.fds[i], 0, EACH_DISK - 2);
+		emit(f, BPF_LD | BPF_MEM, END_HIGH, 0, 0);
+		if_less(f, (uint32_t)(disks.sizes[i] >> 32), 4, 0);
+		if_greater(f, (uint32_t)(disks.sizes[i] >> 32), 2, 0);
+		emit(f, BPF_LD | BPF_MEM, END_LOW, 0, 0);
+		if_greater(f, (uint32_t)disks.sizes[i], 0, 1);
+		refuse(f);
+		allow(f);
+	}
+	refuse(f);
 }
 
 /* ppoll() of at most `most` descriptors, without a signal mask. */
@@ -115,25 +188,6 @@ static void check_address(struct filter *f, const struct vdso *vdso, uint64_t ga
 		allow(f);
 }
 
-struct descriptors {
-	int fds[KILN_BOOT_DEVICES];
-	unsigned count;
-};
-
-static struct descriptors devices(const struct kiln_boot *boot, uint32_t type,
-                                  bool writable)
-{
-	struct descriptors d = {.count = 0};
-
-	for (uint32_t i = 0; i < boot->device_count; i++) {
-		const struct kiln_boot_device *device = &boot->devices[i];
-		bool read_only = type == KILN_DEVICE_BLOCK && device->features & 1;
-		if (device->type == type && !(writable && read_only))
-			d.fds[d.count++] = device->handle;
-	}
-	return d;
-}
-
 void filter_make(struct filter *f, const struct kiln_boot *boot, const struct vdso *vdso,
                  uint64_t gate_return)
 {
@@ -151,7 +205,7 @@ void filter_make(struct filter *f, const struct kiln_boot *boot, const struct vd
 	allow_on(f, SYS_writev, nets.fds, nets.count);
 	allow_wait(f, boot->device_count + 1);
 	allow_on(f, SYS_pread64, disks.fds, disks.count);
-	allow_on(f, SYS_pwrite64, writable.fds, writable.count);
+	allow_writes(f, boot);
 	allow_on(f, SYS_fdatasync, writable.fds, writable.count);
 	allow_on(f, SYS_write, &boot->console, 1);
 	if (vdso->code.size == 0)

@@ -18,6 +18,8 @@
 #define GATE ((uint64_t)0x123456789abc)
 #define VDSO ((uint64_t)0x7fff12345000)
 
+#define DISK_SIZE (((uint64_t)5 << 32) + 0x1000)
+
 enum { CONSOLE = 1, TAP = 2, DISK = 3, READ_ONLY_DISK = 4, NOTHING = 5 };
 
 static struct filter filter;
@@ -32,7 +34,7 @@ static void make_filter(bool with_vdso)
 	                {.type = KILN_DEVICE_BLOCK,
 	                 .handle = READ_ONLY_DISK,
 	                 .features = 1},
-	                {.type = KILN_DEVICE_BLOCK, .handle = DISK}},
+	                {.type = KILN_DEVICE_BLOCK, .handle = DISK, .size = DISK_SIZE}},
 	};
 	struct vdso vdso = {{VDSO - 4 * PAGE, 6 * PAGE}, {VDSO, 2 * PAGE}, VDSO + 100};
 
@@ -45,7 +47,7 @@ static void make_filter(bool with_vdso)
 /* Classic BPF (linux/filter.h), as far as the filter goes. */
 static uint32_t decide(const struct seccomp_data *data)
 {
-	uint32_t a = 0;
+	uint32_t a = 0, x = 0, memory[BPF_MEMWORDS];
 
 	for (unsigned pc = 0; pc < filter.length;) {
 		const struct sock_filter *i = &filter.code[pc++];
@@ -59,6 +61,30 @@ static uint32_t decide(const struct seccomp_data *data)
 			break;
 		case BPF_JMP | BPF_JGE | BPF_K:
 			pc += a >= i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			pc += a > i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_X:
+			pc += a >= x ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JA:
+			pc += i->k;
+			break;
+		case BPF_ALU | BPF_ADD | BPF_K:
+			a += i->k;
+			break;
+		case BPF_ALU | BPF_ADD | BPF_X:
+			a += x;
+			break;
+		case BPF_MISC | BPF_TAX:
+			x = a;
+			break;
+		case BPF_ST:
+			memory[i->k] = a;
+			break;
+		case BPF_LD | BPF_MEM:
+			a = memory[i->k];
 			break;
 		case BPF_RET | BPF_K:
 			return i->k;
@@ -133,6 +159,56 @@ static void no_other_call_is_allowed(void **state)
 	}
 }
 
+static bool may_write(int fd, uint64_t offset, uint64_t size)
+{
+	struct seccomp_data data = {.nr = SYS_pwrite64,
+	                            .arch = AUDIT_ARCH_X86_64,
+	                            .instruction_pointer = GATE,
+	                            .args = {(uint64_t)fd, 0x1000, size, offset}};
+
+	return decide(&data) == SECCOMP_RET_ALLOW;
+}
+
+static void no_write_ends_behind_the_disk(void **state)
+{
+	make_filter(true);
+	assert_true(may_write(DISK, 0, 512));
+	assert_true(may_write(DISK, 0xfffffe00, 512));
+	assert_true(may_write(DISK, 0xffffff00, 512));
+	assert_true(may_write(DISK, (uint64_t)4 << 32, 0xffffffff));
+	assert_true(may_write(DISK, DISK_SIZE - 512, 512));
+	assert_true(may_write(DISK, DISK_SIZE - 0x80000000, 0x80000000));
+	assert_true(may_write(DISK, DISK_SIZE, 0));
+	assert_false(may_write(DISK, DISK_SIZE - 511, 512));
+	assert_false(may_write(DISK, DISK_SIZE, 1));
+	assert_false(may_write(DISK, DISK_SIZE - 0x80000000, 0x80000001));
+	assert_false(may_write(DISK, ((uint64_t)5 << 32) - 1, 0x1002));
+	assert_false(may_write(DISK, (uint64_t)6 << 32, 0));
+	assert_false(may_write(DISK, INT64_MAX, 512));
+	assert_false(may_write(DISK, 0, (uint64_t)1 << 32));
+	assert_false(may_write(DISK, DISK_SIZE, UINT64_MAX - DISK_SIZE + 2));
+	assert_false(may_write(READ_ONLY_DISK, 0, 0));
+	assert_false(may_write(TAP, 0, 0));
+}
+
+static void sixteen_disks_have_room(void **state)
+{
+	struct kiln_boot boot = {.device_count = KILN_BOOT_DEVICES, .console = CONSOLE};
+
+	for (int i = 0; i < KILN_BOOT_DEVICES; i++)
+		boot.devices[i] = (struct kiln_boot_device){
+		    .type = KILN_DEVICE_BLOCK, .handle = 2 + i, .size = 512u * (1 + i)};
+	filter_make(&filter, &boot, &(struct vdso){0}, GATE);
+	assert_in_range(filter.length, 1, FILTER_LENGTH);
+	for (int i = 0; i < KILN_BOOT_DEVICES; i++) {
+		assert_true(may_write(2 + i, 512u * i, 512));
+		assert_false(may_write(2 + i, 512u * i, 513));
+	}
+	assert_false(may_write(2 + KILN_BOOT_DEVICES, 0, 512));
+	assert_true(allowed(SYS_fdatasync, 2, 0, 0));
+	assert_true(allowed(SYS_exit_group, 0, 0, 0));
+}
+
 static void waiting_is_bounded_and_without_a_mask(void **state)
 {
 	make_filter(true);
@@ -205,6 +281,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_call_is_for_its_own_descriptors),
 	    cmocka_unit_test(no_other_call_is_allowed),
+	    cmocka_unit_test(no_write_ends_behind_the_disk),
+	    cmocka_unit_test(sixteen_disks_have_room),
 	    cmocka_unit_test(waiting_is_bounded_and_without_a_mask),
 	    cmocka_unit_test(only_the_gate_calls),
 	    cmocka_unit_test(the_vdso_may_ask_for_the_time),
