@@ -8,8 +8,8 @@
  * again behind each: a handler may have cut the connection off.
  *
  * A head is parsed where it was received. One that is not there in one piece stays in
- * TCP's buffer until it is; only when it lies in several pieces there it is put together
- * in a buffer, and taken out of TCP up to its end, no further.
+ * TCP's buffer until it is; only when it lies in several pieces even there, being long,
+ * it is put together in a buffer, and taken out of TCP up to its end, no further.
  */
 #include "http_private.h"
 
@@ -274,20 +274,29 @@ static bool assemble_head(struct http_conn *c, struct slice piece)
 	return true;
 }
 
-/* The head is not complete. In TCP it may wait for the rest, but only as long as new
- * bytes come: an end of stream shows only once all before it is consumed. */
+/*
+ * The head is not complete. It waits for the rest in TCP, which joins what arrives to
+ * what is there, but only after this call: of two pieces one may be joined already when
+ * it is looked at again. Nothing new at all is how an end of stream shows, which is seen
+ * only once all before it is consumed.
+ */
 static bool wait_for_head(struct http_conn *c, struct slice piece)
 {
 	size_t unread = tcp_unread(c->tcp);
+	bool in_pieces = unread > piece.len;
 
 	if (!c->partial) {
 		c->partial = true;
+		c->joining = false;
 		c->head_seen = 0;
 		set_deadline(c, c->http->limits.head);
 	}
-	if (unread > piece.len || unread == c->head_seen)
+	if (unread == c->head_seen && c->joining == in_pieces)
 		return assemble_head(c, piece);
 	c->head_seen = unread;
+	c->joining = in_pieces;
+	if (in_pieces)
+		tcp_wake(c->tcp);
 	return false;
 }
 

@@ -83,6 +83,7 @@ struct http_conn {
 	bool spoiled : 1;        /* an added header was refused */
 	bool stalling : 1;       /* the peer was waited for at the last look */
 	bool partial : 1;        /* CONN_HEAD: some bytes of a request are there */
+	bool joining : 1;        /* in several pieces, that TCP may make one */
 	uint8_t blank;           /* empty lines in front of a request */
 	size_t head_seen;        /* unread bytes at the last look at a partial head */
 };

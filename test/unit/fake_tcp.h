@@ -21,7 +21,7 @@
 #include <kiln/target.h>
 #include <kiln/tcp.h>
 
-enum { FAKE_PIECES = 512, FAKE_OUTPUT = 1 << 20 };
+enum { FAKE_PIECES = 512, FAKE_RUN = 2016, FAKE_OUTPUT = 1 << 20 };
 
 struct tcp {
 	struct kiln *kiln;
@@ -36,6 +36,7 @@ struct tcp_conn {
 	void *user;
 	struct slice pieces[FAKE_PIECES]; /* each on the heap */
 	unsigned first, last;
+	bool joins; /* pieces into runs of FAKE_RUN bytes, as TCP does behind a call */
 	bool peer_ended, woken, inside;
 	bool shut, closed, aborted; /* by the server */
 	size_t room;                /* what tcp_send will still take */
@@ -74,6 +75,28 @@ static void fake_move(struct tcp_conn *c)
 	}
 }
 
+/* What was left of the last piece goes behind the one before, as far as there is room. */
+static void fake_join(struct tcp_conn *c)
+{
+	while (c->joins && c->last - c->first >= 2) {
+		struct slice *run = &c->pieces[c->last - 2], *piece = run + 1;
+		size_t n = KILN_MIN(piece->len, FAKE_RUN - KILN_MIN(run->len, FAKE_RUN));
+		uint8_t *p = malloc(run->len + n);
+		struct slice rest = slice_skip(*piece, n);
+
+		memcpy(p, run->data, run->len);
+		memcpy(p + run->len, piece->data, n);
+		free((void *)(uintptr_t)run->data);
+		*run = slice_of(p, run->len + n);
+		memmove((void *)(uintptr_t)piece->data, rest.data, rest.len);
+		piece->len = rest.len;
+		if (rest.len)
+			return;
+		free((void *)(uintptr_t)piece->data);
+		c->last--;
+	}
+}
+
 static void fake_ready(struct tcp_conn *c)
 {
 	unsigned turns = 0;
@@ -86,6 +109,7 @@ static void fake_ready(struct tcp_conn *c)
 		c->events->ready(c, c->user);
 		c->inside = false;
 		fake_move(c);
+		fake_join(c);
 		assert_true(++turns < 1000);
 	} while (c->woken);
 }

@@ -355,6 +355,14 @@ static void a_request_that_comes_byte_by_byte_gets_the_same_answer(void **state)
 		if (!slice_equal(fake_output(c), writer_done(&whole)))
 			fail_msg("%s", dialogues[i]);
 		finish(c);
+		/* and as TCP joins them */
+		c = fake_accept();
+		c->joins = true;
+		for (size_t at = 0; at < request.len; at++)
+			fake_feed(c, slice_take(slice_skip(request, at), 1));
+		if (!slice_equal(fake_output(c), writer_done(&whole)))
+			fail_msg("joined: %s", dialogues[i]);
+		finish(c);
 		/* and with all pieces there at once */
 		c = fake_accept();
 		for (size_t at = 0; at < request.len; at++)
@@ -1006,6 +1014,45 @@ static void without_a_buffer_the_newest_request_is_refused(void **state)
 	assert_int_equal(counted().open, 0);
 }
 
+/* Peers that send a byte now and then must not take away what others need. */
+static void a_slow_head_takes_no_buffer_until_it_is_long(void **state)
+{
+	enum { SLOW = 64, LONG = 3000 };
+	struct tcp_conn *slow[SLOW], *late;
+	uint8_t line[LONG];
+
+	http = http_new(fake_start(1 << 20), NULL);
+	assert_int_equal(http_listen(http, 80, handle, NULL), KILN_OK);
+	for (unsigned i = 0; i < SLOW; i++) {
+		slow[i] = fake_accept();
+		slow[i]->joins = true;
+		for (unsigned at = 0; at < 16; at++)
+			fake_feed(slow[i], slice_of("GET /hello HTTP/" + at, 1));
+		assert_output(slow[i], "");
+	}
+	late = fake_accept();
+	late->joins = true;
+	memset(line, 'x', sizeof(line));
+	fake_feed(late, SLICE("GET /hello HTTP/1.1\r\nHost: a\r\nA: "));
+	for (unsigned at = 0; at < LONG; at += 300)
+		fake_feed(late, slice_of(line, 300));
+	fake_feed(late, SLICE("\r\n\r\n" GET("/hello")));
+	assert_output(late, HELLO HELLO);
+	fake_feed(slow[0], SLICE("1.1\r\nHost: a\r\n\r\n"));
+	assert_output(slow[0], HELLO);
+	/* One that ends there is not waited for any longer. */
+	fake_end(slow[1]);
+	assert_true(slow[1]->closed);
+	assert_int_equal(counted().no_memory, 0);
+	fake_free(slow[1]);
+	slow[1] = late;
+	for (unsigned i = 0; i < SLOW; i++) {
+		fake_end(slow[i]);
+		fake_free(slow[i]);
+	}
+	assert_int_equal(counted().open, 0);
+}
+
 static void an_idle_connection_is_small(void **state)
 {
 	assert_in_range(counted().conn_bytes, 1, 512);
@@ -1230,6 +1277,7 @@ int main(void)
 	    TEST(stopping_lets_what_is_being_answered_end),
 	    TEST(the_newest_connection_is_refused_when_all_are_in_use),
 	    TEST(without_a_buffer_the_newest_request_is_refused),
+	    TEST(a_slow_head_takes_no_buffer_until_it_is_long),
 	    TEST(an_idle_connection_is_small),
 	    FILE_TEST(a_file_is_served_with_what_is_known_of_it),
 	    FILE_TEST(a_file_is_served_though_no_head_can_be_kept),
