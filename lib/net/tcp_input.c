@@ -187,9 +187,6 @@ static bool fin_acked(struct tcp_conn *conn)
 	switch ((enum tcp_state)conn->state) {
 	case TCP_FIN_WAIT_1:
 		conn->state = TCP_FIN_WAIT_2;
-		if (!conn->has_owner)
-			tcp_timer_set(conn, TCP_TIMER_LINGER,
-			              tcp_now(conn->tcp) + TCP_LINGER_TIME);
 		return true;
 	case TCP_CLOSING:
 		tcp_enter_time_wait(conn);

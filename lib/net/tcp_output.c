@@ -391,10 +391,17 @@ bool tcp_output(struct tcp_conn *conn)
 			return false;
 		set_timers(conn);
 	}
+	/* Only a FIN is still to come, and nobody would read anything else. */
+	bool rest = conn->state == TCP_FIN_WAIT_2 && !conn->has_owner;
 	/* RFC 9293, 3.8.6.3: for every second segment at once. */
-	if (conn->ack_now || conn->unacked_segments >= 2)
-		return send_empty(conn, conn->snd_nxt, 0) != KILN_ERR_FULL;
-	if (conn->unacked_segments > 0 && !tcp_timer_is_set(conn, TCP_TIMER_DELAYED_ACK))
+	if (conn->ack_now || conn->unacked_segments >= (rest ? 1 : 2)) {
+		if (send_empty(conn, conn->snd_nxt, 0) == KILN_ERR_FULL)
+			return false;
+	}
+	if (rest)
+		tcp_enter_time_wait(conn);
+	else if (conn->unacked_segments > 0 &&
+	         !tcp_timer_is_set(conn, TCP_TIMER_DELAYED_ACK))
 		tcp_timer_set(conn, TCP_TIMER_DELAYED_ACK,
 		              tcp_now(conn->tcp) + TCP_DELAYED_ACK);
 	return true;

@@ -41,7 +41,6 @@
 #define TCP_RTO_MAX        KILN_SECONDS(60) /* RFC 6298, 2.5 */
 #define TCP_DELAYED_ACK    KILN_MS(40)      /* RFC 9293, 3.8.6.3: less than 500 ms */
 #define TCP_TIME_WAIT_TIME KILN_SECONDS(60) /* 2 MSL, with MSL 30 s as is practice */
-#define TCP_LINGER_TIME    KILN_SECONDS(60) /* FIN-WAIT-2 without an owner */
 #define TCP_USER_TIMEOUT   KILN_SECONDS(120)
 #define TCP_CHALLENGE_GAP  KILN_MS(500) /* between unasked ACKs of one connection */
 #define TCP_PAWS_IDLE      KILN_SECONDS(24 * 86400) /* RFC 7323, 5.5 */
@@ -63,7 +62,7 @@ enum {
 };
 
 /* RFC 9293, figure 5. LISTEN is a struct tcp_listener, SYN-RECEIVED after LISTEN is a
- * struct tcp_half, and TIME-WAIT without an owner is a struct tcp_time_wait. */
+ * struct tcp_half, and FIN-WAIT-2 and TIME-WAIT without an owner a struct tcp_time_wait. */
 enum tcp_state {
 	TCP_CLOSED,
 	TCP_SYN_SENT,
@@ -156,7 +155,6 @@ enum tcp_timer_kind {
 	TCP_TIMER_PERSIST,
 	TCP_TIMER_DELAYED_ACK,
 	TCP_TIMER_KEEPALIVE,
-	TCP_TIMER_LINGER,
 	TCP_TIMERS
 };
 
@@ -264,14 +262,16 @@ struct tcp_half {
 	uint8_t tries; /* SYN-ACKs sent again */
 };
 
+/* TIME-WAIT, and FIN-WAIT-2 without an owner. */
 struct tcp_time_wait {
 	struct tcp_flow flow;
 	struct list node; /* on tcp->time_wait: by age */
 	kiln_time until;
-	struct tcp_seq rcv_nxt, snd_nxt;
+	struct tcp_seq rcv_nxt, rcv_adv, snd_nxt;
 	uint32_t ts_recent, ts_offset;
 	uint16_t window;
 	bool has_timestamps;
+	bool peer_open; /* FIN-WAIT-2: its FIN has not come yet */
 };
 
 struct tcp_listener {
@@ -392,7 +392,7 @@ bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
 
 void tcp_time_wait_init(struct tcp *tcp);
 /* Moves the connection into TIME-WAIT: into the small struct, or, while it has an owner,
- * in its own until the owner closes it. */
+ * in its own until the owner closes it. One without an owner may still be in FIN-WAIT-2. */
 void tcp_enter_time_wait(struct tcp_conn *conn);
 void tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *tw, struct tcp_segment *s,
                          uint16_t gso_size);

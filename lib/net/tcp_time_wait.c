@@ -5,7 +5,7 @@
  * A struct of a hundred bytes stands in for the connection; when all are in use the
  * oldest is given up for the newest. All wait equally long, so the list is sorted by time
  * as it grows. While the owner of a connection has not closed it, it waits in its own
- * struct.
+ * struct. One that was closed waits for the peer's FIN, in FIN-WAIT-2, here as well.
  */
 #include "tcp_private.h"
 
@@ -66,11 +66,13 @@ void tcp_enter_time_wait(struct tcp_conn *conn)
 	    .flow = {NULL, TCP_FLOW_TIME_WAIT, conn->flow.tuple},
 	    .until = tcp_now(tcp) + TCP_TIME_WAIT_TIME,
 	    .rcv_nxt = conn->rcv_nxt,
+	    .rcv_adv = conn->rcv_adv,
 	    .snd_nxt = conn->snd_nxt,
 	    .ts_recent = conn->ts_recent,
 	    .ts_offset = conn->ts_offset,
 	    .window = (uint16_t)(tcp_receive_window(conn) >> conn->rcv_wscale),
 	    .has_timestamps = conn->has_timestamps,
+	    .peer_open = !conn->fin_received,
 	};
 	tcp_conn_release(conn);
 	list_init(&tw->node);
@@ -98,6 +100,74 @@ static void send_ack(struct tcp *tcp, const struct tcp_time_wait *tw)
 	tcp_send_bare(tcp, &tw->flow.tuple, &ack);
 }
 
+static void wait_anew(struct tcp *tcp, struct tcp_time_wait *tw)
+{
+	tw->until = tcp_now(tcp) + TCP_TIME_WAIT_TIME;
+	list_remove(&tw->node);
+	list_append(&tcp->time_wait, &tw->node);
+}
+
+static void challenge(struct tcp *tcp, const struct tcp_time_wait *tw)
+{
+	if (tcp_challenge_allowed(tcp)) {
+		tcp->count.challenge_acks++;
+		send_ack(tcp, tw);
+	}
+}
+
+/* ---- FIN-WAIT-2 ---- */
+
+/* First to fifth step of 3.10.7.4. False: done with the segment. */
+static bool fin_wait_check(struct tcp *tcp, struct tcp_time_wait *tw,
+                           const struct tcp_segment *s)
+{
+	const struct tcp_options *o = &s->options;
+	struct tcp_range window = {tw->rcv_nxt, tw->rcv_adv};
+	bool reset = s->flags & TCP_RST;
+	bool old =
+	    tw->has_timestamps && !reset &&
+	    (!o->has_timestamps || tcp_timestamp_before(o->ts_value, tw->ts_recent));
+
+	if (old || !tcp_acceptable(s, tw->rcv_nxt, tcp_range_size(window))) {
+		tcp->count.drop_window++;
+		if (!reset)
+			challenge(tcp, tw);
+		return false;
+	}
+	if (reset && tcp_seq_eq(s->seq, tw->rcv_nxt)) {
+		tcp->count.resets_in++;
+		time_wait_free(tcp, tw);
+		return false;
+	}
+	if (reset || (s->flags & TCP_SYN) || tcp_seq_gt(s->ack, tw->snd_nxt)) {
+		challenge(tcp, tw);
+		return false;
+	}
+	return s->flags & TCP_ACK;
+}
+
+static void fin_wait_input(struct tcp *tcp, struct tcp_time_wait *tw,
+                           const struct tcp_segment *s)
+{
+	struct tcp_seq end = tcp_seq_add(s->seq, (uint32_t)s->data.len);
+
+	if (!fin_wait_check(tcp, tw, s))
+		return;
+	if (tcp_seq_gt(end, tw->rcv_nxt) && s->data.len > 0) {
+		/* Nobody will ever read it: say so (RFC 1122, 4.2.2.13). */
+		tcp_refuse_segment(tcp, &tw->flow.tuple, s);
+		time_wait_free(tcp, tw);
+	} else if ((s->flags & TCP_FIN) && tcp_seq_eq(end, tw->rcv_nxt)) {
+		tw->rcv_nxt = tcp_seq_add(tw->rcv_nxt, 1);
+		tw->ts_recent = s->options.ts_value;
+		tw->peer_open = false;
+		wait_anew(tcp, tw);
+		send_ack(tcp, tw);
+	}
+}
+
+/* ---- TIME-WAIT ---- */
+
 /* Whether a SYN is surely of a new connection (RFC 9293, 3.6.1; 6191, 2). */
 static bool is_new_syn(const struct tcp_time_wait *tw, const struct tcp_segment *s)
 {
@@ -115,6 +185,10 @@ void tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *tw, struct tcp_s
 {
 	struct tcp_listener *listener;
 
+	if (tw->peer_open) {
+		fin_wait_input(tcp, tw, s);
+		return;
+	}
 	if (is_new_syn(tw, s)) {
 		struct tcp_tuple tuple = tw->flow.tuple;
 		struct tcp_seq floor = tcp_seq_add(tw->snd_nxt, UINT16_MAX + 1u);
@@ -131,9 +205,7 @@ void tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *tw, struct tcp_s
 	if ((s->flags & TCP_FIN) &&
 	    tcp_seq_eq(tcp_seq_add(s->seq, tcp_segment_length(s)), tw->rcv_nxt)) {
 		/* Our last ACK was lost: send it again, and wait anew. */
-		tw->until = tcp_now(tcp) + TCP_TIME_WAIT_TIME;
-		list_remove(&tw->node);
-		list_append(&tcp->time_wait, &tw->node);
+		wait_anew(tcp, tw);
 		send_ack(tcp, tw);
 		return;
 	}
@@ -141,8 +213,5 @@ void tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *tw, struct tcp_s
 	if (tcp_segment_length(s) == 0 && tcp_seq_eq(s->seq, tw->rcv_nxt))
 		return;
 	tcp->count.drop_window++;
-	if (tcp_challenge_allowed(tcp)) {
-		tcp->count.challenge_acks++;
-		send_ack(tcp, tw);
-	}
+	challenge(tcp, tw);
 }

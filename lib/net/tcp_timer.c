@@ -1,6 +1,6 @@
 /*
  * The clocks of a connection: retransmission (RFC 6298), window probes (RFC
- * 9293, 3.8.6.1), delayed ACK, keep-alive (3.8.4), and the end of FIN-WAIT-2.
+ * 9293, 3.8.6.1), delayed ACK and keep-alive (3.8.4).
  *
  * Each has a deadline in the connection; one timer on the loop's wheel serves them all.
  * It is armed for the earliest, or earlier: a deadline that moves away, as that of
@@ -163,9 +163,6 @@ static void run(struct tcp_conn *conn, enum tcp_timer_kind kind)
 		break;
 	case TCP_TIMER_KEEPALIVE:
 		keepalive(conn);
-		break;
-	case TCP_TIMER_LINGER:
-		tcp_conn_release(conn);
 		break;
 	case TCP_TIMERS:
 		break;

@@ -211,10 +211,8 @@ void tcp_close(struct tcp_conn *conn)
 		tcp_enter_time_wait(conn);
 	} else {
 		tcp_shutdown(conn);
-		if (conn->state == TCP_FIN_WAIT_2)
-			tcp_timer_set(conn, TCP_TIMER_LINGER,
-			              tcp_now(conn->tcp) + TCP_LINGER_TIME);
 		tcp_orphan_add(conn);
+		tcp_pend(conn);
 	}
 }
 

@@ -472,6 +472,61 @@ static void until_time_wait(unsigned with)
 	assert_no_leak(); /* not a connection any more */
 }
 
+/* Closed by us, and the peer has acknowledged that but goes on. */
+static void until_fin_wait_2(unsigned with)
+{
+	tcp_close(established(with));
+	expect(TCP_FIN | TCP_ACK, 1, 1, 0);
+	peer_acks(1, 2);
+	settle();
+	assert_int_equal(tcp->count.time_wait, 1);
+	assert_no_leak(); /* not a connection any more */
+}
+
+static void fin_wait_2_takes_the_fin_and_becomes_time_wait(void **state)
+{
+	until_fin_wait_2(PLAIN | WITH_TIMESTAMPS);
+	pass(KILN_SECONDS(50));
+	peer_sends(TCP_FIN | TCP_ACK, 1, 2, (struct slice){0});
+	expect(TCP_ACK, 2, 2, 0);
+	peer_sends(TCP_FIN | TCP_ACK, 1, 2, (struct slice){0}); /* our ACK was lost */
+	expect(TCP_ACK, 2, 2, 0);
+	pass(KILN_SECONDS(50)); /* it waits anew */
+	assert_int_equal(tcp->count.time_wait, 1);
+	pass(KILN_SECONDS(11));
+	assert_int_equal(tcp->count.time_wait, 0);
+}
+
+static void fin_wait_2_resets_who_sends_data(void **state)
+{
+	until_fin_wait_2(PLAIN);
+	peer_sends(TCP_ACK, 1, 2, SLICE("too late"));
+	assert_int_equal(expect(TCP_RST, 2, 0, 0)->s.flags, TCP_RST);
+	assert_int_equal(tcp->count.time_wait, 0);
+	peer_sends(TCP_ACK, 9, 2, SLICE("again"));
+	expect(TCP_RST, 2, 0, 0);
+}
+
+static void fin_wait_2_ends_by_the_exact_reset_only(void **state)
+{
+	until_fin_wait_2(PLAIN);
+	peer_sends(TCP_RST, 100000, 0, (struct slice){0}); /* beyond the window */
+	expect_nothing();
+	peer_sends(TCP_RST, 2, 0, (struct slice){0});
+	expect(TCP_ACK, 2, 1, 0);
+	peer_sends(TCP_SYN, 1, 0, (struct slice){0});
+	expect(TCP_ACK, 2, 1, 0);
+	peer_sends(TCP_ACK, 1, 3, (struct slice){0}); /* of what was never sent */
+	expect(TCP_ACK, 2, 1, 0);
+	peer_sends(TCP_FIN | TCP_ACK, 1, 3, (struct slice){0});
+	expect(TCP_ACK, 2, 1, 0);
+	assert_int_equal(tcp->count.time_wait, 1);
+	peer_sends(TCP_RST, 1, 0, (struct slice){0});
+	expect_nothing();
+	assert_int_equal(tcp->count.time_wait, 0);
+	assert_int_equal(tcp->time_waits.used, 0);
+}
+
 static void time_wait_lasts_for_a_minute(void **state)
 {
 	until_time_wait(PLAIN);
@@ -593,6 +648,9 @@ int main(void)
 	    PLAY(a_forged_or_old_cookie_is_reset),
 	    PLAY(a_cookie_outlives_the_wrap_of_its_counter),
 	    PLAY(a_cookie_grows_old_while_others_are_sent),
+	    PLAY(fin_wait_2_takes_the_fin_and_becomes_time_wait),
+	    PLAY(fin_wait_2_resets_who_sends_data),
+	    PLAY(fin_wait_2_ends_by_the_exact_reset_only),
 	    PLAY(time_wait_lasts_for_a_minute),
 	    PLAY(a_repeated_fin_is_acknowledged_again),
 	    PLAY(time_wait_is_not_assassinated),
