@@ -313,6 +313,17 @@ static bool skip_blank_lines(struct http_conn *c, struct slice piece)
 	return n != 0;
 }
 
+/* The next request is there, but the peer must read its responses before it is begun.
+ * What both hold meanwhile is not to be had for as long as being idle is. */
+static void wait_for_reader(struct http_conn *c)
+{
+	if (c->stalling || !tcp_unsent(c->tcp))
+		return;
+	c->stalling = true;
+	c->mark = moved(c);
+	set_deadline(c, c->http->limits.stall);
+}
+
 static bool step_head(struct http_conn *c)
 {
 	struct slice piece = tcp_peek(c->tcp);
@@ -325,8 +336,10 @@ static bool step_head(struct http_conn *c)
 		conn_drop(c, tcp_close, KILN_ERR_CLOSED);
 		return true;
 	}
-	if (tcp_send_room(c->tcp) < HEAD_ROOM)
+	if (tcp_send_room(c->tcp) < HEAD_ROOM) {
+		wait_for_reader(c);
 		return false;
+	}
 	if (c->head)
 		return assemble_head(c, piece);
 	if (skip_blank_lines(c, piece))

@@ -859,6 +859,40 @@ static void a_reader_that_stops_behind_the_last_byte_is_cut_off_too(void **state
 	finish(c);
 }
 
+static void a_client_that_asks_on_without_reading_is_cut_off_soon(void **state)
+{
+	struct tcp_conn *c = fake_accept();
+
+	c->room = 1100;
+	fake_feed(c, slice_text(GET("/hello") GET("/hello")));
+	assert_output(c, HELLO);
+	for (unsigned i = 0; i < 9; i++) {
+		fake_pass(KILN_SECONDS(1));
+		fake_feed(c, slice_text(GET("/hello")));
+	}
+	assert_false(c->aborted);
+	fake_pass(KILN_SECONDS(2));
+	assert_true(c->aborted);
+	assert_int_equal(counted().timeouts, 1);
+	finish(c);
+}
+
+static void a_client_that_asks_on_and_reads_again_is_kept(void **state)
+{
+	struct tcp_conn *c = fake_accept();
+
+	c->room = 1100;
+	fake_feed(c, slice_text(GET("/hello") GET("/hello")));
+	fake_pass(KILN_SECONDS(9));
+	fake_drain(c, 100000);
+	assert_output(c, HELLO HELLO);
+	c->unsent = 0;
+	fake_pass(KILN_SECONDS(25));
+	fake_feed(c, slice_text(GET("/hello")));
+	assert_output(c, HELLO);
+	finish(c);
+}
+
 /* ---- ends ---- */
 
 static void the_peer_is_told_before_its_unread_body_is_dropped(void **state)
@@ -1270,6 +1304,8 @@ int main(void)
 	    TEST(a_body_that_advances_may_take_its_time),
 	    TEST(a_reader_that_stops_is_cut_off),
 	    TEST(a_reader_that_stops_behind_the_last_byte_is_cut_off_too),
+	    TEST(a_client_that_asks_on_without_reading_is_cut_off_soon),
+	    TEST(a_client_that_asks_on_and_reads_again_is_kept),
 	    TEST(the_peer_is_told_before_its_unread_body_is_dropped),
 	    TEST(a_peer_that_goes_away_is_noted),
 	    TEST(a_half_closed_peer_still_gets_its_answer),
