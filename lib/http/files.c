@@ -81,11 +81,16 @@ static struct slice etag_of(const struct embed_file *file, uint8_t tag[ETAG_SIZE
 	return slice_of(tag, ETAG_SIZE);
 }
 
-static void put_validators(struct writer *w, const struct embed_file *file)
+/* A time that is still to come is none that a file can have been modified at: our clock
+ * is behind that of the build, and the Date would be too (RFC 9110 8.8.2.1). */
+static void put_validators(struct http *http, struct writer *w,
+                           const struct embed_file *file)
 {
 	uint8_t tag[ETAG_SIZE];
 
 	http_put_field(w, "ETag", etag_of(file, tag));
+	if (file->modified > kiln_wall(http->kiln) / KILN_SECONDS(1))
+		return;
 	writer_text(w, "Last-Modified: ");
 	http_format_date(w, file->modified);
 	writer_text(w, "\r\n");
@@ -99,14 +104,14 @@ static void put_number_field(struct writer *w, const char *name, uint64_t value)
 	writer_text(w, "\r\n");
 }
 
-static void put_file_head(struct writer *w, const struct embed_file *file,
-                          unsigned status)
+static void put_file_head(struct http *http, struct writer *w,
+                          const struct embed_file *file, unsigned status)
 {
 	http_put_status(w, status);
 	http_put_field(w, "Content-Type", slice_text(type_of(file->path)));
 	put_number_field(w, "Content-Length", file->content.len);
 	if (status == 200) {
-		put_validators(w, file);
+		put_validators(http, w, file);
 		writer_text(w, "Accept-Ranges: bytes\r\n");
 	}
 }
@@ -148,7 +153,7 @@ static struct slice head_of(struct http *http, const struct embed *embed,
 
 	if (kept && kept->len)
 		return *kept;
-	put_file_head(w, file, 200);
+	put_file_head(http, w, file, 200);
 	copy = kept && !w->failed ? arena_try(&http->kiln->arena, writer_done(w).len, 1)
 	                          : NULL;
 	if (!copy)
@@ -208,7 +213,7 @@ static void send_missing(struct http_exchange *x, const struct embed *embed,
 	if (name.len && find_index(embed, name, "/index.html")) {
 		send_to_folder(x, name);
 	} else if (page) {
-		put_file_head(&w, page, 404);
+		put_file_head(conn_of(x)->http, &w, page, 404);
 		http_respond_prepared(x, 404, writer_done(&w), page->content);
 	} else {
 		http_error(x, 404);
@@ -293,7 +298,7 @@ static void send_not_modified(struct http_exchange *x, const struct embed_file *
 	struct writer w = writer_of(text, sizeof(text));
 
 	http_put_status(&w, 304);
-	put_validators(&w, file);
+	put_validators(conn_of(x)->http, &w, file);
 	http_respond_prepared(x, 304, writer_done(&w), SLICE(""));
 }
 
@@ -315,7 +320,7 @@ static void send_range(struct http_exchange *x, const struct embed_file *file,
 	writer_text(&w, "/");
 	http_put_number(&w, file->content.len);
 	writer_text(&w, "\r\n");
-	put_validators(&w, file);
+	put_validators(conn_of(x)->http, &w, file);
 	http_respond_prepared(x, 206, writer_done(&w), part);
 }
 

@@ -180,6 +180,7 @@ static const struct embed_file files[] = {
      {2}},
     {{(const uint8_t *)"empty.bin", 9}, {(const uint8_t *)"", 0}, 784111777, {3}},
     {{(const uint8_t *)"index.html", 10}, {(const uint8_t *)"front", 5}, 784111777, {1}},
+    {{(const uint8_t *)"late.css", 8}, {(const uint8_t *)"x", 1}, 784111778, {0xab}},
 };
 static const struct embed site = {files, KILN_COUNT_OF(files)};
 
@@ -1109,6 +1110,14 @@ static void a_file_is_served_with_what_is_known_of_it(void **state)
 	}
 }
 
+static void a_file_of_the_future_does_not_say_when_it_was_modified(void **state)
+{
+	answers(GET("/late.css"),
+	        "HTTP/1.1 200 OK\r\nContent-Type: text/css; charset=utf-8\r\n"
+	        "Content-Length: 1\r\nETag: " CSS_TAG "\r\nAccept-Ranges: bytes\r\n" DATE
+	        "\r\nx");
+}
+
 static void a_file_is_served_though_no_head_can_be_kept(void **state)
 {
 	fake_kiln.arena.at = fake_kiln.arena.end;
@@ -1316,6 +1325,7 @@ int main(void)
 	    TEST(a_slow_head_takes_no_buffer_until_it_is_long),
 	    TEST(an_idle_connection_is_small),
 	    FILE_TEST(a_file_is_served_with_what_is_known_of_it),
+	    FILE_TEST(a_file_of_the_future_does_not_say_when_it_was_modified),
 	    FILE_TEST(a_file_is_served_though_no_head_can_be_kept),
 	    FILE_TEST(folders_stand_for_their_index),
 	    FILE_TEST(a_query_that_does_not_fit_a_redirect_is_refused_whole),
