@@ -4,8 +4,8 @@
  * and http_run().
  *
  * Memory: of what the image has left when the server is made, a quarter goes to
- * connections (unless their number is given) and a sixteenth to buffers. When all are in
- * use the newest connection is refused with a reset.
+ * connections (unless their number is given) and a quarter to buffers. When all are in
+ * use the newest connection is refused with a reset, or the newest request with a 503.
  */
 #include "http_private.h"
 
@@ -51,7 +51,7 @@ struct http *http_new(struct tcp *tcp, const struct http_limits *limits)
 	if (http->limits.conns)
 		conns = http->limits.conns;
 	buffers =
-	    clamp(left / 16 / sizeof(struct http_buffer), BUFFERS_LEAST, BUFFERS_MOST);
+	    clamp(left / 4 / sizeof(struct http_buffer), BUFFERS_LEAST, BUFFERS_MOST);
 	pool_init(&http->conns, k, sizeof(struct http_conn), conns, "http connections");
 	pool_init(&http->buffers, k, sizeof(struct http_buffer), buffers, "http buffers");
 	return http;
