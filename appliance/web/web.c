@@ -16,8 +16,8 @@ KILN_EMBED(site, "site");
 
 int appliance(struct kiln *k)
 {
-	struct net *net =
-	    net_up(k, &net0); /* Ethernet, ARP, IP; an address by --ip or DHCP */
+	/* Ethernet, ARP and IP; the address comes from --ip, or from DHCP. */
+	struct net *net = net_up(k, &net0);
 	struct tcp *tcp = tcp_new(net);
 
 	return http_serve(tcp, port, http_files, &site);

@@ -28,8 +28,7 @@ _Static_assert(HTTP_FORM_MAX <= sizeof(struct http_buffer), "a form fits a buffe
 enum conn_phase {
 	CONN_HEAD,     /* waiting for a request, or in its head */
 	CONN_EXCHANGE, /* a request is being handled, or refused */
-	CONN_LINGER, /* our side is closed: reading on until the peer's is (RFC 9112 9.6)
-	              */
+	CONN_LINGER, /* our side is closed: reading until the peer's is (RFC 9112 9.6) */
 	CONN_GONE,   /* given up: freed when the stack of calls has unwound */
 };
 

@@ -2,9 +2,8 @@
  * Request targets (RFC 9112 3.2) and the paths in them (RFC 3986 section 3.3, 5.2.4).
  *
  * A path is decoded once, and dot segments are removed behind that, so that no spelling
- * of
- * ".." is left for anybody to see. An escaped '/' would turn one segment into two on the
- * way, and NUL would end a name early for some: such targets are refused.
+ * of ".." is left for anybody to see. An escaped '/' would turn one segment into two on
+ * the way, and NUL would end a name early for some: such targets are refused.
  */
 #include "http_wire.h"
 
