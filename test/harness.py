@@ -66,9 +66,12 @@ def tail(text, lines=60):
 
 
 def run_tests(results, prefix, module, context):
-    """Runs the test functions of a module, in the order in which they are written."""
+    """Runs the test functions of a module, in the order in which they are written. One with
+    an attribute `worlds` is about these worlds alone."""
     for name, function in list(vars(module).items()):
         if not name.startswith("test_") or not callable(function):
+            continue
+        if context and context.name not in getattr(function, "worlds", [context.name]):
             continue
         title = f"{prefix}: {(function.__doc__ or name).strip().splitlines()[0].rstrip('.')}"
         run_one(results, title, lambda f=function: f(context))

@@ -64,8 +64,6 @@ def test_closed_port(world):
 
 def test_interface_removed(world):
     """an image whose interface is taken away says so, sleeps, and still stops"""
-    if world.monitor == "qemu":
-        raise harness.Skip("QEMU's own affair")
     spent = []
 
     def sleeps():
@@ -78,6 +76,9 @@ def test_interface_removed(world):
             run("ip", "link", "delete", TAP)
         wait_for(lambda: " is gone" in echo.process.text(), "a message")
         wait_for(sleeps, "no more use of the processor", step=0.02)
+
+
+test_interface_removed.worlds = ["jail", "kvm"]  # on QEMU the tap is QEMU's own affair
 
 
 def test_dhcp(world):
