@@ -221,6 +221,10 @@ uint32_t machine_run(struct machine *machine)
 		return machine->run->exit_reason;
 	if (errno == EINTR)
 		return 0;
+	if (errno == EAGAIN)
+		monitor_fail(machine->options,
+		             "KVM may not make the thread that it needs: raise the "
+		             "limit of processes (ulimit -u)");
 	monitor_fail(machine->options, "KVM cannot run the processor: %s",
 	             strerror(errno));
 }

@@ -73,6 +73,15 @@ def test_no_kvm(_):
         check(sentence in done.stderr, done.stderr)
 
 
+def test_no_thread(_):
+    """where the limit of processes is reached, the monitor says so"""
+    need_kvm()
+    done = run("prlimit", "--nproc=0:0", KILN, "run", build("rings", "vm"), "--monitor", "kvm",
+               check_status=False)
+    check_equal(done.returncode, 1, done.stderr)
+    check("ulimit -u" in done.stderr, done.stderr)
+
+
 def test_random(_):
     """every start has other addresses"""
     seen = [attack("address")[1].splitlines()[0] for _ in range(4)]
