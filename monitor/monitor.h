@@ -102,7 +102,8 @@ bool disk_open(struct disk *disk, const char *path, char *error, size_t error_si
 /* CLOCK_MONOTONIC in ns. */
 uint64_t monitor_now(void);
 /* Call first: were one of the three standard descriptors closed, a device would get its
- * number, and messages would go to the device. */
+ * number, and messages would go to the device. All others that were inherited are closed:
+ * the files, pipes and locks behind them are no business of an image. */
 void monitor_open_standard(void);
 /* Moves to the processor that --cpu names, if it does. */
 void monitor_pin(const struct monitor_options *options);

@@ -11,9 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "monitor.h"
+
+enum { SYS_CLOSE_RANGE = 436 }; /* Linux 5.9 */
 
 uint64_t monitor_now(void)
 {
@@ -44,6 +47,7 @@ void monitor_open_standard(void)
 		if (fds[i].revents & POLLNVAL && open("/dev/null", O_RDWR) != i)
 			_exit(MONITOR_EXIT_FAILED);
 	}
+	(void)syscall(SYS_CLOSE_RANGE, 3, ~0u, 0);
 }
 
 void monitor_pin(const struct monitor_options *options)

@@ -93,8 +93,10 @@ class Busy:
 
     def __enter__(self):
         need_kvm()
-        self.process = Process(KILN, "run", build("rings", "vm"), "--monitor", "kvm",
-                               "--attack", "busy", name="kvm-busy")
+        # With a descriptor of somebody else's, as a careless parent leaves them.
+        self.process = Process("sh", "-c", 'exec 9<"$0" && exec "$@"', "/dev/zero", KILN, "run",
+                               build("rings", "vm"), "--monitor", "kvm", "--attack", "busy",
+                               name="kvm-busy")
         wait_for(lambda: "\nbusy\n" in self.process.text(), "the image to be busy")
         return self
 
@@ -141,9 +143,12 @@ def test_reader(_):
 
 
 def test_confined(_):
-    """the monitor runs under its filter, without root or capabilities"""
+    """the monitor runs under its filter, without root, capabilities or others' descriptors"""
     with Busy() as image:
         status = image.status()
+        folder = f"/proc/{image.process.pid}/fd"
+        held = [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)]
+    check("/dev/zero" not in held, f"kept an inherited descriptor: {held}")
     check_equal(status["Seccomp"], ["2"], "filter")
     check_equal(status["NoNewPrivs"], ["1"], "no_new_privs")
     check("0" not in status["Uid"] + status["Gid"], str(status["Uid"]))
