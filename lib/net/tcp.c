@@ -210,17 +210,19 @@ bool tcp_call_ready(struct tcp_conn *conn)
 	return !conn->released;
 }
 
-/* Owners that were refused a chunk try again once a number is free. */
+/* Owners that were refused a chunk try again once there is some room for them. */
 static void wake_starved(struct tcp *tcp)
 {
 	uint32_t kept = tcp->chunk_reserve + tcp->chunk_reserve / 4;
-	struct list *node;
 
 	if (list_empty(&tcp->starved) || tcp->chunks.used + kept > tcp->chunks.count)
 		return;
-	while ((node = list_pop(&tcp->starved))) {
+	list_each_safe (node, &tcp->starved) {
 		struct tcp_conn *conn = kiln_container(node, struct tcp_conn, link);
 
+		if (tcp_queue_room(conn) < TCP_WORTH_A_CALL)
+			continue;
+		list_remove(node);
 		conn->wake = true;
 		tcp_pend(conn);
 	}

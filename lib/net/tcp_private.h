@@ -57,6 +57,8 @@ enum {
 	TCP_SYN_ACK_TRIES =
 	    5,                /* SYN-ACKs sent before a half-open one is given up: 31 s */
 	TCP_PIECES_MAX = 256, /* references queued by one connection */
+	TCP_SHARE = 4,        /* a connection may take that part of the chunks left */
+	TCP_WORTH_A_CALL = 2 * CHUNK_SIZE, /* room for an owner that was refused */
 	TCP_WINDOW_MAX = 1 << 30,
 	TCP_CHALLENGES = 1000, /* challenge ACKs a second, of all connections: about */
 };

@@ -6,8 +6,8 @@
  * copied.
  *
  * Called by tcp_input.c (data), tcp_user.c (peek, consume) and tcp_output.c (window).
- * Bounded by the window, by the connection's limit and by the image's chunks. When these
- * are used up, the rest is not acknowledged and the peer will send it again.
+ * Bounded by the window, by the connection's limit and by its share of the image's chunks.
+ * When these are used up, the rest is not acknowledged and the peer will send it again.
  */
 #include "tcp_private.h"
 
@@ -74,6 +74,19 @@ void tcp_receive_free(struct tcp_conn *conn)
 	memset(&conn->in, 0, sizeof(conn->in));
 }
 
+/*
+ * The bytes that one connection may hold, by memory: a quarter of what is free, so that
+ * those whose owners do not read, or whose peers fill no gap, leave some to all others.
+ * What is kept for sending is not counted as free.
+ */
+static uint32_t receive_share(const struct tcp *tcp)
+{
+	uint32_t kept = tcp->chunks.used + 2 * tcp->chunk_reserve;
+	uint32_t free = tcp->chunks.count > kept ? tcp->chunks.count - kept : 0;
+
+	return KILN_MAX(free / TCP_SHARE, 2u) * CHUNK_SIZE;
+}
+
 /* ---- in order ---- */
 
 /* Stores bytes behind those unread; returns how many there was memory for. */
@@ -84,6 +97,8 @@ static size_t store(struct tcp_conn *conn, struct slice s, struct tcp_seq seq)
 
 	while (done < s.len) {
 		if (!in->tail || in->tail->end == sizeof(in->tail->bytes)) {
+			if (in->held + done >= receive_share(conn->tcp))
+				break;
 			struct tcp_run *run =
 			    run_new(conn->tcp, tcp_seq_add(seq, (uint32_t)done));
 			if (!run)
@@ -178,7 +193,8 @@ static bool insert_run(struct tcp_conn *conn, struct tcp_run **link, struct tcp_
 {
 	struct tcp_receive_queue *in = &conn->in;
 	/* Runs of a few bytes each must not take much more than the window. */
-	unsigned most = 2 * (conn->receive_limit / CHUNK_SIZE) + 2;
+	uint32_t bytes = KILN_MIN(conn->receive_limit, receive_share(conn->tcp));
+	unsigned most = 2 * (bytes / CHUNK_SIZE) + 2;
 	struct tcp_run *run = in->ooo_runs < most ? run_new(conn->tcp, seq) : NULL;
 
 	if (!run) {
@@ -319,8 +335,8 @@ void tcp_receive_consume(struct tcp_conn *conn, size_t n)
 static uint32_t window_room(const struct tcp_conn *conn)
 {
 	const struct pool *chunks = &conn->tcp->chunks;
-	uint32_t held = conn->in.held;
-	uint32_t room = conn->receive_limit > held ? conn->receive_limit - held : 0;
+	uint32_t most = KILN_MIN(conn->receive_limit, receive_share(conn->tcp));
+	uint32_t room = most > conn->in.held ? most - conn->in.held : 0;
 	uint64_t memory = (uint64_t)(chunks->count - chunks->used) * CHUNK_SIZE;
 	uint32_t field_limit = (uint32_t)UINT16_MAX << conn->rcv_wscale;
 

@@ -6,7 +6,7 @@
  *
  * Called by tcp_user.c (append), tcp_ack.c (drop the front) and tcp_output.c (read).
  * Bounded by the connection's limit for copied bytes, by TCP_PIECES_MAX references, and
- * by the image's pools.
+ * by the image's pools: of what is left there, one connection gets a quarter.
  */
 #include "tcp_private.h"
 
@@ -105,13 +105,14 @@ size_t tcp_queue_room(const struct tcp_conn *conn)
 {
 	const struct tcp_send_queue *q = &conn->out;
 	const struct tcp *tcp = conn->tcp;
-	size_t pieces =
-	    KILN_MIN((size_t)TCP_PIECES_MAX - KILN_MIN(q->pieces, TCP_PIECES_MAX),
-	             chunks_left(tcp));
-	size_t room = tail_room(q) + pieces * CHUNK_SIZE;
-	size_t limit = q->copied < tcp->send_limit ? tcp->send_limit - q->copied : 0;
+	size_t pieces = TCP_PIECES_MAX - KILN_MIN(q->pieces, TCP_PIECES_MAX);
 
-	return KILN_MIN(room, limit);
+	pieces = KILN_MIN(pieces, tcp->pieces.count - tcp->pieces.used);
+	pieces = KILN_MIN(pieces, chunks_left(tcp));
+	size_t room = tail_room(q) + pieces * CHUNK_SIZE;
+	size_t share = KILN_MAX(chunks_left(tcp) / TCP_SHARE, 2u) * CHUNK_SIZE;
+	size_t limit = KILN_MIN(tcp->send_limit, share);
+	return KILN_MIN(room, limit > q->copied ? limit - q->copied : 0);
 }
 
 /* A quarter free: neither a call for each ACK nor a window run dry. */

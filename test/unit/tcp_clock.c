@@ -327,6 +327,55 @@ static void owners_without_chunks_are_called_when_there_are_some(void **state)
 	check_starved(true);
 }
 
+static void those_who_do_not_read_leave_memory_to_others(void **state)
+{
+	struct tcp_conn *last;
+
+	play_listen();
+	for (unsigned i = 0; i < 8; i++) {
+		write_until_full(one_more()); /* its peer acknowledges nothing, */
+		forget_sent();
+		one_more(); /* and this one leaves a gap before all that it sends */
+		for (uint32_t k = 0; k < 500; k++) {
+			peer_sends(TCP_ACK, 3 + 2 * k, 1, SLICE("x"));
+			forget_sent();
+		}
+		owner.keep = true; /* whose owner does not read */
+		one_more();
+		for (uint32_t k = 0; k < 40; k++) {
+			peer_sends(TCP_ACK, 1 + 1000 * k, 1, pattern(0, 1000));
+			forget_sent();
+		}
+		owner.keep = false;
+	}
+	assert_true(tcp->count.drop_no_memory > 0);
+	last = one_more();
+	forget_sent();
+	assert_true(tcp_send_room(last) >= 2000);
+	peer_sends(TCP_ACK, 1001, 1, pattern(0, 1000));
+	assert_int_equal(last->in.sack_count + last->in.ooo_runs, 1);
+}
+
+static void starved_owners_are_left_alone_while_references_are_used_up(void **state)
+{
+	struct tcp_conn *last;
+	struct tcp_piece *piece;
+	unsigned readies;
+
+	play_listen();
+	last = one_more();
+	while ((piece = pool_get(&tcp->pieces)))
+		;
+	assert_int_equal(tcp_send(last, SLICE("x")), 0);
+	settle();
+	readies = owner.readies;
+	for (unsigned i = 0; i < 10; i++) {
+		loop_defer(&net.kiln.loop, &tcp->work);
+		settle();
+	}
+	assert_int_equal(owner.readies, readies);
+}
+
 static void received_data_without_memory_is_not_acknowledged(void **state)
 {
 	struct tcp_conn *conn = established(PLAIN);
@@ -571,6 +620,8 @@ int main(void)
 	    PLAY(a_handshake_that_ends_without_memory_is_finished_later),
 	    PLAY(a_full_send_queue_calls_again_when_there_is_room),
 	    PLAY(owners_without_chunks_are_called_when_there_are_some),
+	    PLAY(those_who_do_not_read_leave_memory_to_others),
+	    PLAY(starved_owners_are_left_alone_while_references_are_used_up),
 	    PLAY(received_data_without_memory_is_not_acknowledged),
 	    PLAY(the_reference_queue_is_bounded),
 	    PLAY(the_oldest_orphan_makes_room),
