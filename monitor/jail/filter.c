@@ -4,8 +4,8 @@
  * because the kernel runs it at every call of the image. The calls of the fast path come
  * first.
  *
- * Descriptors and counts are 32 bits to the kernel, so their upper halves are not looked
- * at.
+ * Descriptors, and numbers of them, are 32 bits to the kernel, so their upper halves are not
+ * looked at.
  */
 #include <linux/audit.h>
 #include <linux/seccomp.h>
