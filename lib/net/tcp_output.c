@@ -255,8 +255,8 @@ static uint32_t sendable(const struct tcp_conn *conn)
 	uint32_t len = (uint32_t)KILN_MIN(queued, window);
 	bool idle = tcp_in_flight(conn) == 0;
 
-	if (len >= conn->smss)
-		return len;
+	if (len >= conn->smss) /* whole segments, until the last */
+		return len == queued ? len : len - len % conn->smss;
 	if (len == queued && (conn->nodelay || conn->fin_queued || idle))
 		return len;
 	if (usable_window(conn) <= len && len >= conn->max_snd_wnd / 2)

@@ -69,6 +69,19 @@ static void the_peers_window_is_obeyed(void **state)
 	expect_segments(4, 6);
 }
 
+/* RFC 9293, 3.8.6.2.1: the rest of the window is not worth a segment. */
+static void only_whole_segments_leave_until_the_last(void **state)
+{
+	peer_window = 2 * MSS + 700;
+	sending(PLAIN, 4 * MSS + 100);
+	expect_segments(0, 2);
+	expect_nothing();
+	ack(2);
+	expect_segment(2);
+	expect_segment(3);
+	expect(TCP_ACK, 1 + 4 * MSS, 1, 100);
+}
+
 static void an_older_segment_does_not_move_the_window(void **state)
 {
 	struct tcp_conn *conn = established(PLAIN);
@@ -606,6 +619,7 @@ int main(void)
 	const struct CMUnitTest all[] = {
 	    PLAY(the_initial_window_is_ten_segments_and_doubles),
 	    PLAY(the_peers_window_is_obeyed),
+	    PLAY(only_whole_segments_leave_until_the_last),
 	    PLAY(an_older_segment_does_not_move_the_window),
 	    PLAY(a_segment_that_was_overtaken_does_not_move_the_window),
 	    PLAY(small_writes_leave_together),
