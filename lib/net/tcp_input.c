@@ -284,6 +284,8 @@ static void check_fin(struct tcp_conn *conn, const struct tcp_segment *s)
 	}
 	if (conn->fin_seen && tcp_seq_eq(conn->rcv_nxt, conn->fin_seq))
 		fin_arrives(conn);
+	else if ((s->flags & TCP_FIN) && s->data.len == 0)
+		tcp_send_ack(conn); /* beyond a gap, as data is (RFC 5681, 4.2) */
 }
 
 /* ---- the states ---- */

@@ -526,6 +526,17 @@ static void a_fin_beyond_a_gap_counts_when_the_gap_is_filled(void **state)
 	assert_memory_equal(owner.got, "abcdef", 6);
 }
 
+static void a_bare_fin_beyond_a_gap_is_answered_at_once(void **state)
+{
+	established(PLAIN);
+	peer_sends(TCP_FIN | TCP_ACK, 4, 1, nothing);
+	expect(TCP_ACK, 1, 1, 0);
+	assert_state("ESTABLISHED");
+	peer_sends(TCP_ACK, 1, 1, SLICE("abc"));
+	expect(TCP_ACK, 1, 5, 0);
+	assert_state("CLOSE-WAIT");
+}
+
 static void closing_with_unread_data_resets(void **state)
 {
 	owner.keep = true;
@@ -674,6 +685,7 @@ int main(void)
 	    PLAY(both_close_at_once),
 	    PLAY(the_fin_is_sent_again_until_acknowledged),
 	    PLAY(a_fin_beyond_a_gap_counts_when_the_gap_is_filled),
+	    PLAY(a_bare_fin_beyond_a_gap_is_answered_at_once),
 	    PLAY(closing_with_unread_data_resets),
 	    PLAY(data_after_the_owner_has_closed_resets),
 	    PLAY(queued_bytes_are_delivered_after_close),
