@@ -165,6 +165,8 @@ def build(appliance, target, *settings):
         suffix = f"-{len(_built)}" if settings else ""
         image = os.path.join(WORK, f"{appliance}{suffix}.{target}")
         os.makedirs(WORK, exist_ok=True)
-        run(KILN, "build", folder, "-t", target, "-o", image, *settings, timeout=300)
+        # Some try what the seal forbids, which `kiln build` would not make unasked.
+        unsealed = ["--unsealed"] if appliance in ("attack", "ring3") else []
+        run(KILN, "build", folder, "-t", target, "-o", image, *unsealed, *settings, timeout=300)
         _built[key] = image
     return _built[key]

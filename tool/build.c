@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <kiln/abi/param.h>
 #include "build.h"
+#include "seal.h"
 
 void build_own_setting(struct build *build)
 {
@@ -376,6 +377,44 @@ static void check_options(const struct build *build, const char *linked)
 	}
 }
 
+/* A call into the C library can bring in what makes system calls: nothing would answer
+ * them in an image. */
+static void check_seal(const struct build *build, const char *linked)
+{
+	struct image *image = allocate(sizeof(*image));
+	struct sections sections = {0};
+	struct words broken = {0};
+	char error[256];
+	size_t size;
+	const char *bytes = file_read(linked, &size);
+
+	if (!bytes || !image_parse_notes(image, bytes, size, error, sizeof(error)) ||
+	    !image_parse(image, bytes, size, error, sizeof(error)))
+		fail("%s: %s", path_display(linked), bytes ? error : strerror(errno));
+	if (!sections_read(&sections, bytes, size))
+		fail("%s has no section headers", path_display(linked));
+	seal_check(&broken, image, &sections, &sections);
+	for (size_t i = 0; i < broken.count; i++)
+		fprintf(stderr, "kiln: %s: %s\n", build->name, broken.item[i]);
+	if (broken.count)
+		fail("%s breaks the seal: see above (a function of the C library's that "
+		     "needs an operating system? Kiln's own are in include/kiln)",
+		     build->name);
+}
+
+/* A program of the host stays whole, for debuggers and sanitizers. */
+static void copy_linked(const struct build *build, const char *linked)
+{
+	size_t size;
+	char *bytes = file_read(linked, &size);
+
+	if (!bytes)
+		fail("cannot read %s: %s", path_display(linked), strerror(errno));
+	file_write(build->output, bytes, size);
+	chmod(build->output, 0755);
+	free(bytes);
+}
+
 /* The stripped image, and what a debugger wants to know of it. */
 static void split_debug(const struct build *build, const char *linked)
 {
@@ -441,6 +480,12 @@ const char *build_image(struct build *build)
 		     build->name);
 	if (!build->fix_nothing)
 		check_options(build, link.output);
-	split_debug(build, link.output);
+	if (build->target->sealed) {
+		if (!build->unsealed)
+			check_seal(build, link.output);
+		split_debug(build, link.output);
+	} else {
+		copy_linked(build, link.output);
+	}
 	return build->output;
 }

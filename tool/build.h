@@ -20,6 +20,7 @@ struct build {
 	bool has_layout_seed; /* else it is derived from what is linked */
 	bool fix_nothing;     /* for `kiln run`: parameters stay open, in `options` */
 	bool sanitize;        /* host only: AddressSanitizer and UBSan */
+	bool unsealed;        /* make the image even if it breaks the seal: for tests */
 
 	/* set on the way */
 	const char *name;      /* of the folder */

@@ -39,6 +39,8 @@ static void read_arguments(struct build *build, int argc, char **argv)
 			build->output = value;
 		} else if (strcmp(argv[i], "--sanitize") == 0) {
 			build->sanitize = true;
+		} else if (strcmp(argv[i], "--unsealed") == 0) {
+			build->unsealed = true;
 		} else if (settings_take(&build->settings, argv, &i)) {
 			build_own_setting(build);
 		} else if (argv[i][0] == '-') {

@@ -36,6 +36,7 @@ static const char help[] =
     "  --EMBED FOLDER        embed this folder in place of the appliance's own\n"
     "  --layout-seed N       order of the image's functions (0: as they come)\n"
     "  --sanitize            with -t host: AddressSanitizer and UBSan\n"
+    "  --unsealed            make the image even if it breaks the seal, for tests\n"
     "\n"
     "kiln run\n"
     "  --net [NAME=]tap:IF   the network device: a tap interface, made if missing\n"

@@ -113,7 +113,7 @@ def build_with(folder, code, target):
                    f'{{\n\t__asm__ volatile("{code}");\n}}\n'
                    'int appliance(struct kiln *k)\n{\n\tculprit();\n\treturn 0;\n}\n')
     image = os.path.join(folder, "image")
-    run(KILN, "build", source, "-t", target, "-o", image)
+    run(KILN, "build", source, "-t", target, "-o", image, "--unsealed")
     return image
 
 

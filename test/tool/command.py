@@ -135,6 +135,28 @@ def test_link_errors(_):
         check("missing" in text and "main.c" in text, text)
 
 
+def test_system_calls(_):
+    """what would bring a system call into an image is not built, on the host it is"""
+    for call in "printf(\"%d\", 1)", "getpid()", "getchar()":
+        with Appliance(main_dot_c="#include <kiln/appliance.h>\n#include <stdio.h>\n"
+                       "#include <stdlib.h>\n#include <unistd.h>\n"
+                       f"int appliance(struct kiln *k) {{ return !{call}; }}\n") as a:
+            for target in "jail", "vm":
+                text = a.build(target=target, status=1)
+                check("system call" in text and "breaks the seal" in text, text)
+                check(not os.path.exists(a.image), f"{call} was built")
+            a.build(target="host")
+
+
+def test_debugger(_):
+    """an image for the host has its symbols and lines, for debuggers"""
+    with Appliance(main_dot_c="#include <kiln/appliance.h>\n"
+                   "int appliance(struct kiln *k) { return 0; }\n") as a:
+        a.build(target="host")
+        symbols = run("nm", "-l", a.image).stdout
+        check(re.search(r" T appliance\t.*/main\.c:2$", symbols, re.M), symbols[:500])
+
+
 def test_parameter_checks(_):
     """values and names of parameters are checked at build and before a run"""
     with Appliance(main_dot_c=PLAIN) as a:
