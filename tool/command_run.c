@@ -84,6 +84,14 @@ static void build_folder(struct run *run)
 	run->options = run->build.options;
 }
 
+static void take_image(struct run *run)
+{
+	if (run->build.sanitize)
+		fail_usage("--sanitize is for a folder with -t host: %s is built already",
+		           run->what);
+	run->options = run->build.settings;
+}
+
 /* Maps the image's manifest; refuses what is no image, or one for another target. */
 static void read_manifest(struct run *run)
 {
@@ -183,6 +191,8 @@ static _Noreturn void become_host(struct run *run)
 
 	if (run->nets.count)
 		warn("a host image uses this machine's own network: --net is left out");
+	if (run->cpu || run->spin)
+		warn("a host image is no sealed one: --cpu and --spin are left out");
 	words_add(&command, path_resolve(run->image));
 	for (size_t i = 0; i < run->disks.count; i++)
 		add_option(&command, "--disk", run->disks.item[i]);
@@ -227,7 +237,7 @@ int command_run(int argc, char **argv)
 	if (folder_exists(run->what))
 		build_folder(run);
 	else
-		run->options = run->build.settings;
+		take_image(run);
 	read_manifest(run);
 	if (run->target->id == KILN_TARGET_SIM)
 		become_sim(run);

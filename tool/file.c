@@ -23,7 +23,7 @@ char *file_read(const char *path, size_t *size)
 		return NULL;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
-		errno = errno ? errno : EINVAL;
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 		return NULL;
 	}
 	bytes = allocate((size_t)st.st_size + 1);

@@ -118,6 +118,8 @@ bool settings_take(struct settings *settings, char **argv, int *at)
 
 	if (strncmp(option, "--", 2) != 0 || !option[2])
 		return false;
+	if (strcmp(option, "--help") == 0)
+		fail_usage("see kiln help");
 	key = text_format("%s", option + 2);
 	equals = strchr(key, '=');
 	if (equals) {
