@@ -8,6 +8,7 @@
  */
 #include <math.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -415,12 +416,26 @@ static struct sim_node *make_peer(struct sim *sim, struct sim_link *link,
 	return node;
 }
 
+/* Ctrl-C ends the simulation as the end of its time does. */
+static volatile sig_atomic_t stop_asked;
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	stop_asked = 1;
+}
+
 /* Until the appliance ends, the peer has its answer, or the time is over; then stops. */
 static void run(const struct arguments *arguments, struct sim *sim, struct sim_node *node,
                 struct sim_node *peer_node, const struct peer *peer)
 {
-	while (sim_now(sim) < arguments->time && !sim_node_ended(node, NULL) &&
-	       !peer->done) {
+	/* Once: the second ends the program, should the appliance not stop. */
+	const struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESETHAND};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	while (!stop_asked && sim_now(sim) < arguments->time &&
+	       !sim_node_ended(node, NULL) && !peer->done) {
 		if (sim_run(sim, KILN_MIN(arguments->time, sim_now(sim) + LOOK_AFTER)))
 			break;
 	}
