@@ -161,6 +161,7 @@ static void configure(struct net *net)
 		option = SLICE("dhcp");
 	option = option_for_device(option, net->name);
 	if (slice_equal(option, SLICE("dhcp"))) {
+		log_info(k, "net", "%s asks for an address by DHCP", net->name);
 		dhcp_start(net);
 		return;
 	}
