@@ -17,8 +17,8 @@ bool tcp_acceptable(const struct tcp_segment *s, struct tcp_seq rcv_nxt, uint32_
 	uint32_t len = tcp_segment_length(s);
 	struct tcp_seq end = tcp_seq_add(rcv_nxt, rcv_wnd);
 
-	/* Table 6 leaves out the right edge, but that is where the ACKs of a peer that has
-	 * filled the window come from: they must count while its data is still missing. */
+	/* Table 6 leaves out the right edge, but there the ACKs of a peer come from that
+	 * has filled the window: they must count while its data is still missing. */
 	if (len == 0)
 		return tcp_seq_ge(s->seq, rcv_nxt) && tcp_seq_le(s->seq, end);
 	/* Table 6 asks for the first or the last byte in the window; a segment that spans

@@ -6,8 +6,9 @@
  * copied.
  *
  * Called by tcp_input.c (data), tcp_user.c (peek, consume) and tcp_output.c (window).
- * Bounded by the window, by the connection's limit and by its share of the image's chunks.
- * When these are used up, the rest is not acknowledged and the peer will send it again.
+ * Bounded by the window, by the connection's limit and by its share of the image's
+ * chunks. When these are used up, the rest is not acknowledged and the peer will send it
+ * again.
  */
 #include "tcp_private.h"
 
