@@ -22,7 +22,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lab import (KILN, ROOT, Failed, Netns, Process, die_with_parent,  # noqa: E402
+from lab import (KILN, LOGS, ROOT, Failed, Netns, Process, die_with_parent,  # noqa: E402
                  is_root, kvm_serves, run, wait_for)
 
 ADDRESS, HOST, TAP = "10.7.0.2", "10.7.0.1", "kiln0"
@@ -66,8 +66,16 @@ def build(target):
     folder = os.path.join(ROOT, "build/demo")
     os.makedirs(folder, exist_ok=True)
     image = os.path.join(folder, f"web.{target}")
+    # Under sudo as whoever built Kiln, whose later builds would find root's files otherwise.
+    owner = os.stat(KILN)
+    ids = {}
+    if is_root() and owner.st_uid != 0:
+        os.makedirs(LOGS, exist_ok=True)
+        for made in folder, LOGS, os.path.dirname(LOGS):
+            os.chown(made, owner.st_uid, owner.st_gid)
+        ids = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
     run(KILN, "build", os.path.join(ROOT, "appliance/web"), "-t", target, "-o", image,
-        "--site", SITE, timeout=600)
+        "--site", SITE, timeout=600, **ids)
     return image
 
 

@@ -144,6 +144,8 @@ class Process:
         self.command = list(map(str, command))
         self.stopped = False  # by a test that asked it to
 
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.log)  # it may be another user's
         with open(self.log, "wb") as log, netns or contextlib.nullcontext():
             log.write((" ".join(self.command) + "\n").encode())
             log.flush()
