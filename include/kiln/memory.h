@@ -55,7 +55,7 @@ enum { CHUNK_TOTAL = 2048, CHUNK_SIZE = CHUNK_TOTAL - 16 };
 
 struct chunk {
 	uint32_t refs;
-	uint32_t reserved;
+	uint32_t users; /* for whoever fills it, to count by */
 	struct pool *pool;
 	uint8_t data[CHUNK_SIZE];
 };

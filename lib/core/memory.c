@@ -94,6 +94,7 @@ struct chunk *chunk_get(struct pool *pool)
 
 	if (chunk) {
 		chunk->refs = 1;
+		chunk->users = 0;
 		chunk->pool = pool;
 	}
 	return chunk;

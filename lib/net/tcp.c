@@ -313,8 +313,8 @@ static void carve(struct tcp *tcp, struct kiln *k)
 	tcp->table_mask = buckets - 1;
 	tcp->chunk_reserve = chunks / 8;
 	tcp->orphans_most = conns / 2;
-	tcp->send_limit = tcp->receive_limit =
-	    clamp((size_t)chunks * CHUNK_SIZE / 8, LIMIT_MIN, LIMIT_MAX);
+	tcp->receive_limit = clamp((size_t)chunks * CHUNK_SIZE / 8, LIMIT_MIN, LIMIT_MAX);
+	tcp->send_limit = tcp->receive_limit / CHUNK_SIZE * CHUNK_SIZE;
 	/* Enough for a receive limit that an owner raises to all there is. */
 	while (tcp->window_scale < TCP_WINDOW_SCALE_MAX &&
 	       (uint64_t)UINT16_MAX << tcp->window_scale < (uint64_t)chunks * CHUNK_SIZE)

@@ -57,8 +57,9 @@ enum {
 	TCP_SYN_ACK_TRIES =
 	    5,                /* SYN-ACKs sent before a half-open one is given up: 31 s */
 	TCP_PIECES_MAX = 256, /* references queued by one connection */
-	TCP_SHARE = 4,        /* a connection may take that part of the chunks left */
-	TCP_WORTH_A_CALL = 2 * CHUNK_SIZE, /* room for an owner that was refused */
+	TCP_PIECES_LEAST = 4, /* that it may have, however many others hold */
+	TCP_SHARE = 4,        /* a connection may take that part of what is left */
+	TCP_WORTH_A_CALL = CHUNK_SIZE, /* room for an owner that was refused */
 	TCP_WINDOW_MAX = 1 << 30,
 	TCP_CHALLENGES = 1000, /* challenge ACKs a second, of all connections: about */
 };
@@ -123,7 +124,9 @@ struct tcp_send_queue {
 	struct tcp_piece *head, *tail;
 	uint64_t start, end;
 	struct tcp_mark next, again;
-	uint32_t copied; /* bytes in chunks: what counts against the limit */
+	struct chunk *open; /* the chunk that was copied to last, while a piece lies in it */
+	uint16_t open_used; /* its bytes that are taken */
+	uint16_t chunks;    /* what counts against the limit */
 	uint16_t pieces;
 };
 
@@ -302,7 +305,7 @@ struct tcp {
 	struct pool conns, chunks, pieces, halves, time_waits;
 	uint32_t chunk_reserve; /* chunks that only receiving may take */
 	uint32_t orphan_count, orphans_most;
-	uint32_t send_limit;    /* copied bytes of one connection */
+	uint32_t send_limit;    /* bytes of chunks that one connection may fill */
 	uint32_t receive_limit; /* unread bytes of one connection, by default */
 	uint8_t window_scale;   /* that we offer */
 

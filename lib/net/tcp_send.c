@@ -5,8 +5,9 @@
  * finished with.
  *
  * Called by tcp_user.c (append), tcp_ack.c (drop the front) and tcp_output.c (read).
- * Bounded by the connection's limit for copied bytes, by TCP_PIECES_MAX references, and
- * by the image's pools: of what is left there, one connection gets a quarter.
+ * Bounded by the connection's limits for chunks and references, and by the image's pools:
+ * of what is left there, one connection gets a quarter. Chunks are counted whole, as what
+ * a few bytes hold is a chunk; small writes with references between them share one.
  */
 #include "tcp_private.h"
 
@@ -22,8 +23,12 @@ static void drop_head(struct tcp_conn *conn)
 		q->next.piece = NULL;
 	if (q->again.piece == piece)
 		q->again.piece = NULL;
-	if (piece->owner)
+	if (piece->owner && --piece->owner->users == 0) {
+		if (q->open == piece->owner)
+			q->open = NULL;
+		q->chunks--;
 		chunk_unref(piece->owner);
+	}
 	pool_put(&conn->tcp->pieces, piece);
 	q->pieces--;
 }
@@ -35,7 +40,6 @@ void tcp_queue_free(struct tcp_conn *conn)
 	while (q->head)
 		drop_head(conn);
 	q->start = q->end;
-	q->copied = 0;
 }
 
 void tcp_queue_acked(struct tcp_conn *conn, uint32_t n)
@@ -47,8 +51,6 @@ void tcp_queue_acked(struct tcp_conn *conn, uint32_t n)
 		struct tcp_piece *piece = q->head;
 		uint32_t part = (uint32_t)KILN_MIN(piece->len, n);
 
-		if (piece->owner)
-			q->copied -= part;
 		n -= part;
 		if (part == piece->len) {
 			drop_head(conn);
@@ -65,15 +67,50 @@ void tcp_queue_acked(struct tcp_conn *conn, uint32_t n)
 		loop_defer(conn->tcp->loop, &conn->tcp->work);
 }
 
+/*
+ * How many more of a pool's objects a connection may take that holds `held` of them: a
+ * quarter of what is free, of which an eighth of the pool is kept for those that hold
+ * fewer than `least`. So a few whose peers do not read leave something to all others, and
+ * whoever is refused holds something that the peer's acknowledgement frees.
+ */
+static size_t share_left(size_t count, size_t used, size_t held, size_t least,
+                         size_t most)
+{
+	size_t free = count > used ? count - used : 0;
+	size_t open = free > count / 8 ? free - count / 8 : 0;
+	size_t limit = KILN_MIN(KILN_MAX(open / TCP_SHARE, least), most);
+
+	return limit > held ? KILN_MIN(limit - held, free) : 0;
+}
+
+static size_t pieces_left(const struct tcp_conn *conn)
+{
+	const struct pool *pieces = &conn->tcp->pieces;
+
+	return share_left(pieces->count, pieces->used, conn->out.pieces, TCP_PIECES_LEAST,
+	                  TCP_PIECES_MAX);
+}
+
+/* Some are kept for what is received. */
+static size_t chunks_left(const struct tcp_conn *conn)
+{
+	const struct tcp *tcp = conn->tcp;
+
+	return share_left(tcp->chunks.count - tcp->chunk_reserve, tcp->chunks.used,
+	                  conn->out.chunks, 1, tcp->send_limit / CHUNK_SIZE);
+}
+
 static struct tcp_piece *append_piece(struct tcp_conn *conn, const uint8_t *data,
                                       size_t len, struct chunk *owner)
 {
 	struct tcp_send_queue *q = &conn->out;
-	struct tcp_piece *piece = pool_get(&conn->tcp->pieces);
+	struct tcp_piece *piece = pieces_left(conn) ? pool_get(&conn->tcp->pieces) : NULL;
 
 	if (!piece)
 		return NULL;
 	*piece = (struct tcp_piece){NULL, data, len, owner};
+	if (owner)
+		owner->users++;
 	if (q->tail)
 		q->tail->next = piece;
 	else
@@ -83,81 +120,69 @@ static struct tcp_piece *append_piece(struct tcp_conn *conn, const uint8_t *data
 	return piece;
 }
 
-/* Room behind the last copied bytes, in their chunk. */
-static size_t tail_room(const struct tcp_send_queue *q)
+static size_t open_room(const struct tcp_send_queue *q)
 {
-	const struct tcp_piece *tail = q->tail;
-
-	if (!tail || !tail->owner)
-		return 0;
-	return (size_t)(tail->owner->data + CHUNK_SIZE - (tail->data + tail->len));
+	return q->open ? (size_t)(CHUNK_SIZE - q->open_used) : 0;
 }
 
-/* Chunks that sending may take: some are kept for what is received. */
-static size_t chunks_left(const struct tcp *tcp)
+/* True if the last piece ends where the open chunk is filled on. */
+static bool tail_is_open(const struct tcp_send_queue *q)
 {
-	uint32_t limit = tcp->chunks.count - tcp->chunk_reserve;
-
-	return tcp->chunks.used < limit ? limit - tcp->chunks.used : 0;
+	return q->open && q->tail->owner == q->open;
 }
 
 size_t tcp_queue_room(const struct tcp_conn *conn)
 {
 	const struct tcp_send_queue *q = &conn->out;
-	const struct tcp *tcp = conn->tcp;
-	size_t pieces = TCP_PIECES_MAX - KILN_MIN(q->pieces, TCP_PIECES_MAX);
+	size_t pieces = pieces_left(conn);
+	size_t room = tail_is_open(q) || pieces ? open_room(q) : 0;
 
-	pieces = KILN_MIN(pieces, tcp->pieces.count - tcp->pieces.used);
-	pieces = KILN_MIN(pieces, chunks_left(tcp));
-	size_t room = tail_room(q) + pieces * CHUNK_SIZE;
-	size_t share = KILN_MAX(chunks_left(tcp) / TCP_SHARE, 2u) * CHUNK_SIZE;
-	size_t limit = KILN_MIN(tcp->send_limit, share);
-	return KILN_MIN(room, limit > q->copied ? limit - q->copied : 0);
+	return room + KILN_MIN(pieces, chunks_left(conn)) * CHUNK_SIZE;
 }
 
 /* A quarter free: neither a call for each ACK nor a window run dry. */
 bool tcp_queue_is_roomy(const struct tcp_conn *conn)
 {
-	return conn->out.copied <= conn->tcp->send_limit / 4 * 3 &&
+	return conn->out.chunks * (size_t)CHUNK_SIZE <= conn->tcp->send_limit / 4 * 3 &&
 	       conn->out.pieces <= TCP_PIECES_MAX / 4 * 3;
 }
 
-static struct chunk *append_chunk(struct tcp_conn *conn)
+/* A piece at the end for bytes to be copied behind: in the open chunk, or in a new one. */
+static bool open_piece(struct tcp_conn *conn)
 {
+	struct tcp_send_queue *q = &conn->out;
 	struct chunk *chunk;
 
-	if (conn->out.pieces >= TCP_PIECES_MAX || chunks_left(conn->tcp) == 0)
-		return NULL;
-	chunk = chunk_get(&conn->tcp->chunks);
-	if (chunk && !append_piece(conn, chunk->data, 0, chunk)) {
+	if (open_room(q))
+		return tail_is_open(q) ||
+		       append_piece(conn, q->open->data + q->open_used, 0, q->open);
+	chunk = chunks_left(conn) ? chunk_get(&conn->tcp->chunks) : NULL;
+	if (!chunk)
+		return false;
+	if (!append_piece(conn, chunk->data, 0, chunk)) {
 		chunk_unref(chunk);
-		return NULL;
+		return false;
 	}
-	return chunk;
+	q->open = chunk;
+	q->open_used = 0;
+	q->chunks++;
+	return true;
 }
 
 size_t tcp_queue_copy(struct tcp_conn *conn, struct slice s)
 {
 	struct tcp_send_queue *q = &conn->out;
-	size_t left = KILN_MIN(s.len, tcp_queue_room(conn)), taken = 0;
+	size_t taken = 0;
 
-	while (left > 0) {
-		size_t n = tail_room(q);
+	while (taken < s.len && open_piece(conn)) {
+		size_t n = KILN_MIN(open_room(q), s.len - taken);
 
-		if (n == 0) {
-			if (!append_chunk(conn))
-				break;
-			n = CHUNK_SIZE;
-		}
-		n = KILN_MIN(n, left);
 		/* Behind its queued bytes the chunk is ours alone. */
-		size_t at = (size_t)(q->tail->data + q->tail->len - q->tail->owner->data);
-		memcpy(q->tail->owner->data + at, s.data + taken, n);
+		memcpy(q->open->data + q->open_used, s.data + taken, n);
+		q->open_used = (uint16_t)(q->open_used + n);
 		q->tail->len += n;
 		taken += n;
-		left -= n;
 	}
-	q->copied += (uint32_t)taken;
 	q->end += taken;
 	return taken;
 }
@@ -166,7 +191,7 @@ bool tcp_queue_static(struct tcp_conn *conn, struct slice s)
 {
 	struct tcp_send_queue *q = &conn->out;
 
-	if (q->pieces >= TCP_PIECES_MAX || !append_piece(conn, s.data, s.len, NULL))
+	if (!append_piece(conn, s.data, s.len, NULL))
 		return false;
 	q->end += s.len;
 	return true;

@@ -293,14 +293,21 @@ static void a_full_send_queue_calls_again_when_there_is_room(void **state)
 /* Whether the owner tried to send, or only asked. */
 static void check_starved(bool asks)
 {
-	struct tcp_conn *conn[64], *last;
-	unsigned count = 0, readies;
+	struct tcp_conn *conn[16], *last;
+	struct chunk *taken = NULL, *chunk;
+	unsigned readies;
 
 	play_listen();
-	while (count < 63 && tcp->chunks.used + tcp->chunk_reserve < tcp->chunks.count) {
-		conn[count] = one_more();
-		write_until_full(conn[count++]);
+	for (unsigned i = 0; i < 16; i++) {
+		conn[i] = one_more();
+		write_until_full(conn[i]);
 		forget_sent();
+	}
+	while (tcp->chunks.used + tcp->chunk_reserve < tcp->chunks.count) {
+		chunk = chunk_get(&tcp->chunks);
+		memcpy(chunk->data, &taken,
+		       sizeof(taken)); /* linked through their data */
+		taken = chunk;
 	}
 	last = one_more();
 	if (asks)
@@ -312,10 +319,15 @@ static void check_starved(bool asks)
 	assert_int_equal(owner.got_size, 11);
 	settle();
 	readies = owner.readies;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < 16; i++)
 		tcp_abort(conn[i]);
 	settle();
 	settle();
+	while (taken) {
+		chunk = taken;
+		memcpy(&taken, chunk->data, sizeof(taken));
+		chunk_unref(chunk);
+	}
 	assert_int_equal(owner.readies, readies + 1);
 	assert_int_equal(tcp_send(last, SLICE("x")), 1);
 }
@@ -354,6 +366,49 @@ static void those_who_do_not_read_leave_memory_to_others(void **state)
 	assert_true(tcp_send_room(last) >= 2000);
 	peer_sends(TCP_ACK, 1001, 1, pattern(0, 1000));
 	assert_int_equal(last->in.sack_count + last->in.ooo_runs, 1);
+}
+
+static void small_writes_between_references_share_a_chunk(void **state)
+{
+	struct tcp_conn *conn = established(PLAIN);
+	static uint8_t head[200];
+
+	for (unsigned i = 0; i < 10; i++) {
+		memset(head, 'a' + (int)i, sizeof(head));
+		assert_int_equal(tcp_send(conn, slice_of(head, sizeof(head))),
+		                 sizeof(head));
+		assert_true(tcp_send_static(conn, SLICE("body")));
+	}
+	assert_int_equal(tcp->chunks.used, 1);
+	assert_int_equal(conn->out.chunks, 1);
+	settle();
+	peer_acks(1, tcp_seq_diff(conn->snd_nxt, our_isn));
+	settle();
+	peer_acks(1, tcp_seq_diff(conn->snd_nxt, our_isn));
+	settle();
+	assert_int_equal(tcp_unsent(conn), 0);
+	assert_int_equal(tcp->chunks.used, 0);
+	assert_int_equal(conn->out.chunks, 0);
+	assert_null(conn->out.open);
+}
+
+static void those_who_pipeline_and_do_not_read_leave_references_to_others(void **state)
+{
+	struct tcp_conn *last;
+
+	play_listen();
+	for (unsigned i = 0; i < 60; i++) {
+		struct tcp_conn *conn = one_more();
+		while (tcp_send(conn, SLICE("a head")) &&
+		       tcp_send_static(conn, SLICE("a body")))
+			;
+		forget_sent();
+	}
+	last = one_more();
+	forget_sent();
+	assert_true(tcp_send_room(last) >= CHUNK_SIZE);
+	assert_int_equal(tcp_send(last, SLICE("a head")), 6);
+	assert_true(tcp_send_static(last, SLICE("a body")));
 }
 
 static void starved_owners_are_left_alone_while_references_are_used_up(void **state)
@@ -621,6 +676,8 @@ int main(void)
 	    PLAY(a_full_send_queue_calls_again_when_there_is_room),
 	    PLAY(owners_without_chunks_are_called_when_there_are_some),
 	    PLAY(those_who_do_not_read_leave_memory_to_others),
+	    PLAY(small_writes_between_references_share_a_chunk),
+	    PLAY(those_who_pipeline_and_do_not_read_leave_references_to_others),
 	    PLAY(starved_owners_are_left_alone_while_references_are_used_up),
 	    PLAY(received_data_without_memory_is_not_acknowledged),
 	    PLAY(the_reference_queue_is_bounded),
