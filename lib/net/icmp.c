@@ -106,25 +106,28 @@ static void icmp_echo(struct net *net, const struct net_packet *packet,
 /*
  * RFC 1191, 6.3, guarded as RFC 5927, 7 advises: the quoted packet must be one that was
  * not to be fragmented and larger than what is said to fit; a value below what IPv4
- * requires of a link is raised to that; and a path only ever shrinks this way.
+ * requires of a link is raised to that.
  */
-static bool too_big_learn(struct net *net, const struct icmp_message *message,
-                          const struct ip4_header *quoted, uint32_t *mtu)
+static bool too_big_plausible(const struct icmp_message *message,
+                              const struct ip4_header *quoted, uint32_t *mtu)
 {
-	struct ip_addr dst = ip_from4(quoted->dst);
 	uint16_t said =
 	    message->number ? message->number : icmp_wire_plateau(quoted->total);
 
-	said = KILN_MAX(said, IP4_MTU_MIN);
-	*mtu = said;
-	if (!quoted->dont_fragment || said >= quoted->total)
-		return false;
-	if (said < net_path_mtu(net, &dst) + IP4_HEADER)
-		net_path_learn(net, quoted->dst, said);
-	return true;
+	*mtu = KILN_MAX(said, IP4_MTU_MIN);
+	return quoted->dont_fragment && *mtu < quoted->total;
 }
 
-/* True if the error was about one of our packets and its transport was told. */
+/* A path only ever shrinks this way. */
+static void too_big_learn(struct net *net, const struct ip4_header *quoted, uint32_t mtu)
+{
+	struct ip_addr dst = ip_from4(quoted->dst);
+
+	if (mtu < net_path_mtu(net, &dst) + IP4_HEADER)
+		net_path_learn(net, quoted->dst, (uint16_t)mtu);
+}
+
+/* True if the error was about one of our packets, as far as its transport can tell. */
 static bool icmp_error_input(struct net *net, const struct icmp_message *message)
 {
 	struct net_error error = {.mtu = 0};
@@ -143,11 +146,14 @@ static bool icmp_error_input(struct net *net, const struct icmp_message *message
 		if (net->transports[i].protocol != quoted.protocol)
 			continue;
 		if (error.kind == NET_ERROR_TOO_BIG &&
-		    !too_big_learn(net, message, &quoted, &error.mtu))
+		    !too_big_plausible(message, &quoted, &error.mtu))
 			return false;
-		if (t->error)
-			t->error(t->transport, &error);
-		return true;
+		if (!t->error)
+			return true;
+		bool believed = t->error(t->transport, &error);
+		if (believed && error.kind == NET_ERROR_TOO_BIG)
+			too_big_learn(net, &quoted, error.mtu);
+		return believed;
 	}
 	return false;
 }

@@ -44,7 +44,9 @@ struct net_error {
 
 struct net_transport {
 	void (*input)(void *transport, const struct net_packet *packet);
-	void (*error)(void *transport, const struct net_error *error);
+	/* True if the quoted bytes are of something in flight: anybody can send such an error,
+	 * and the path's MTU is lowered only for one that is believed (RFC 5927, 4 and 7). */
+	bool (*error)(void *transport, const struct net_error *error);
 	void *transport;
 };
 

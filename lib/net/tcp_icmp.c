@@ -31,23 +31,23 @@ static void refused(struct tcp_conn *conn, enum kiln_error why)
 	conn->soft_error = (uint8_t)why;
 }
 
-void tcp_icmp_error(void *transport, const struct net_error *error)
+bool tcp_icmp_error(void *transport, const struct net_error *error)
 {
 	struct tcp *tcp = transport;
 	struct cursor c = cursor_of(error->payload);
 	struct tcp_tuple tuple = {.remote = error->dst, .local = error->src};
 
 	if (error->payload.len < QUOTED_BYTES)
-		return;
+		return false;
 	tuple.local_port = cursor_u16(&c);
 	tuple.remote_port = cursor_u16(&c);
 	struct tcp_seq seq = tcp_seq_of(cursor_u32(&c));
 	struct tcp_flow *flow = tcp_flow_find(tcp, &tuple);
 	if (!flow || flow->kind != TCP_FLOW_CONN)
-		return;
+		return false;
 	struct tcp_conn *conn = kiln_container(flow, struct tcp_conn, flow);
 	if (tcp_seq_lt(seq, conn->snd_una) || tcp_seq_ge(seq, conn->snd_max))
-		return;
+		return false;
 	switch (error->kind) {
 	case NET_ERROR_TOO_BIG:
 		too_big(conn, error->mtu);
@@ -61,4 +61,5 @@ void tcp_icmp_error(void *transport, const struct net_error *error)
 		refused(conn, KILN_ERR_UNREACHABLE);
 		break;
 	}
+	return true;
 }

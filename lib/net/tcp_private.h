@@ -495,7 +495,7 @@ kiln_time tcp_rto_backed_off(const struct tcp_conn *conn);
 
 /* ---- tcp_icmp.c ---- */
 
-void tcp_icmp_error(void *transport, const struct net_error *error);
+bool tcp_icmp_error(void *transport, const struct net_error *error);
 
 /* ---- tcp_user.c ---- */
 

@@ -680,11 +680,14 @@ static struct net_error last_error;
 static unsigned errors_heard;
 static uint8_t quoted_byte;
 
-static void hear_error(void *transport, const struct net_error *error)
+static bool disbelieves;
+
+static bool hear_error(void *transport, const struct net_error *error)
 {
 	errors_heard++;
 	last_error = *error;
 	quoted_byte = error->payload.data[0];
+	return !disbelieves;
 }
 
 static void hear_nothing(void *transport, const struct net_packet *packet)
@@ -769,6 +772,12 @@ static void a_too_big_that_cannot_be_true_is_dropped(void **state)
 	give_error(3, ICMP_CODE_TOO_BIG, 1500, FAKE_ADDRESS, true);  /* it would fit */
 	assert_int_equal(errors_heard, 0);
 	assert_int_equal(fake_counters().drop_icmp, 2);
+	assert_int_equal(net_path_mtu(fake.net, &far), 1480);
+	disbelieves = true; /* as TCP does when it has no such byte in flight */
+	give_error(3, ICMP_CODE_TOO_BIG, 1400, FAKE_ADDRESS, true);
+	disbelieves = false;
+	assert_int_equal(errors_heard, 1);
+	assert_int_equal(fake_counters().drop_icmp, 3);
 	assert_int_equal(net_path_mtu(fake.net, &far), 1480);
 }
 
