@@ -21,6 +21,9 @@
 #include <kiln/target.h>
 #include <kiln/tcp.h>
 
+/* Not every program uses every helper. */
+#define HELPER __attribute__((unused)) static
+
 enum { FAKE_PIECES = 512, FAKE_RUN = 2016, FAKE_OUTPUT = 1 << 20 };
 
 struct tcp {
@@ -162,14 +165,14 @@ static void fake_end(struct tcp_conn *c)
 	fake_ready(c);
 }
 
-static void fake_reset(struct tcp_conn *c)
+HELPER void fake_reset(struct tcp_conn *c)
 {
 	c->aborted = true;
 	c->events->closed(c, c->user, KILN_ERR_RESET);
 }
 
 /* The peer reads: room for so many bytes more, and all that was sent has arrived. */
-static void fake_drain(struct tcp_conn *c, size_t room)
+HELPER void fake_drain(struct tcp_conn *c, size_t room)
 {
 	c->room = room;
 	c->unsent = 0;
@@ -177,7 +180,7 @@ static void fake_drain(struct tcp_conn *c, size_t room)
 }
 
 /* Time passes, in steps of 100 ms. */
-static void fake_pass(kiln_time duration)
+HELPER void fake_pass(kiln_time duration)
 {
 	kiln_time until = fake_now + duration;
 
