@@ -22,7 +22,7 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: all libs tests clean
 all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm
 
-image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS)
+image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
 hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
 asan_FLAGS = $(COMMON_CFLAGS) $(ASAN_CFLAGS)
 musl_FLAGS = $(COMMON_CFLAGS) $(MUSL_CFLAGS)

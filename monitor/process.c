@@ -61,7 +61,8 @@ void monitor_pin(const struct monitor_options *options)
 		CPU_SET((unsigned)options->cpu, &cpus);
 	if (sched_setaffinity(0, sizeof(cpus), &cpus) < 0)
 		monitor_fail(options, "cannot run on processor %d: %s", options->cpu,
-		             strerror(errno));
+		             errno == EINVAL ? "there is none, or it is not ours to use"
+		                             : strerror(errno));
 }
 
 int monitor_open_stop(const struct monitor_options *options)

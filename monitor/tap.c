@@ -79,9 +79,9 @@ static bool attach(struct tap *tap, const struct report *r)
 	case EBUSY:
 		return failed(r, "in use by another process");
 	case EINVAL:
-		return failed(r,
-		              "there is an interface of that name that is no tap, or was "
-		              "created with other options");
+		return failed(
+		    r, "no tap can have that name: it is another interface's, or has "
+		       "a character that none may have");
 	default:
 		return failed(r, "cannot attach: %s", strerror(errno));
 	}

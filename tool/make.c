@@ -157,6 +157,8 @@ struct make_step compile_step(const struct build *build, const char *source,
 	else
 		flags_add(command,
 		          build->target->sealed ? "IMAGE_CFLAGS" : "HOSTED_CFLAGS");
+	if (strstr(compiler(), "clang"))
+		flags_add(command, "CLANG_CFLAGS");
 	words_add(command, text_format("-I%s", kiln_path("include")));
 	/* No path of this machine gets into the image: the same bytes wherever it is
 	 * built. */

@@ -85,7 +85,7 @@ def test_tap_refusals(_):
     try:
         with netns:
             refuses("longer than 15 bytes", "--net", "tap:a-name-that-is-too-long", image)
-            refuses("that is no tap", "--net", "tap:lo", image)
+            refuses("no tap can have that name", "--net", "tap:lo", image)
             done = subprocess.run([*NOBODY_WITH_TUN, JAIL, "--net", "tap:other", image],
                                   timeout=20, capture_output=True, text=True, check=False)
             check("ip tuntap add dev other mode tap user $USER" in done.stderr, done.stderr)
@@ -134,7 +134,7 @@ def test_usage(_):
     for arguments in ([], ["--colour"], ["-m"], ["-m", "much", "x"], ["--net", "eth0", "x"],
                       ["--spin", "-1", "x"], ["--cpu", "none", "x"]):
         refuses("usage: kiln-jail", *arguments, status=2)
-    refuses("cannot run on processor 4000", "--cpu", "4000", build("hello", "jail"))
+    refuses("cannot run on processor 4000: there is none", "--cpu", "4000", build("hello", "jail"))
 
 
 def test_files(_):
