@@ -76,10 +76,11 @@ struct kiln_device {
 	const char *name;
 };
 
-#define KILN_DEVICE_DECLARE(name, device_type, help)                                  \
-	KILN_NOTE(kiln_note_device_##name, KILN_NOTE_DEVICE, kiln_note_device, device_type, \
-		  #name, help);                                                       \
-	static const struct kiln_device name __attribute__((unused)) = {device_type, #name}
+#define KILN_DEVICE_DECLARE(name, device_type, help)                           \
+	KILN_NOTE(kiln_note_device_##name, KILN_NOTE_DEVICE, kiln_note_device, \
+		  device_type, #name, help);                                   \
+	static const struct kiln_device name __attribute__((unused)) = {       \
+		device_type, #name}
 
 #define KILN_NET(name, help)   KILN_DEVICE_DECLARE(name, KILN_DEVICE_NET, help)
 #define KILN_BLOCK(name, help) KILN_DEVICE_DECLARE(name, KILN_DEVICE_BLOCK, help)
@@ -99,55 +100,58 @@ struct kiln_param_binding {
  * `kiln build --port 8080` defines KILN_FIXED_port as `~, 8080`: the parameter is then a
  * constant that the compiler folds. Else it is a variable, set from the start options.
  */
-#define KILN_SECOND_(a, b, ...)      b
-#define KILN_SECOND(...)             KILN_SECOND_(__VA_ARGS__)
-#define KILN_THIRD_(a, b, c, ...)    c
-#define KILN_THIRD(...)              KILN_THIRD_(__VA_ARGS__)
-#define KILN_IS_FIXED(name)          KILN_THIRD(KILN_FIXED_##name, KILN_PARAM_FIXED, KILN_PARAM_OPEN, ~)
+#define KILN_SECOND_(a, b, ...)   b
+#define KILN_SECOND(...)          KILN_SECOND_(__VA_ARGS__)
+#define KILN_THIRD_(a, b, c, ...) c
+#define KILN_THIRD(...)           KILN_THIRD_(__VA_ARGS__)
+#define KILN_IS_FIXED(name) \
+	KILN_THIRD(KILN_FIXED_##name, KILN_PARAM_FIXED, KILN_PARAM_OPEN, ~)
 #define KILN_PARAM_FIXED(name, c_type, param_type, initial, min, max) \
-	static const c_type name __attribute__((unused)) = KILN_SECOND(KILN_FIXED_##name, ~)
-#define KILN_PARAM_OPEN(name, c_type, param_type, initial, min, max)                     \
-	static c_type name = initial;                                                    \
-	static const struct kiln_param_binding kiln_param_##name                         \
-		__attribute__((used, aligned(8), section("kiln_params"))) = {#name, &name, param_type, \
-								 0,     min,   max}
+	static const c_type name __attribute__((unused)) =            \
+		KILN_SECOND(KILN_FIXED_##name, ~)
+#define KILN_PARAM_OPEN(name, c_type, param_type, initial, min, max)          \
+	static c_type name = initial;                                         \
+	static const struct kiln_param_binding kiln_param_##name              \
+		__attribute__((used, aligned(8), section("kiln_params"))) = { \
+			#name, &name, param_type, 0, min, max}
 
-#define KILN_PARAM_DECLARE(name, c_type, param_type, initial, text, min, max, help)    \
-	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param, param_type, \
-		  0, min, max, #name, text, help);                                     \
+#define KILN_PARAM_DECLARE(name, c_type, param_type, initial, text, min, max, help) \
+	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param,         \
+		  param_type, 0, min, max, #name, text, help);                      \
 	KILN_IS_FIXED(name)(name, c_type, param_type, initial, min, max)
 
 #define KILN_PARAM_PORT(name, initial, help)                                           \
 	KILN_PARAM_DECLARE(name, uint16_t, KILN_PARAM_TYPE_PORT, initial, #initial, 1, \
 			   65535, help)
-#define KILN_PARAM_UINT(name, initial, min, max, help)                                      \
-	KILN_PARAM_DECLARE(name, uint64_t, KILN_PARAM_TYPE_UINT, initial, #initial, min, max, \
-			   help)
+#define KILN_PARAM_UINT(name, initial, min, max, help)                              \
+	KILN_PARAM_DECLARE(name, uint64_t, KILN_PARAM_TYPE_UINT, initial, #initial, \
+			   min, max, help)
 /* `initial` is yes or no */
-#define KILN_PARAM_BOOL(name, initial, help)                                                 \
-	KILN_PARAM_DECLARE(name, bool, KILN_PARAM_TYPE_BOOL, KILN_BOOL_##initial, #initial, 0, \
-			   0, help)
+#define KILN_PARAM_BOOL(name, initial, help)                                      \
+	KILN_PARAM_DECLARE(name, bool, KILN_PARAM_TYPE_BOOL, KILN_BOOL_##initial, \
+			   #initial, 0, 0, help)
 #define KILN_BOOL_yes true
 #define KILN_BOOL_no  false
 /* `initial` is a string literal; so is every value: const char *. */
-#define KILN_PARAM_STRING(name, initial, help)                                            \
-	KILN_PARAM_DECLARE(name, const char *, KILN_PARAM_TYPE_STRING, initial, initial, 0, \
-			   0, help)
+#define KILN_PARAM_STRING(name, initial, help)                                  \
+	KILN_PARAM_DECLARE(name, const char *, KILN_PARAM_TYPE_STRING, initial, \
+			   initial, 0, 0, help)
 /* `initial` in whole seconds; the value is a kiln_time. */
 #define KILN_PARAM_SECONDS(name, initial, help)                                        \
 	KILN_PARAM_DECLARE(name, kiln_time, KILN_PARAM_TYPE_DURATION,                  \
 			   KILN_SECONDS(initial), #initial "s", 0, 0, help)
 /* `initial` in bytes. */
-#define KILN_PARAM_SIZE(name, initial, help)                                               \
-	KILN_PARAM_DECLARE(name, uint64_t, KILN_PARAM_TYPE_SIZE, initial, #initial, 0, 0, help)
+#define KILN_PARAM_SIZE(name, initial, help)                                        \
+	KILN_PARAM_DECLARE(name, uint64_t, KILN_PARAM_TYPE_SIZE, initial, #initial, \
+			   0, 0, help)
 
 /*
- * An option of a library: in the manifest of every image that links the file it stands in,
- * looked up by name, so that two stacks in one process can differ.
+ * An option of a library: in the manifest of every image that links the file it stands
+ * in, looked up by name, so that two stacks in one process can differ.
  */
 #define KILN_OPTION(name, param_type, text, help)                                      \
-	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param, param_type, \
-		  1, 0, UINT64_MAX, #name, text, help);                                \
+	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param,            \
+		  param_type, 1, 0, UINT64_MAX, #name, text, help);                    \
 	static const struct kiln_param_binding kiln_param_##name __attribute__((       \
 		used, aligned(8), section("kiln_params"))) = {#name, NULL, param_type, \
 							      0,     0,    UINT64_MAX}
@@ -160,8 +164,9 @@ bool kiln_option(struct kiln *k, const char *name, struct slice *value);
 struct embed;
 
 /* The folder becomes part of the image: `kiln build` makes the symbol. */
-#define KILN_EMBED(name, path)                                                             \
-	KILN_NOTE(kiln_note_embed_##name, KILN_NOTE_EMBED, kiln_note_embed, #name, path); \
+#define KILN_EMBED(name, path)                                              \
+	KILN_NOTE(kiln_note_embed_##name, KILN_NOTE_EMBED, kiln_note_embed, \
+		  #name, path);                                             \
 	extern const struct embed name
 
 #endif

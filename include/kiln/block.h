@@ -43,8 +43,8 @@ struct block *block_open(struct kiln *k, const struct kiln_device *device);
 void block_submit(struct block *block, struct block_request *request);
 
 /* The same, waiting by running the event loop. For start-up and simple programs. */
-KILN_MUST_CHECK enum kiln_error block_read(struct block *block, uint64_t sector, void *data,
-					   uint32_t sectors);
+KILN_MUST_CHECK enum kiln_error block_read(struct block *block, uint64_t sector,
+					   void *data, uint32_t sectors);
 KILN_MUST_CHECK enum kiln_error block_write(struct block *block, uint64_t sector,
 					    const void *data, uint32_t sectors);
 KILN_MUST_CHECK enum kiln_error block_flush(struct block *block);

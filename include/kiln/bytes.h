@@ -30,7 +30,8 @@ static inline struct be16 be16_of(uint16_t v)
 
 static inline uint32_t be32_get(struct be32 v)
 {
-	return (uint32_t)v.b[0] << 24 | (uint32_t)v.b[1] << 16 | (uint32_t)v.b[2] << 8 | v.b[3];
+	return (uint32_t)v.b[0] << 24 | (uint32_t)v.b[1] << 16 | (uint32_t)v.b[2] << 8 |
+	       v.b[3];
 }
 
 static inline struct be32 be32_of(uint32_t v)
@@ -39,7 +40,7 @@ static inline struct be32 be32_of(uint32_t v)
 		{(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}};
 }
 
-#define kiln_container(ptr, type, member)                                                  \
+#define kiln_container(ptr, type, member) \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define KILN_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define KILN_MIN(a, b)       ((a) < (b) ? (a) : (b))

@@ -12,7 +12,7 @@
 enum kiln_error {
 	KILN_OK = 0,
 	KILN_ERR_MEMORY,      /* a pool or arena is used up: the newest work is refused */
-	KILN_ERR_FULL,        /* a queue or window is full: try again when it is writable */
+	KILN_ERR_FULL,        /* a queue or window is full: try again when writable */
 	KILN_ERR_INVALID,     /* an argument or a text that means nothing here */
 	KILN_ERR_TOO_LARGE,   /* larger than a stated limit */
 	KILN_ERR_NOT_FOUND,   /* no such name, device, file */

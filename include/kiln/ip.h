@@ -40,8 +40,8 @@ static inline bool ip4_equal(struct ip4_addr a, struct ip4_addr b)
 
 static inline struct ip_addr ip_from4(struct ip4_addr a)
 {
-	struct ip_addr ip = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a.be.b[0], a.be.b[1],
-			      a.be.b[2], a.be.b[3]}};
+	struct ip_addr ip = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
+			      a.be.b[0], a.be.b[1], a.be.b[2], a.be.b[3]}};
 	return ip;
 }
 
@@ -64,7 +64,8 @@ static inline bool ip_equal(const struct ip_addr *a, const struct ip_addr *b)
 }
 
 /* "192.0.2.1"; strict: four decimal parts, no leading zeroes but "0" itself. */
-__attribute__((warn_unused_result)) bool ip4_parse(struct slice text, struct ip4_addr *addr);
+__attribute__((warn_unused_result)) bool
+ip4_parse(struct slice text, struct ip4_addr *addr);
 void ip4_format(struct writer *w, struct ip4_addr addr);
 void ip_format(struct writer *w, const struct ip_addr *addr);
 void endpoint_format(struct writer *w, const struct endpoint *e);

@@ -73,8 +73,8 @@ static inline void list_splice(struct list *to, struct list *from)
 
 #define list_each(node, head) \
 	for (struct list *node = (head)->next; node != (head); node = node->next)
-#define list_each_safe(node, head)                                               \
-	for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
-	     node = node##_next, node##_next = node->next)
+#define list_each_safe(node, head)                                        \
+	for (struct list *node = (head)->next, *node##_next = node->next; \
+	     node != (head); node = node##_next, node##_next = node->next)
 
 #endif

@@ -11,8 +11,8 @@ struct kiln;
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* `library` and `format` are literals; see writer_format for what the format takes. */
-void kiln_log(struct kiln *k, enum log_level level, const char *library, const char *format,
-	      ...) __attribute__((format(printf, 4, 5)));
+void kiln_log(struct kiln *k, enum log_level level, const char *library,
+	      const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #define log_error(k, library, ...) kiln_log(k, LOG_ERROR, library, __VA_ARGS__)
 #define log_warn(k, library, ...)  kiln_log(k, LOG_WARN, library, __VA_ARGS__)

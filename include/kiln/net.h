@@ -14,10 +14,10 @@ struct net;
 
 /*
  * Opens the device and brings the interface up. With --ip it is usable at once (after one
- * gratuitous ARP announcement, RFC 5227 2.3; conflicts are defended); else DHCP goes on in
- * the background and transports send and receive once it has a lease. Ends the image with a
- * message when there is no such device or the options make no sense. On `host`, the host's
- * own interfaces stand under it.
+ * gratuitous ARP announcement, RFC 5227 2.3; conflicts are defended); else DHCP goes on
+ * in the background and transports send and receive once it has a lease. Ends the image
+ * with a message when there is no such device or the options make no sense. On `host`,
+ * the host's own interfaces stand under it.
  */
 struct net *net_up(struct kiln *k, const struct kiln_device *device);
 

@@ -1,10 +1,10 @@
 /*
  * Network devices: frames in, frames out, with virtio-net's offloads.
  *
- * A received frame is one contiguous slice that is valid during the receive callback only:
- * the device reuses its buffer afterwards, so nothing above ever holds a device's memory.
- * A frame to send is a header that was built for it plus references to where the payload
- * lies already; a device that finishes later holds a reference on the chunks.
+ * A received frame is one contiguous slice that is valid during the receive callback
+ * only: the device reuses its buffer afterwards, so nothing above ever holds a device's
+ * memory. A frame to send is a header that was built for it plus references to where the
+ * payload lies already; a device that finishes later holds a reference on the chunks.
  */
 #ifndef KILN_NETDEV_H
 #define KILN_NETDEV_H
@@ -44,7 +44,7 @@ enum {
 	NETDEV_TX_TSO4 = 2,
 	NETDEV_TX_TSO6 = 4,
 	NETDEV_TX_USO = 8,
-	NETDEV_RX_CSUM = 16, /* may hand up NEEDS_CSUM (not corrupted on the way: valid) */
+	NETDEV_RX_CSUM = 16, /* may hand up NEEDS_CSUM (uncorrupted on the way: valid) */
 	NETDEV_RX_GSO = 32,  /* may hand up frames larger than the MTU */
 };
 
@@ -53,7 +53,7 @@ enum { NETDEV_HEAD = 128, NETDEV_FRAGS = 36 };
 struct netdev_frag {
 	const void *data;
 	size_t len;
-	struct chunk *owner; /* whom the bytes belong to; NULL: immortal (sealed content) */
+	struct chunk *owner; /* whose the bytes are; NULL: immortal (sealed content) */
 };
 
 /* A frame to send. Headers are written from the end of `head` to its start. */
@@ -113,13 +113,15 @@ struct netdev {
 	struct netdev_counters counters;
 
 	/* Set by the stack that owns the device; called from ops->poll. */
-	void (*receive)(void *stack, struct slice frame, const struct netdev_offload *offload);
+	void (*receive)(void *stack, struct slice frame,
+			const struct netdev_offload *offload);
 	void *stack;
 };
 
 struct netdev_ops {
 	/* Hands one frame to the device, which takes what it needs before returning.
-	 * KILN_ERR_FULL: no room now; the frame is not sent, and counted in tx_dropped. */
+	 * KILN_ERR_FULL: no room now; the frame is not sent, and counted
+	 * in tx_dropped. */
 	enum kiln_error (*send)(struct netdev *dev, const struct netdev_frame *frame);
 	/* Makes the device see what was sent since the last flush; may be NULL. */
 	void (*flush)(struct netdev *dev);

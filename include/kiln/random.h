@@ -1,7 +1,7 @@
 /*
  * Random numbers: ChaCha20 (RFC 8439, section 2.3) keyed from the target's entropy, with
- * fast key erasure: each refill replaces the key by its own first 32 bytes of output, so a
- * later leak of the state does not tell earlier numbers. Not for use from two threads.
+ * fast key erasure: each refill replaces the key by its own first 32 bytes of output, so
+ * a later leak of the state does not tell earlier numbers. Not for use from two threads.
  */
 #ifndef KILN_RANDOM_H
 #define KILN_RANDOM_H

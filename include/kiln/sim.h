@@ -2,9 +2,9 @@
  * The simulator: nodes that run appliances over Kiln's own libraries, joined by simulated
  * links, in one process, on one virtual clock, driven by one seed.
  *
- * Every node is a struct kiln with an event loop of its own, run as a coroutine. Time stands
- * still while a node computes and jumps to the next event when all of them wait. The same
- * seed and the same scenario give the same run to the bit.
+ * Every node is a struct kiln with an event loop of its own, run as a coroutine. Time
+ * stands still while a node computes and jumps to the next event when all of them wait.
+ * The same seed and the same scenario give the same run to the bit.
  */
 #ifndef KILN_SIM_H
 #define KILN_SIM_H
@@ -26,26 +26,27 @@ struct sim_impairment {
 	kiln_time reorder_delay; /* 0: 1 ms */
 	kiln_time delay, jitter; /* one way; jitter adds 0..jitter, uniformly, in order */
 	uint64_t rate;           /* bits/s of each sender's port; 0: infinitely fast */
-	uint32_t queue;          /* frames waiting for it, the newest is dropped; 0: 1000 */
+	uint32_t queue;          /* frames waiting, the newest is dropped; 0: 1000 */
 };
 
-/* A link is a hub of any number of ports: a frame goes to every other port, subject to the
- * impairment, drawn for each receiver. impairment NULL: a perfect link; mtu 0: 1500. */
+/* A link is a hub of any number of ports: a frame goes to every other port, subject to
+ * the impairment, drawn for each receiver. impairment NULL: a perfect link;
+ * mtu 0: 1500. */
 struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impairment,
 			      uint16_t mtu);
 void sim_link_set(struct sim_link *link, const struct sim_impairment *impairment);
-/* Whether the simulated devices claim checksum and segmentation offload. Default: neither,
- * so that the stack's own code is run and corruption meets real checksums. A frame that is
- * corrupted gets the checksum that was left to the device before the bit flips. To be
- * called before the nodes open their devices. */
+/* Whether the simulated devices claim checksum and segmentation offload. Default:
+ * neither, so that the stack's own code is run and corruption meets real checksums. A
+ * frame that is corrupted gets the checksum that was left to the device before the bit
+ * flips. To be called before the nodes open their devices. */
 void sim_link_offloads(struct sim_link *link, bool on);
 /* Writes every frame sent on the link to a pcap file, with virtual times. */
 KILN_MUST_CHECK enum kiln_error sim_link_pcap(struct sim_link *link, const char *path);
 
 /*
- * A node that runs entry(k) with `memory` bytes and `options` ("ip=10.0.0.2/24", ... ended
- * by NULL). Devices: sim_node_net binds a manifest name to a link. The node starts at the
- * current virtual time of the next sim_run.
+ * A node that runs entry(k) with `memory` bytes and `options` ("ip=10.0.0.2/24", ...
+ * ended by NULL). Devices: sim_node_net binds a manifest name to a link. The node starts
+ * at the current virtual time of the next sim_run.
  */
 struct sim_node *sim_node_new(struct sim *sim, const char *name, size_t memory,
 			      int (*entry)(struct kiln *k), const char *const *options);
@@ -65,12 +66,14 @@ void sim_console(struct sim *sim, void (*print)(void *context, const char *node,
 void sim_node_stop(struct sim_node *node);
 bool sim_node_ended(const struct sim_node *node, int *status);
 
-/* Runs until every node has ended, or until the virtual instant, which it then is. True if
- * all have ended. With KILN_NEVER it also returns when nothing would ever happen again. */
+/* Runs until every node has ended, or until the virtual instant, which it then is. True
+ * if all have ended. With KILN_NEVER it also returns when nothing would ever
+ * happen again. */
 bool sim_run(struct sim *sim, kiln_time until);
 
 struct sim_counters {
-	uint64_t frames, bytes, lost, duplicated, corrupted, reordered, overflowed, events;
+	uint64_t frames, bytes, lost, duplicated, corrupted, reordered;
+	uint64_t overflowed, events;
 };
 void sim_counters(const struct sim *sim, struct sim_counters *counters);
 

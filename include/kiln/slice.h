@@ -20,8 +20,9 @@ struct slice {
 	size_t len;
 };
 
-#define SLICE(literal)  ((struct slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
-#define SLICE_ARG(s)    (int)(s).len, (const char *)(s).data /* for "%.*s" */
+#define SLICE(literal) \
+	((struct slice){(const uint8_t *)("" literal), sizeof(literal) - 1})
+#define SLICE_ARG(s) (int)(s).len, (const char *)(s).data /* for "%.*s" */
 
 static inline struct slice slice_of(const void *data, size_t len)
 {
@@ -148,7 +149,7 @@ static inline size_t writer_left(const struct writer *w)
 	return (size_t)(w->end - w->at);
 }
 
-/* Room for n bytes, which the caller fills; NULL and a latched failure if there is none. */
+/* Room for n bytes, which the caller fills; NULL and a latched failure if none. */
 static inline uint8_t *writer_room(struct writer *w, size_t n)
 {
 	if (w->failed || n > writer_left(w)) {

@@ -1,7 +1,8 @@
 /*
  * Blocking calls on a TCP connection for tasks (<kiln/task.h>): straight-line code.
  *
- * A stream owns the connection; only the task that uses it may be inside one of its calls.
+ * A stream owns the connection; only the task that uses it may be inside
+ * one of its calls.
  */
 #ifndef KILN_STREAM_H
 #define KILN_STREAM_H
@@ -21,7 +22,8 @@ struct stream {
 void stream_init(struct stream *s, struct task_pool *tasks, struct tcp_conn *conn);
 /* Opens a connection and waits until it is established. */
 KILN_MUST_CHECK enum kiln_error stream_connect(struct stream *s, struct task_pool *tasks,
-					       struct tcp *tcp, const struct endpoint *to);
+					       struct tcp *tcp,
+					       const struct endpoint *to);
 /* Waits for bytes and reads up to `size` of them; *got is 0 at the end of the stream. */
 KILN_MUST_CHECK enum kiln_error stream_read(struct stream *s, void *out, size_t size,
 					    size_t *got);

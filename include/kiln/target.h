@@ -1,6 +1,6 @@
 /*
- * What stands under lib/: the few functions that each target's archive defines. lib/ calls
- * these and knows nothing else of where it runs.
+ * What stands under lib/: the few functions that each target's archive defines. lib/
+ * calls these and knows nothing else of where it runs.
  */
 #ifndef KILN_TARGET_H
 #define KILN_TARGET_H
@@ -31,15 +31,15 @@ _Noreturn void target_exit(struct kiln *k, int status);
  * stops. Has no context, because a failed check has none; must not allocate or lock. */
 _Noreturn void target_panic(struct slice message);
 
-/* The device that the manifest named so; NULL if the monitor did not hand it over. Both are
- * called once a device, at start. */
+/* The device that the manifest named so; NULL if the monitor did not hand it over. Both
+ * are called once a device, at start. */
 struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device);
 struct block *target_block(struct kiln *k, const struct kiln_device *device);
 
 /*
  * Called by the target's start-up code once `k->boot`, `k->target` and the target's clock
- * are set: makes the arena, the loop, the generator and the parameters from the boot struct,
- * runs appliance(k), and returns its status.
+ * are set: makes the arena, the loop, the generator and the parameters from the boot
+ * struct, runs appliance(k), and returns its status.
  */
 int kiln_start(struct kiln *k);
 

@@ -1,10 +1,10 @@
 /*
  * TCP (RFC 9293) with 7323, 2018, 6675, 6582, 6298, 5961, 4987, 6528.
  *
- * Event driven: a connection has an owner that is told when something can be done, and then
- * does as much as it wants. All calls return at once. Segments go out when the loop's
- * iteration ends, so that what an owner writes in several calls leaves together and carries
- * the acknowledgement.
+ * Event driven: a connection has an owner that is told when something can be done, and
+ * then does as much as it wants. All calls return at once. Segments go out when the
+ * loop's iteration ends, so that what an owner writes in several calls leaves together
+ * and carries the acknowledgement.
  *
  *	static void ready(struct tcp_conn *c, void *user)
  *	{
@@ -29,12 +29,12 @@ struct tcp_listener;
 
 /*
  * What the owner of a connection is told. Each is called from the event loop, never from
- * within a call that the owner makes. After `closed`, or after the owner's own tcp_close or
- * tcp_abort, nothing more is called and the connection must not be used.
+ * within a call that the owner makes. After `closed`, or after the owner's own tcp_close
+ * or tcp_abort, nothing more is called and the connection must not be used.
  */
 struct tcp_events {
-	/* Something changed: bytes to read, room to send, established, or end of stream. Ask
-	 * with tcp_peek, tcp_at_end, tcp_send_room. */
+	/* Something changed: bytes to read, room to send, established, or end of stream.
+	 * Ask with tcp_peek, tcp_at_end, tcp_send_room. */
 	void (*ready)(struct tcp_conn *conn, void *user);
 	/* The connection is gone by no doing of the owner: RESET, TIMEOUT, REFUSED,
 	 * UNREACHABLE. */
@@ -42,19 +42,20 @@ struct tcp_events {
 };
 
 struct tcp *tcp_new(struct net *net);
-/* The context it was made in: for servers that are handed a struct tcp and nothing else. */
+/* The context it was made in: for servers that are handed a struct tcp only. */
 struct kiln *tcp_kiln(const struct tcp *tcp);
 /* The TCP that a connection belongs to. */
 struct tcp *tcp_of(const struct tcp_conn *conn);
 
 /*
- * Accepts connections on a port. `accepted` is called for each one that is established; it
- * calls tcp_own, or returns false to refuse (the peer gets a reset).
+ * Accepts connections on a port. `accepted` is called for each one that is established;
+ * it calls tcp_own, or returns false to refuse (the peer gets a reset).
  * Errors: IN_USE, MEMORY.
  */
-KILN_MUST_CHECK enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
-					   bool (*accepted)(struct tcp_conn *conn, void *context),
-					   void *context, struct tcp_listener **listener);
+KILN_MUST_CHECK enum kiln_error
+tcp_listen(struct tcp *tcp, uint16_t port,
+	   bool (*accepted)(struct tcp_conn *conn, void *context), void *context,
+	   struct tcp_listener **listener);
 /* No more connections; those there are go on. */
 void tcp_unlisten(struct tcp_listener *listener);
 uint16_t tcp_listener_port(const struct tcp_listener *listener);
@@ -103,18 +104,23 @@ size_t tcp_unsent(const struct tcp_conn *conn);
 
 /* No more bytes from this side: a FIN follows what is queued. Reading goes on. */
 void tcp_shutdown(struct tcp_conn *conn);
-/* The owner is done: queued bytes and a FIN are still delivered in the background. If bytes
- * are unread or arrive later the peer is reset (RFC 9293, 3.10.4; 1122, 4.2.2.13). */
+/* The owner is done: queued bytes and a FIN are still delivered in the background. If
+ * bytes are unread or arrive later the peer is reset (RFC 9293, 3.10.4;
+ * 1122, 4.2.2.13). */
 void tcp_close(struct tcp_conn *conn);
 /* Resets the connection now. */
 void tcp_abort(struct tcp_conn *conn);
 
 /* ---- settings and facts ---- */
 
-void tcp_set_user_timeout(struct tcp_conn *conn, kiln_time timeout); /* RFC 5482; default 2 min */
-void tcp_set_keepalive(struct tcp_conn *conn, kiln_time idle, kiln_time interval, unsigned probes);
-void tcp_set_nodelay(struct tcp_conn *conn, bool on); /* default on: writes are joined anyway */
-void tcp_set_receive_limit(struct tcp_conn *conn, size_t bytes); /* of unread bytes held */
+/* RFC 5482; default: 2 min. */
+void tcp_set_user_timeout(struct tcp_conn *conn, kiln_time timeout);
+void tcp_set_keepalive(struct tcp_conn *conn, kiln_time idle, kiln_time interval,
+		       unsigned probes);
+/* Default: on; writes are joined anyway. */
+void tcp_set_nodelay(struct tcp_conn *conn, bool on);
+/* Of unread bytes held. */
+void tcp_set_receive_limit(struct tcp_conn *conn, size_t bytes);
 
 struct endpoint tcp_local(const struct tcp_conn *conn);
 struct endpoint tcp_remote(const struct tcp_conn *conn);

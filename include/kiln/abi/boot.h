@@ -1,7 +1,8 @@
 /*
- * What a monitor hands to an image at its entry: one struct kiln_boot, whose address is in
- * the first argument register (rdi); the stack is set up and 16-byte aligned before the
- * call. All addresses are the image's virtual ones. The page is read-only to the image.
+ * What a monitor hands to an image at its entry: one struct kiln_boot, whose address is
+ * in the first argument register (rdi); the stack is set up and 16-byte aligned before
+ * the call. All addresses are the image's virtual ones. The page is read-only
+ * to the image.
  *
  * A jailed image gets devices as file descriptors; a vm image as virtio-mmio registers
  * (virtio 1.2, section 4.2, version 2), mapped for it. Where a vm image boots as a PVH
@@ -22,7 +23,7 @@ struct kiln_boot_device {
 	char name[20];      /* as in the manifest */
 	uint32_t type;      /* enum kiln_device_type */
 	int32_t handle;     /* jail: file descriptor; else -1 */
-	uint32_t features;  /* jail net: TUN_F_* offloads that the tap took; block: 1 read-only */
+	uint32_t features;  /* jail net: the tap's TUN_F_* offloads; block: 1 read-only */
 	uint64_t registers; /* vm: address of the virtio-mmio register page; else 0 */
 	uint64_t size;      /* jail block: bytes */
 	uint8_t mac[6];     /* jail net */
@@ -48,23 +49,24 @@ struct kiln_boot {
 	uint64_t tsc_base;
 	uint64_t wall_base; /* ns since 1970 at tsc_base */
 
-	/* vm: guest-physical = virtual - physical_offset, for the whole image, its stack and
-	 * its memory, so that constants can be sent from where they lie. */
+	/* vm: guest-physical = virtual - physical_offset, for the whole image, its stack
+	 * and its memory, so that constants can be sent from where they lie. */
 	uint64_t physical_offset;
-	/* vm under Kiln's monitor: the control page (struct kiln_control); else 0, and the
-	 * image waits through its stub. */
+	/* vm under Kiln's monitor: the control page (struct kiln_control); else 0, and
+	 * the image waits through its stub. */
 	uint64_t control;
 
 	int32_t console;      /* jail: descriptor to write the log to; else -1 */
-	/* jail: descriptor that turns readable when asked to stop. vm under Kiln's monitor: 0;
-	 * the monitor stores 1 here when asked to stop, and the image reads it after each
-	 * wait, so that a wait is one exit and not two. */
+	/* jail: descriptor that turns readable when asked to stop. vm under Kiln's
+	 * monitor: 0; the monitor stores 1 here when asked to stop, and the image reads
+	 * it after each wait, so that a wait is one exit and not two. */
 	int32_t stop;
 	uint64_t spin;        /* ns to poll before blocking, from --spin */
 	uint64_t start_clock; /* monotonic ns of the monitor's own start, 0 if unknown */
 
-	uint8_t seed[KILN_BOOT_SEED]; /* from getrandom() or virtio-rng; the image erases nothing:
-					 the page is read-only, so it mixes RDRAND in as well */
+	/* From getrandom() or virtio-rng; the image erases nothing: the page is
+	 * read-only, so it mixes RDRAND in as well. */
+	uint8_t seed[KILN_BOOT_SEED];
 	struct kiln_boot_device devices[KILN_BOOT_DEVICES];
 };
 
@@ -79,25 +81,26 @@ _Static_assert(sizeof(struct kiln_boot) == 184 + 16 * 56, "boot layout");
  * access is an exit; the monitor serves all rings in it. It is the only way, next to the
  * devices' own registers, in which the image can speak to the monitor.
  *
- * Because every access to it serves all rings, the image does not write QueueNotify (virtio
- * 1.2, 4.2.2) for what it has queued: WAIT stands for the notification of every queue, and
- * so do EXIT and FAULT, which send the last console text. The image notifies only a queue
- * that is full (send, console) or that it polls for an answer (rng, at start). There are no
- * interrupts: WAIT is the only thing that waits, and used_event (2.7.10) need not be kept.
+ * Because every access to it serves all rings, the image does not write QueueNotify
+ * (virtio 1.2, 4.2.2) for what it has queued: WAIT stands for the notification of every
+ * queue, and so do EXIT and FAULT, which send the last console text. The image notifies
+ * only a queue that is full (send, console) or that it polls for an answer (rng, at
+ * start). There are no interrupts: WAIT is the only thing that waits, and used_event
+ * (2.7.10) need not be kept.
  *
  * Devices may be told guest-physical addresses within the image's readable segments, its
  * stack and its memory only; the monitor refuses any other, the page tables' above all.
  */
 enum kiln_control {
-	/* Write an instant (monotonic ns): returns once a ring has new entries for the image,
-	 * a stop is asked for, or the instant has come. 0 polls. */
+	/* Write an instant (monotonic ns): returns once a ring has new entries for the
+	 * image, a stop is asked for, or the instant has come. 0 polls. */
 	KILN_CONTROL_WAIT = 0,
 	/* Read: bit 0, a stop was asked for. */
 	KILN_CONTROL_STATUS = 8,
 	/* Write an exit status: ends the image. */
 	KILN_CONTROL_EXIT = 16,
-	/* Write the virtual address of a struct kiln_fault in the image's memory: ends the
-	 * image, and the monitor reports it. */
+	/* Write the virtual address of a struct kiln_fault in the image's memory: ends
+	 * the image, and the monitor reports it. */
 	KILN_CONTROL_FAULT = 24,
 };
 

@@ -2,9 +2,9 @@
  * The manifest: what an image says of itself, as ELF notes in section .note.kiln.
  *
  * Written by the macros of <kiln/appliance.h> and by the build, read by `kiln info`,
- * `kiln run` and the monitors. Owner name "Kiln", note types below, each with a fixed-size
- * descriptor, so that one can be laid out by a C initialiser. All texts are NUL-terminated
- * within their array; a reader checks that. Integers are little-endian.
+ * `kiln run` and the monitors. Owner name "Kiln", note types below, each with a
+ * fixed-size descriptor, so that one can be laid out by a C initialiser. All texts are
+ * NUL-terminated within their array; a reader checks that. Integers are little-endian.
  */
 #ifndef KILN_ABI_MANIFEST_H
 #define KILN_ABI_MANIFEST_H
@@ -43,21 +43,21 @@ enum kiln_device_type {
 
 /*
  * A bit of p_flags (within PF_MASKOS) on the segments of a vm image's ring 0 stub. Only a
- * PVH loader needs them; Kiln's monitor leaves them out of the image's mapping. They are the
- * last segments by address.
+ * PVH loader needs them; Kiln's monitor leaves them out of the image's mapping. They are
+ * the last segments by address.
  */
 #define KILN_SEGMENT_STUB 0x00100000u
 
 /* Parameter types; the texts they take are read by <kiln/abi/param.h>. */
 enum kiln_param_type {
-	KILN_PARAM_TYPE_BOOL = 1,     /* yes no true false on off 1 0 -> bool             */
-	KILN_PARAM_TYPE_UINT = 2,     /* decimal, within min..max    -> uint64_t          */
-	KILN_PARAM_TYPE_PORT = 3,     /* 1..65535                    -> uint16_t          */
-	KILN_PARAM_TYPE_DURATION = 4, /* 500ms, 30s, 5m, 2h, 10us    -> kiln_time         */
-	KILN_PARAM_TYPE_SIZE = 5,     /* 4096, 64K, 8M, 1G           -> uint64_t          */
-	KILN_PARAM_TYPE_STRING = 6,   /* at most 200 bytes, no NUL   -> const char *      */
-	KILN_PARAM_TYPE_ADDRESS = 7,  /* 10.0.0.1                    -> library options   */
-	KILN_PARAM_TYPE_PREFIX = 8,   /* 10.0.0.2/24, dhcp, or NAME=... with several nets */
+	KILN_PARAM_TYPE_BOOL = 1,     /* yes no true false on off 1 0 -> bool           */
+	KILN_PARAM_TYPE_UINT = 2,     /* decimal, within min..max    -> uint64_t        */
+	KILN_PARAM_TYPE_PORT = 3,     /* 1..65535                    -> uint16_t        */
+	KILN_PARAM_TYPE_DURATION = 4, /* 500ms, 30s, 5m, 2h, 10us    -> kiln_time       */
+	KILN_PARAM_TYPE_SIZE = 5,     /* 4096, 64K, 8M, 1G           -> uint64_t        */
+	KILN_PARAM_TYPE_STRING = 6,   /* at most 200 bytes, no NUL   -> const char *    */
+	KILN_PARAM_TYPE_ADDRESS = 7,  /* 10.0.0.1                    -> library options */
+	KILN_PARAM_TYPE_PREFIX = 8,   /* 10.0.0.2/24, dhcp, or NAME=... if several nets */
 };
 
 /* One image, target and ABI: emitted by the target's start-up code. */
@@ -142,13 +142,14 @@ _Static_assert(sizeof(struct kiln_note_gate) == 16, "note layout");
 /* gcc would call the section @progbits; the assembler comment hides that. */
 #define KILN_NOTE_SECTION ".note.kiln,\"a\",@note#"
 #endif
-#define KILN_NOTE(symbol, note_type, struct_type, ...)                                    \
-	static const struct symbol {                                                      \
-		struct kiln_note_header header;                                           \
-		struct struct_type desc;                                                  \
-	} __attribute__((packed))                                                         \
-	symbol __attribute__((used, aligned(4), section(KILN_NOTE_SECTION))) = {          \
-		{5, sizeof(struct struct_type), note_type, KILN_NOTE_OWNER}, {__VA_ARGS__}}
+#define KILN_NOTE(symbol, note_type, struct_type, ...)                           \
+	static const struct symbol {                                             \
+		struct kiln_note_header header;                                  \
+		struct struct_type desc;                                         \
+	} __attribute__((packed))                                                \
+	symbol __attribute__((used, aligned(4), section(KILN_NOTE_SECTION))) = { \
+		{5, sizeof(struct struct_type), note_type, KILN_NOTE_OWNER},     \
+		{__VA_ARGS__}}
 
 /* For a library's main file: names it in every image that links it. */
 #define KILN_LIBRARY(library, version_text)                                       \

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <kiln/abi/manifest.h>
 
-/* Decimal digits at the start of [text, end); advances *text. False if none, or overflow. */
+/* Decimal digits at the start of [text, end); advances *text.
+ * False if none, or overflow. */
 static inline bool param_digits(const char **text, const char *end, uint64_t *value)
 {
 	uint64_t v = 0;
@@ -36,8 +37,9 @@ static inline bool param_is(const char *text, const char *end, const char *word)
 }
 
 /* A number followed by one of the units, whose factors stand in `factor`. */
-static inline bool param_scaled(const char *text, const char *end, const char *const *unit,
-				const uint64_t *factor, size_t units, uint64_t *value)
+static inline bool param_scaled(const char *text, const char *end,
+				const char *const *unit, const uint64_t *factor,
+				size_t units, uint64_t *value)
 {
 	uint64_t v;
 
@@ -69,11 +71,11 @@ static inline bool param_dotted(const char **text, const char *end, uint32_t *ad
 
 /*
  * True if the text is one that the type takes. *value is then the number it stands for: 0
- * or 1, the number, nanoseconds, bytes, or an IPv4 address in host order; for a string and
- * a prefix it is 0. min and max bound UINT only.
+ * or 1, the number, nanoseconds, bytes, or an IPv4 address in host order; for a string
+ * and a prefix it is 0. min and max bound UINT only.
  */
-static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max, const char *text,
-			       size_t len, uint64_t *value)
+static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
+			       const char *text, size_t len, uint64_t *value)
 {
 	static const char *const time_unit[] = {"ns", "us", "ms", "s", "m", "h", ""};
 	static const uint64_t time_factor[] = {
@@ -89,8 +91,9 @@ static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max, const 
 	case KILN_PARAM_TYPE_BOOL:
 		*value = param_is(text, end, "yes") || param_is(text, end, "true") ||
 			 param_is(text, end, "on") || param_is(text, end, "1");
-		return *value || param_is(text, end, "no") || param_is(text, end, "false") ||
-		       param_is(text, end, "off") || param_is(text, end, "0");
+		return *value || param_is(text, end, "no") ||
+		       param_is(text, end, "false") || param_is(text, end, "off") ||
+		       param_is(text, end, "0");
 	case KILN_PARAM_TYPE_UINT:
 		return param_digits(&text, end, value) && text == end && *value >= min &&
 		       *value <= max;
