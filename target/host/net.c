@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <arpa/inet.h>
+#include <unistd.h>
 #include "net.h"
 
 KILN_LIBRARY(net, "0.1");
@@ -122,9 +123,25 @@ struct endpoint host_endpoint_of(const union host_sockaddr *address)
 	return endpoint;
 }
 
-struct endpoint host_bind_endpoint(const struct net *net, uint16_t port)
+int host_bind(const struct net *net, int type, void (*prepare)(int fd), uint16_t *port)
 {
-	return (struct endpoint){ip_from4(net->bind), port};
+	struct endpoint at = {ip_from4(net->bind), *port};
+	union host_sockaddr address;
+	socklen_t size = host_sockaddr_of(&address, &at);
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	prepare(fd);
+	if (bind(fd, &address.any, size) != 0 ||
+	    getsockname(fd, &address.any, &size) != 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	*port = host_endpoint_of(&address).port;
+	return fd;
 }
 
 enum kiln_error host_bind_error(struct net *net, uint16_t port)

@@ -28,8 +28,9 @@ socklen_t host_sockaddr_of(union host_sockaddr *out, const struct endpoint *endp
 struct endpoint host_endpoint_of(const union host_sockaddr *address);
 struct ip_addr host_ip4(struct in_addr address);
 
-/* Where sockets of this net are bound. */
-struct endpoint host_bind_endpoint(const struct net *net, uint16_t port);
+/* Opens a socket of the type and binds it where this net's sockets are, after `prepare` has
+ * set its options; *port becomes the port that it got. -1: errno says why. */
+int host_bind(const struct net *net, int type, void (*prepare)(int fd), uint16_t *port);
 
 /* A bind or a connect failed. Ends the program if the port is not ours to take: no error
  * value could say what to do about it. */

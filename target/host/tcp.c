@@ -373,7 +373,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, int fd)
 static int open_connecting(const struct net *net, const struct endpoint *to)
 {
 	union host_sockaddr address;
-	struct endpoint from = host_bind_endpoint(net, 0);
+	struct endpoint from = {ip_from4(net->bind), 0};
 	socklen_t size = host_sockaddr_of(&address, to);
 	int fd =
 	    socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -71,28 +71,12 @@ static void retry(struct timer *timer)
 	host_again(listener->tcp->net->host, &listener->file);
 }
 
-/* A listening socket and its port; -1: errno says why. */
-static int open_listener(const struct net *net, uint16_t *port)
+static void prepare(int fd)
 {
-	struct endpoint at = host_bind_endpoint(net, *port);
-	union host_sockaddr address;
-	socklen_t size = host_sockaddr_of(&address, &at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1;
 
-	if (fd < 0)
-		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	tcp_socket_defaults(fd);
-	if (bind(fd, &address.any, size) != 0 || listen(fd, BACKLOG) != 0 ||
-	    getsockname(fd, &address.any, &size) != 0) {
-		int error = errno;
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	*port = host_endpoint_of(&address).port;
-	return fd;
 }
 
 enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
@@ -103,9 +87,13 @@ enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
 
 	if (!l)
 		return KILN_ERR_MEMORY;
-	l->file.fd = open_listener(tcp->net, &port);
-	if (l->file.fd < 0) {
+	l->file.fd = host_bind(tcp->net, SOCK_STREAM, prepare, &port);
+	if (l->file.fd < 0 || listen(l->file.fd, BACKLOG) != 0) {
+		int error = errno;
+		if (l->file.fd >= 0)
+			close(l->file.fd);
 		free(l);
+		errno = error;
 		return host_bind_error(tcp->net, port);
 	}
 	l->tcp = tcp;

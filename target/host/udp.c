@@ -129,28 +129,12 @@ struct udp *udp_new(struct net *net)
 	return udp;
 }
 
-/* A bound socket and the port that it got; -1: errno says why. */
-static int open_socket(const struct net *net, uint16_t *port)
+static void prepare(int fd)
 {
-	struct endpoint at = host_bind_endpoint(net, *port);
-	union host_sockaddr address;
-	socklen_t size = host_sockaddr_of(&address, &at);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1;
 
-	if (fd < 0)
-		return -1;
 	setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
-	if (bind(fd, &address.any, size) != 0 ||
-	    getsockname(fd, &address.any, &size) != 0) {
-		int error = errno;
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	*port = host_endpoint_of(&address).port;
-	return fd;
 }
 
 enum kiln_error udp_bind(struct udp *udp, uint16_t port,
@@ -163,7 +147,7 @@ enum kiln_error udp_bind(struct udp *udp, uint16_t port,
 
 	if (!s)
 		return KILN_ERR_MEMORY;
-	s->file.fd = open_socket(udp->net, &port);
+	s->file.fd = host_bind(udp->net, SOCK_DGRAM, prepare, &port);
 	if (s->file.fd < 0) {
 		free(s);
 		return host_bind_error(udp->net, port);

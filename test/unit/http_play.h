@@ -159,6 +159,12 @@ HELPER void handle(struct http_exchange *x, const void *context)
 		http_add_header(x, "X-Seen",
 		                http_header(x, "x-given", &value) ? value : x->query);
 		http_respond(x, 204, NULL, SLICE(""));
+	} else if (is(x, "/peer")) {
+		uint8_t text[64];
+		struct writer w = writer_of(text, sizeof(text));
+		struct endpoint peer = http_peer(x);
+		writer_format(&w, "%u", peer.port);
+		http_respond(x, 200, NULL, writer_done(&w));
 	} else if (is(x, "/inject")) {
 		http_add_header(x, "X-Seen", SLICE("a\r\nSet-Cookie: b"));
 		http_respond(x, 200, NULL, SLICE("x"));

@@ -24,6 +24,8 @@ static void a_request_is_answered(void **state)
 	        "HTTP/1.1 204 No Content\r\nX-Seen: abc\r\n" DATE "\r\n");
 	answers("GET /header HTTP/1.1\r\nHost: a\r\nX-GIVEN:  b \r\n\r\n",
 	        "HTTP/1.1 204 No Content\r\nX-Seen: b\r\n" DATE "\r\n");
+	answers(GET("/peer"),
+	        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n" DATE "\r\n1234");
 	answers("\r\n\r\n" GET("/hello"), HELLO);
 }
 

@@ -214,6 +214,35 @@ static void loss_comes_at_its_rate(void **state)
 	free(in);
 }
 
+static void a_link_that_is_cut_and_mended_loses_what_was_sent_between(void **state)
+{
+	static const struct sim_impairment cut = {.loss = 1}, whole = {.loss = 0};
+	struct talk out = {.count = 30, .interval = KILN_MS(1), .size = FRAME};
+	struct talk *in = calloc(1, sizeof(*in));
+	struct sim *sim = sim_new(1);
+	struct sim_link *link = sim_link_new(sim, NULL, 1500);
+	struct sim_node *from = sim_node_new(sim, "from", MEMORY, sender, NULL);
+	struct sim_node *to = sim_node_new(sim, "to", MEMORY, receiver, NULL);
+	kiln_time start = sim_now(sim);
+
+	sim_node_net(from, "net0", link);
+	sim_node_net(to, "net0", link);
+	sim_node_set_user(from, &out);
+	sim_node_set_user(to, in);
+	assert_false(sim_run(sim, start + KILN_US(9500)));
+	sim_link_set(link, &cut);
+	assert_false(sim_run(sim, start + KILN_US(19500)));
+	sim_link_set(link, &whole);
+	assert_false(sim_run(sim, start + KILN_SECONDS(1)));
+	assert_int_equal(in->received, 20);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(in->number[i], i < 10 ? i : i + 10);
+	sim_node_stop(to);
+	assert_true(sim_run(sim, KILN_NEVER));
+	sim_free(sim);
+	free(in);
+}
+
 static void duplicates_come_at_their_rate(void **state)
 {
 	struct sim_impairment twice = {.duplicate = 0.1};
@@ -700,6 +729,7 @@ int main(void)
 	    cmocka_unit_test(full_queue_drops_the_newest),
 	    cmocka_unit_test(jitter_keeps_order_and_bounds),
 	    cmocka_unit_test(loss_comes_at_its_rate),
+	    cmocka_unit_test(a_link_that_is_cut_and_mended_loses_what_was_sent_between),
 	    cmocka_unit_test(duplicates_come_at_their_rate),
 	    cmocka_unit_test(corruption_comes_at_its_rate),
 	    cmocka_unit_test(reordering_comes_at_its_rate),
