@@ -14,7 +14,7 @@ REFUSED_CALLS = """open getpid socket fork execve kill ptrace prctl seccomp mmap
 poll ioctl-tap write-tap read-console read-other writev-console ppoll-many ppoll-mask x32
 elsewhere i386""".split()
 FAULTS = """write-text write-constant write-relocated write-boot write-null run-data run-stack
-run-memory read-before-memory read-behind-memory overflow-stack""".split()
+run-memory read-before-memory write-before-memory read-behind-memory overflow-stack""".split()
 
 
 def attack(name):

@@ -9,6 +9,8 @@
 KILN_NET(net0, "a device to abuse");
 KILN_PARAM_STRING(attack, "none", "what to try");
 
+#include "../memory_attacks.h"
+
 enum { TAP = 2, CONSOLE = 1 }; /* descriptors; see monitor/jail/main.c */
 enum {
 	READ = 0,
@@ -33,16 +35,6 @@ enum {
 };
 
 long jail_call(long a, long b, long c, long d, long e, long number);
-
-static volatile uint64_t data_word;
-static const uint64_t constant_words[] = {1, 2};
-/* Hold addresses, so they are relocated at start. */
-static const char *const relocated_words[] = {"one", "two"};
-
-static bool is(const char *name)
-{
-	return slice_equal(slice_text(attack), slice_text(name));
-}
 
 /* ---- system calls through the gate ---- */
 
@@ -111,72 +103,6 @@ static void call_as_i386(void)
 {
 	/* getpid() */
 	__asm__ volatile(".byte 0xcd, 0x80" : : "a"(20L) : "memory");
-}
-
-/* ---- memory ---- */
-
-static void overflow_stack(volatile uint64_t *below)
-{
-	volatile uint64_t frame[128];
-
-	frame[0] = *below;
-	if (frame[0] == 0)
-		overflow_stack(frame);
-	frame[1] = frame[0]; /* not a tail call */
-}
-
-static void write_to(const volatile void *address)
-{
-	*(volatile uint64_t *)(uintptr_t)address = 0;
-}
-
-static void run_at(const volatile void *address)
-{
-	*(volatile uint8_t *)(uintptr_t)address = 0xc3; /* ret */
-	((void (*)(void))(uintptr_t)address)();
-}
-
-__attribute__((noinline)) static void overrun_local(uint64_t size)
-{
-	volatile uint8_t local[16] = {0};
-
-	for (uint64_t i = 0; i < size; i++)
-		local[i] = 0x41;
-	data_word = local[0];
-}
-
-static bool try_memory(struct kiln *k)
-{
-	volatile uint64_t local = 0;
-
-	if (is("write-text"))
-		write_to((const void *)(uintptr_t)appliance);
-	else if (is("write-constant"))
-		write_to(constant_words);
-	else if (is("write-relocated"))
-		write_to(relocated_words);
-	else if (is("write-boot"))
-		write_to(k->boot);
-	else if (is("write-null"))
-		write_to(NULL);
-	else if (is("run-data"))
-		run_at(&data_word);
-	else if (is("run-stack"))
-		run_at(&local);
-	else if (is("run-memory"))
-		run_at((const void *)(uintptr_t)k->boot->memory);
-	else if (is("read-before-memory"))
-		data_word = *(volatile uint64_t *)(uintptr_t)(k->boot->memory - 8);
-	else if (is("read-behind-memory"))
-		data_word = *(volatile uint64_t *)(uintptr_t)(k->boot->memory +
-		                                              k->boot->memory_size);
-	else if (is("overflow-stack"))
-		overflow_stack(&data_word);
-	else if (is("overrun-local"))
-		overrun_local(data_word + 64);
-	else
-		return false;
-	return true;
 }
 
 int appliance(struct kiln *k)

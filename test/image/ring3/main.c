@@ -7,6 +7,8 @@
 
 KILN_PARAM_STRING(attack, "none", "what to try");
 
+#include "../memory_attacks.h"
+
 enum { CALL_WAIT = 0, CALL_WRITE = 1, CALL_UNKNOWN = 3 }; /* target/vm/stub.h */
 
 /* The image's gate to its stub. */
@@ -14,79 +16,11 @@ uint64_t vm_gate(uint64_t call, uint64_t a, uint64_t b);
 /* From the linker's script: the stub's own pages. */
 extern uint8_t stub_text_start[], stub_data_start[], pvh_start[];
 
-static volatile uint64_t data_word;
-static const uint64_t constant_words[] = {1, 2};
-/* Hold addresses, so they are relocated at start. */
-static const char *const relocated_words[] = {"one", "two"};
+/* ---- what is the stub's ---- */
 
-static bool is(const char *name)
+static bool try_stub(void)
 {
-	return slice_equal(slice_text(attack), slice_text(name));
-}
-
-/* ---- memory ---- */
-
-static void overflow_stack(volatile uint64_t *below)
-{
-	volatile uint64_t frame[128];
-
-	frame[0] = *below;
-	if (frame[0] == 0)
-		overflow_stack(frame);
-	frame[1] = frame[0]; /* not a tail call */
-}
-
-static void write_to(const volatile void *address)
-{
-	*(volatile uint64_t *)(uintptr_t)address = 0;
-}
-
-static void read_from(const volatile void *address)
-{
-	data_word = *(const volatile uint8_t *)address;
-}
-
-static void run_at(const volatile void *address)
-{
-	*(volatile uint8_t *)(uintptr_t)address = 0xc3; /* ret */
-	((void (*)(void))(uintptr_t)address)();
-}
-
-__attribute__((noinline)) static void overrun_local(uint64_t size)
-{
-	volatile uint8_t local[16] = {0};
-
-	for (uint64_t i = 0; i < size; i++)
-		local[i] = 0x41;
-	data_word = local[0];
-}
-
-static bool try_memory(struct kiln *k)
-{
-	volatile uint64_t local = 0;
-	uintptr_t memory = k->boot->memory;
-
-	if (is("write-text"))
-		write_to((const void *)(uintptr_t)appliance);
-	else if (is("write-constant"))
-		write_to(constant_words);
-	else if (is("write-relocated"))
-		write_to(relocated_words);
-	else if (is("write-boot"))
-		write_to(k->boot);
-	else if (is("write-null"))
-		write_to(NULL);
-	else if (is("run-data"))
-		run_at(&data_word);
-	else if (is("run-stack"))
-		run_at(&local);
-	else if (is("run-memory"))
-		run_at((const void *)memory);
-	else if (is("write-before-memory"))
-		write_to((const void *)(memory - 8));
-	else if (is("read-behind-memory"))
-		read_from((const void *)(memory + k->boot->memory_size));
-	else if (is("read-stub-text"))
+	if (is("read-stub-text"))
 		read_from(stub_text_start);
 	else if (is("read-stub-data"))
 		read_from(stub_data_start);
@@ -96,10 +30,6 @@ static bool try_memory(struct kiln *k)
 		read_from((const void *)(uintptr_t)0x100000);
 	else if (is("jump-nowhere"))
 		((void (*)(void))0x8000000000000000u)();
-	else if (is("overflow-stack"))
-		overflow_stack(&data_word);
-	else if (is("overrun-local"))
-		overrun_local(data_word + 64);
 	else
 		return false;
 	return true;
@@ -176,7 +106,8 @@ int appliance(struct kiln *k)
 		return kiln_run(k);
 	if (is("where"))
 		kiln_printf(k, "at %p\n", (void *)(uintptr_t)appliance);
-	else if (!try_memory(k) && !try_privileged() && !try_gate(k) && !is("none"))
+	else if (!try_memory(k) && !try_stub() && !try_privileged() && !try_gate(k) &&
+	         !is("none"))
 		kiln_fail(k, "attack", "there is no '%s'", attack);
 	kiln_print(k, SLICE("survived\n"));
 	return 0;
