@@ -85,9 +85,9 @@ static void open_state(struct build *build)
 {
 	int fd;
 
-	build->state =
-	    kiln_path(text_format("build/appliance/%s/%s%s", build->name,
-	                          build->target->name, build->sanitize ? "-asan" : ""));
+	build->state = text_format(
+	    "%s%s", build_state_path(path_resolve(build->folder), build->target),
+	    build->sanitize ? "-asan" : "");
 	folder_make(build->state);
 	fd = open(text_format("%s/lock", build->state), O_RDWR | O_CREAT | O_CLOEXEC,
 	          0666);
@@ -272,18 +272,19 @@ static void write_build_notes(struct build *build)
 
 /* ---- linking ---- */
 
-/* Of the libraries; each is made from a folder below lib/. */
+/* Of the libraries: all that are there but for the targets. */
 static struct words archives_of(const struct build *build)
 {
 	struct words archives = {0};
-	DIR *handle = opendir(kiln_path("lib"));
+	const char *folder = kiln_path(text_format("build/%s", build->world));
+	DIR *handle = opendir(folder);
 	struct dirent *entry;
 
 	while (handle && (entry = readdir(handle)) != NULL) {
-		const char *path = kiln_path(
-		    text_format("build/%s/lib%s.a", build->world, entry->d_name));
-		if (entry->d_name[0] != '.' && file_exists(path))
-			words_add(&archives, path);
+		size_t len = strlen(entry->d_name);
+		if (len > 2 && strcmp(entry->d_name + len - 2, ".a") == 0 &&
+		    strncmp(entry->d_name, "libtarget-", 10) != 0)
+			words_add(&archives, text_format("%s/%s", folder, entry->d_name));
 	}
 	if (handle)
 		closedir(handle);
@@ -297,8 +298,9 @@ static const char *target_archive(const struct build *build)
 	    text_format("build/%s/libtarget-%s.a", build->world, build->target->name));
 
 	if (!file_exists(path))
-		fail("%s is missing: run ./kiln in %s, which makes it",
-		     path_display(path), kiln_root());
+		fail("%s is missing: %s", path_display(path),
+		     kiln_installed() ? "install Kiln anew, with make install"
+		                      : "./kiln in Kiln's folder makes it");
 	return path;
 }
 
@@ -454,8 +456,9 @@ const char *build_image(struct build *build)
 	open_state(build);
 	build->world = build->sanitize ? "asan" : build->target->world;
 	if (!build->output)
-		build->output = kiln_path(
-		    text_format("build/%s.%s", build->name, build->target->name));
+		build->output =
+		    text_format("%s/%s.%s", build->fix_nothing ? build->state : ".",
+		                build->name, build->target->name);
 
 	build->objects = compile(build, &sources, build->state);
 	manifest_read(&build->manifest, &build->objects);

@@ -1,7 +1,7 @@
 /*
  * The build of one appliance for one target, as its steps share it. Everything on the way
- * to the image is kept in build/appliance/NAME/TARGET/, with the command that made it,
- * and made again only when that or an input changed.
+ * to the image is kept in a folder of its own, build_state_path(), with the command that
+ * made it, and made again only when that or an input changed.
  */
 #ifndef TOOL_BUILD_H
 #define TOOL_BUILD_H
@@ -14,7 +14,7 @@ struct build {
 	const char
 	    *folder; /* as the user gave it, so that compiler messages name it so */
 	const struct target *target;
-	const char *output;       /* NULL: build/NAME.TARGET in Kiln's folder */
+	const char *output;       /* NULL: NAME.TARGET, here or, for `kiln run`, in `state` */
 	struct settings settings; /* --KEY VALUE: fixed parameters, folders to embed */
 	uint64_t layout_seed;
 	bool has_layout_seed; /* else it is derived from what is linked */
@@ -38,6 +38,9 @@ void build_own_setting(struct build *build);
 
 /* Makes the image and returns its path; ends the process with a message if it cannot. */
 const char *build_image(struct build *build);
+
+/* Where all that belongs to the build of a folder, given by its real path, is kept. */
+const char *build_state_path(const char *folder, const struct target *target);
 
 /* ---- the steps ---- */
 

@@ -128,31 +128,3 @@ const char *path_display(const char *path)
 		return path + len + 1;
 	return path;
 }
-
-const char *kiln_root(void)
-{
-	static const char *root;
-	char self[PATH_MAX];
-	ssize_t n;
-
-	if (root)
-		return root;
-	root = getenv("KILN_ROOT");
-	if (root && *root)
-		return root;
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n < 0)
-		fail("cannot find where Kiln is: set KILN_ROOT to its folder");
-	self[n] = 0;
-	root = path_resolve(
-	    text_format("%.*s/../..", (int)(strrchr(self, '/') - self), self));
-	if (!root || !file_exists(kiln_path("target/flags.mk")))
-		fail("%s is not in Kiln's build/bin: set KILN_ROOT to Kiln's folder",
-		     self);
-	return root;
-}
-
-const char *kiln_path(const char *relative)
-{
-	return text_format("%s/%s", kiln_root(), relative);
-}

@@ -14,19 +14,28 @@ static const struct target targets[] = {
     {"vm", KILN_TARGET_VM, "image", true, "a sealed image, run on a hypervisor"},
 };
 
+const struct target *target_at(unsigned index)
+{
+	return index < sizeof(targets) / sizeof(targets[0]) ? &targets[index] : NULL;
+}
+
 const struct target *target_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-		if (strcmp(targets[i].name, name) == 0)
-			return &targets[i];
+	const struct target *target;
+
+	for (unsigned i = 0; (target = target_at(i)); i++)
+		if (strcmp(target->name, name) == 0)
+			return target;
 	return NULL;
 }
 
 const struct target *target_by_id(uint32_t id)
 {
-	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
-		if (targets[i].id == id)
-			return &targets[i];
+	const struct target *target;
+
+	for (unsigned i = 0; (target = target_at(i)); i++)
+		if (target->id == id)
+			return target;
 	return NULL;
 }
 

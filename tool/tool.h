@@ -85,9 +85,15 @@ const char *path_resolve(const char *path);
 const char *path_base(const char *path);
 /* Shorter to read: relative to the current folder where the path is below it. */
 const char *path_display(const char *path);
-/* Where Kiln itself is: $KILN_ROOT, or two folders above the command. */
+
+/* ---- Kiln's own (place.c) ---- */
+
+/* Where Kiln itself is: $KILN_ROOT, or found from where the command is. */
 const char *kiln_root(void);
+/* A file of Kiln's by its path in the checkout; "build/..." is what `make` built. */
 const char *kiln_path(const char *relative);
+/* True where `make install` put it: without sources, tests and demo. */
+bool kiln_installed(void);
 
 /* ---- processes (process.c) ---- */
 
@@ -113,6 +119,8 @@ struct target {
 /* NULL if there is none of that name. */
 const struct target *target_find(const char *name);
 const struct target *target_by_id(uint32_t id);
+/* In the order of the help; NULL behind the last. */
+const struct target *target_at(unsigned index);
 _Noreturn void target_unknown(const char *name);
 
 /* ---- the subcommands ---- */
@@ -123,5 +131,16 @@ int command_run(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_demo(int argc, char **argv);
+
+/* ---- the subcommands (rows of usage.c) ---- */
+
+int command_new(int argc, char **argv);
+int command_build(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_info(int argc, char **argv);
+int command_test(int argc, char **argv);
+int command_demo(int argc, char **argv);
+int command_help(int argc, char **argv);
+int command_complete(int argc, char **argv);
 
 #endif

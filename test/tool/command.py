@@ -81,18 +81,29 @@ int appliance(struct kiln *k)
 
 
 def test_help(_):
-    """help names the six commands, and no others"""
-    text = kiln("help")
-    names = re.findall(r"^kiln (\w+) ", text, re.M)
-    check_equal([n for n in names if n != "turns"],
-                ["new", "build", "run", "info", "test", "demo"], "commands")
+    """help names every command, and of each its options"""
+    commands = re.findall(r"^kiln (\w+) ", kiln("help").partition("\n\n")[2], re.M)
+    check({"new", "build", "run", "info", "test", "demo"} <= set(commands), commands)
+    for command in commands:
+        text = kiln("help", command)
+        check(text.startswith(f"kiln {command} "), text)
+        check_equal(kiln(command, "--help"), text, f"kiln {command} --help")
+    check("--layout-seed N" in kiln("help", "build"), "an option")
     check(re.fullmatch(r"kiln \d+\.\d+\.\d+\n", kiln("--version")), "the version")
+
+
+def test_default_output(_):
+    """without -o, kiln build puts the image where one is"""
+    with Appliance(main_dot_c=PLAIN) as a:
+        kiln("build", "mine", "-t", "jail", cwd=a.top)
+        check_equal(sorted(os.listdir(a.top)), ["mine", "mine.jail", "mine.jail.debug"], "made")
 
 
 def test_usage(_):
     """a mistake on the command line is status 2 and a sentence that says what to do"""
     for arguments, says in [((), "kiln new NAME"),
                             (("frobnicate",), "kiln help"),
+                            (("help", "frobnicate"), "kiln help"),
                             (("build",), "which appliance"),
                             (("build", "x"), "-t jail"),
                             (("build", "x", "-t", "moon"), "host, sim, jail, vm"),

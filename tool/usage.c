@@ -1,0 +1,164 @@
+/*
+ * The table of commands and options, and `kiln help`. See usage.h.
+ *
+ * What completes a word: literal words, or @target (names of targets), @file, @folder,
+ * @image (files that end as images do), @appliance (folders), @suite (of the tests).
+ */
+#include <stdio.h>
+#include <string.h>
+#include "tool.h"
+#include "usage.h"
+
+static const struct usage_option build_options[] = {
+    {"-t", "TARGET", "what to build for: host, sim, jail or vm", "@target"},
+    {"-o", "IMAGE", "where the image goes (NAME.TARGET here)", "@file"},
+    {"--KEY", "VALUE", "fixes a parameter of the appliance", NULL},
+    {"--EMBED", "FOLDER", "embeds this folder in place of the appliance's own",
+     "@folder"},
+    {"--layout-seed", "N", "order of the image's functions (0: as they come)", NULL},
+    {"--sanitize", NULL, "with -t host or sim: AddressSanitizer and UBSan", NULL},
+    {"--unsealed", NULL, "makes the image even if it breaks the seal: for tests", NULL},
+    {0}};
+
+static const struct usage_option run_options[] = {
+    {"-t", "TARGET", "of a folder, what to build it for", "@target"},
+    {"-m", "SIZE", "memory of the image (8M; host and sim: 64M)", NULL},
+    {"--net", "[NAME=]tap:IF", "the network device: a tap interface, made if missing",
+     NULL},
+    {"--disk", "[NAME=]FILE", "the block device", "@file"},
+    {"--cpu", "N", "runs on this processor only", NULL},
+    {"--spin", "TIME", "how long to poll before sleeping (50us)", NULL},
+    {"--monitor", "NAME", "what runs a vm image (kvm; qemu where that is none)",
+     "kvm qemu"},
+    {"--sanitize", NULL, "of a folder for host or sim: AddressSanitizer and UBSan", NULL},
+    {"--layout-seed", "N", "of a folder: order of the image's functions", NULL},
+    {"--KEY", "VALUE", "a parameter of the image: kiln info lists them", NULL},
+    {0}};
+
+/* Parameters that nearly every image takes, of the libraries it is linked with. */
+static const struct usage_option common_parameters[] = {
+    {"--ip", "A.B.C.D/N|dhcp", "the image's address (dhcp)", "dhcp"},
+    {"--gateway", "A.B.C.D", "its router", NULL},
+    {"--log", "LEVEL", "what it tells (info)", "error warn info debug"},
+    {0}};
+
+static const struct usage_option sim_options[] = {
+    {"--seed", "N", "the run to repeat (1)", NULL},
+    {"--loss", "P", "frames lost: 0.02 or 2%", NULL},
+    {"--duplicate", "P", "frames delivered twice", NULL},
+    {"--corrupt", "P", "frames with one bit flipped", NULL},
+    {"--reorder", "P", "frames held back by up to 5 ms", NULL},
+    {"--delay", "MS", "one way", NULL},
+    {"--jitter", "MS", "added to the delay, up to", NULL},
+    {"--rate", "BITS", "per second, such as 10M", NULL},
+    {"--pcap", "FILE", "writes the frames to a file", "@file"},
+    {"--time", "S", "virtual time after which it is stopped (60)", NULL},
+    {"--to", "PORT", "where standard input is sent (the first port parameter)", NULL},
+    {0}};
+
+static const struct usage_option info_options[] = {{"--json", NULL, "for programs", NULL},
+                                                   {0}};
+
+static const struct usage_option demo_options[] = {{"--json", NULL, "for programs", NULL},
+                                                   {0}};
+
+const struct usage_command usage_commands[] = {
+    {"new", command_new, "NAME", "a new appliance folder", NULL, {{0}}},
+    {"build",
+     command_build,
+     "DIR -t TARGET [-o IMAGE] [--KEY VALUE]...",
+     "the image of an appliance; a parameter given here is fixed",
+     "@appliance",
+     {{"", build_options}, {0}}},
+    {"run",
+     command_run,
+     "DIR|IMAGE [-t TARGET] [--KEY VALUE]...",
+     "builds a folder, and runs its image until Ctrl-C",
+     "@appliance @image",
+     {{"", run_options},
+      {"parameters that most images take", common_parameters},
+      {"with -t sim; standard input is sent to the appliance, the answer printed",
+       sim_options},
+      {0}}},
+    {"info",
+     command_info,
+     "IMAGE [--json]",
+     "what an image takes: devices, parameters, sizes, its seal",
+     "@image",
+     {{"", info_options}, {0}}},
+    {"test", command_test, "[SUITE...]", "builds and runs Kiln's tests", "@suite", {{0}}},
+    {"demo",
+     command_demo,
+     "[--json]",
+     "the web appliance, jailed and as a guest, measured",
+     NULL,
+     {{"", demo_options}, {0}}},
+    {"help", command_help, "[COMMAND]", "the options of a command", "@command", {{0}}},
+    {0}};
+
+const struct usage_command *usage_find(const char *name)
+{
+	for (const struct usage_command *c = usage_commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+enum { SYNOPSIS_WIDTH = 32, TARGET_WIDTH = 9, OPTION_WIDTH = 24 };
+
+/* Two columns; what is too wide for the first has a line of its own. */
+static void print_row(FILE *out, const char *left, int width, const char *right)
+{
+	if ((int)strlen(left) < width)
+		fprintf(out, "%-*s%s\n", width, left, right);
+	else
+		fprintf(out, "%s\n%-*s%s\n", left, width, "", right);
+}
+
+static const char *synopsis(const struct usage_command *command)
+{
+	return text_format("kiln %s %s", command->name, command->arguments);
+}
+
+void usage_print(FILE *out)
+{
+	fputs("kiln turns the source of one network service into a sealed image\n\n",
+	      out);
+	for (const struct usage_command *c = usage_commands; c->name; c++)
+		print_row(out, synopsis(c), SYNOPSIS_WIDTH, c->what);
+	fputs("\nTargets\n", out);
+	for (unsigned i = 0; target_at(i); i++)
+		print_row(out, text_format("  %s", target_at(i)->name), TARGET_WIDTH,
+		          target_at(i)->what);
+	fputs("\nkiln help COMMAND lists its options; kiln(1) is the whole manual.\n",
+	      out);
+}
+
+void usage_print_command(const struct usage_command *command)
+{
+	printf("%s\n%s\n", synopsis(command), command->what);
+	for (const struct usage_group *g = command->groups; g->options; g++) {
+		printf("%s%s\n", *g->title ? "\n" : "", g->title);
+		for (const struct usage_option *o = g->options; o->name; o++)
+			print_row(
+			    stdout,
+			    text_format("  %s %s", o->name, o->value ? o->value : ""),
+			    OPTION_WIDTH, o->what);
+	}
+}
+
+int command_help(int argc, char **argv)
+{
+	const struct usage_command *command;
+
+	if (argc < 2) {
+		usage_print(stdout);
+		return 0;
+	}
+	command = usage_find(argv[1]);
+	if (!command || argc > 2)
+		fail_usage("kiln help takes the name of one command, not '%s'",
+		           argv[argc - 1]);
+	usage_print_command(command);
+	return 0;
+}
