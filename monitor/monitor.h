@@ -3,7 +3,7 @@
  * side of the devices that the manifest names.
  *
  *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE]... [--disk NAME=FILE]... [-m SIZE]
- *		[--cpu N] [--spin TIME] [--log LEVEL] [--time-start] IMAGE [KEY=VALUE]...
+ *		[--cpu N] [--spin TIME] [--log LEVEL] [--report FD] IMAGE [KEY=VALUE]...
  *
  * Functions that can fail return false and leave a sentence, without full stop, in `error`.
  * Nothing here allocates: texts point into argv, the image's bytes stay mapped.
@@ -14,6 +14,7 @@
 #include "image.h"
 
 enum { MONITOR_EXIT_FAILED = 1, MONITOR_EXIT_USAGE = 2 };
+enum { MONITOR_KEPT = IMAGE_DEVICES + 1 };
 
 /* A device as the command line binds it to its name in the manifest. */
 struct monitor_binding {
@@ -30,15 +31,20 @@ struct monitor_options {
 	uint64_t memory;  /* bytes, a multiple of 4096; 8 MiB unless given */
 	int cpu;          /* to run on; -1: any */
 	uint64_t spin;    /* ns to poll before blocking */
-	bool time_start;  /* say how long the start took */
 	uint64_t started; /* monotonic ns when the monitor began */
+	int report;       /* where records for the parent go (report.h); -1: nowhere */
+	/* Inherited descriptors that options name, ascending: all others are closed. */
+	int kept[MONITOR_KEPT];
+	unsigned kept_count;
 	/* "key=value", the image's; --log is among them. Ends with NULL. */
 	const char *values[IMAGE_PARAMS + 1];
 	unsigned value_count;
 	char log_value[16]; /* where --log's "log=LEVEL" is kept */
 };
 
-/* Reads the command line. On a mistake, or --help, prints and ends the process. */
+/* Reads the command line, and closes the inherited descriptors that it does not name: the
+ * files, pipes and locks behind them are no business of an image. On a mistake, or --help,
+ * prints and ends the process. */
 void monitor_options_read(struct monitor_options *options, int argc, char **argv);
 
 /* Prints "program: sentence" to the standard error and ends with MONITOR_EXIT_FAILED. */
@@ -102,14 +108,14 @@ bool disk_open(struct disk *disk, const char *path, char *error, size_t error_si
 /* CLOCK_MONOTONIC in ns. */
 uint64_t monitor_now(void);
 /* Call first: were one of the three standard descriptors closed, a device would get its
- * number, and messages would go to the device. All others that were inherited are closed:
- * the files, pipes and locks behind them are no business of an image. */
+ * number, and messages would go to the device. */
 void monitor_open_standard(void);
+/* Closes all descriptors but the standard ones and those that the options name. */
+void monitor_close_others(const struct monitor_options *options);
 /* Moves to the processor that --cpu names, if it does. */
 void monitor_pin(const struct monitor_options *options);
-/* Turns SIGINT and SIGTERM into a descriptor that is readable once one has come. SIGALRM
- * counts as one, too: kiln-kvm sends it to itself after the first. Nobody does so in the
- * jail, where SIGQUIT still ends an image that does not answer. */
+/* Turns SIGINT and SIGTERM into a descriptor that is readable once one has come. An image
+ * that does not stop then is ended by `kiln run`, or by SIGQUIT. */
 int monitor_open_stop(const struct monitor_options *options);
 
 /* ---- privilege.c: before the image runs ---- */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static void usage(const struct monitor_options *options, FILE *to)
 	        "  --cpu N                     run on this processor only\n"
 	        "  --spin TIME                 poll for so long before sleeping (50us)\n"
 	        "  --log LEVEL                 error, warn, info or debug\n"
-	        "  --time-start                say how long the start took\n",
+	        "  --report FD                 write records for kiln run to this pipe\n",
 	        options->program);
 }
 
@@ -65,6 +66,28 @@ static uint64_t number(const struct monitor_options *options, const char *name,
 		misuse(options, "%s takes %s, not '%s'", name, param_type_text(type),
 		       text);
 	return value;
+}
+
+/* A descriptor that was inherited for this option, and so is not closed. */
+static int keep(struct monitor_options *o, const char *name, const char *text)
+{
+	int fd =
+	    (int)number(o, name, KILN_PARAM_TYPE_UINT, STDERR_FILENO + 1, INT_MAX, text);
+	unsigned at = o->kept_count;
+
+	if (fcntl(fd, F_GETFD) < 0)
+		misuse(o, "%s: there is no open descriptor %d", name, fd);
+	if (at == MONITOR_KEPT)
+		misuse(o, "more than %d descriptors", MONITOR_KEPT);
+	for (; at && o->kept[at - 1] >= fd; at--) {
+		if (o->kept[at - 1] == fd)
+			misuse(o, "%s: descriptor %d serves another option already", name,
+			       fd);
+		o->kept[at] = o->kept[at - 1];
+	}
+	o->kept[at] = fd;
+	o->kept_count++;
+	return fd;
 }
 
 /* "NAME=SOURCE" or "SOURCE". */
@@ -127,6 +150,8 @@ static void take_option(struct monitor_options *o, const char *name, const char 
 		o->cpu = (int)number(o, name, KILN_PARAM_TYPE_UINT, 0, 4095, value);
 	} else if (strcmp(name, "--spin") == 0) {
 		o->spin = spin_time(o, value);
+	} else if (strcmp(name, "--report") == 0) {
+		o->report = keep(o, name, value);
 	} else { /* --log */
 		if (strlen(value) > sizeof(o->log_value) - sizeof("log="))
 			misuse(o, "--log takes error, warn, info or debug, not '%s'",
@@ -138,8 +163,8 @@ static void take_option(struct monitor_options *o, const char *name, const char 
 
 static bool takes_value(const char *name)
 {
-	static const char *const names[] = {"--net", "--disk", "-m",
-	                                    "--cpu", "--spin", "--log"};
+	static const char *const names[] = {"--net",  "--disk", "-m",      "--cpu",
+	                                    "--spin", "--log",  "--report"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], name) == 0)
@@ -161,13 +186,12 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 	    .cpu = -1,
 	    .spin = SPIN_DEFAULT_NS,
 	    .started = monitor_now(),
+	    .report = -1,
 	};
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			usage(o, stdout);
 			exit(0);
-		} else if (strcmp(argv[i], "--time-start") == 0) {
-			o->time_start = true;
 		} else if (!takes_value(argv[i])) {
 			misuse(o, "no option %s", argv[i]);
 		} else if (i + 1 == argc) {
@@ -182,6 +206,7 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 	o->image = argv[i++];
 	for (; i < argc; i++)
 		add_value(o, argv[i]);
+	monitor_close_others(o);
 }
 
 /* ---- the image ---- */

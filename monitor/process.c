@@ -47,7 +47,19 @@ void monitor_open_standard(void)
 		if (fds[i].revents & POLLNVAL && open("/dev/null", O_RDWR) != i)
 			_exit(MONITOR_EXIT_FAILED);
 	}
-	(void)syscall(SYS_CLOSE_RANGE, 3, ~0u, 0);
+}
+
+void monitor_close_others(const struct monitor_options *options)
+{
+	unsigned next = STDERR_FILENO + 1;
+
+	for (unsigned i = 0; i < options->kept_count; i++) {
+		unsigned kept = (unsigned)options->kept[i];
+		if (kept > next)
+			(void)syscall(SYS_CLOSE_RANGE, next, kept - 1, 0);
+		next = kept + 1;
+	}
+	(void)syscall(SYS_CLOSE_RANGE, next, ~0u, 0);
 }
 
 void monitor_pin(const struct monitor_options *options)
@@ -73,7 +85,6 @@ int monitor_open_stop(const struct monitor_options *options)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGALRM);
 	signal(SIGPIPE, SIG_IGN);
 	fd = sigprocmask(SIG_SETMASK, &set, NULL) < 0 ? -1
 	                                              : signalfd(-1, &set, SFD_CLOEXEC);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <asm/prctl.h>
 #include <linux/seccomp.h>
+#include "../report.h"
 #include "jail.h"
 
 #ifdef __GLIBC__
@@ -253,9 +254,7 @@ int main(int argc, char **argv)
 	make_boot(&jail);
 	open_devices(&jail);
 	privilege_drop(o);
-	if (o->time_start)
-		fprintf(stderr, "%s: %llu us from main() to the seal\n", o->program,
-		        (unsigned long long)(monitor_now() - o->started) / 1000);
+	report_mark(o, "privileges dropped");
 	descriptors = number_descriptors(&jail);
 	privilege_limit(o, descriptors);
 	enter(&jail);

@@ -57,15 +57,17 @@ static int allow_device(scmp_filter_ctx filter, const struct virtio_device *devi
 
 static int allow_loop(scmp_filter_ctx filter, const struct monitor *monitor)
 {
-	int vcpu = monitor->machine.vcpu;
+	int vcpu = monitor->machine.vcpu, report = monitor->options.report;
 
-	return control_of(filter, vcpu, KVM_RUN) |
+	return (report < 0 ? 0
+	                   : on(filter, SCMP_SYS(write), report) |
+	                         any(filter, SCMP_SYS(clock_gettime))) |
+	       control_of(filter, vcpu, KVM_RUN) |
 	       control_of(filter, vcpu, KVM_GET_REGS) |
 	       control_of(filter, vcpu, KVM_GET_SREGS) |
 	       on(filter, SCMP_SYS(read), monitor->stop_signal) |
 	       on(filter, SCMP_SYS(write), STDOUT_FILENO) |
 	       on(filter, SCMP_SYS(write), STDERR_FILENO) | any(filter, SCMP_SYS(ppoll)) |
-	       any(filter, SCMP_SYS(setitimer)) |
 	       /* ppoll() after the process was stopped and continued */
 	       any(filter, SCMP_SYS(restart_syscall)) | any(filter, SCMP_SYS(exit_group));
 }

@@ -20,8 +20,7 @@ struct monitor {
 	unsigned device_count;
 	struct kiln_boot *boot; /* in guest memory; the guest can only read it */
 	int stop_signal;        /* monitor_open_stop() */
-	bool stop;              /* one has come */
-	bool stop_news;         /* and no wait has returned since */
+	bool stop_news;         /* one has come, and no wait has returned since */
 
 	/* Storage for the devices, by their place among `devices`. */
 	union {

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/random.h>
+#include "../report.h"
 #include "kvm.h"
 
 /* ---- devices ---- */
@@ -136,18 +137,6 @@ static void start_clock(struct monitor *monitor)
 	    (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec - monitor_now();
 }
 
-static void print_start(const struct monitor_options *options)
-{
-	char line[100];
-	int size =
-	    snprintf(line, sizeof(line), "%s: %llu us from start to the image's entry\n",
-	             options->program,
-	             (unsigned long long)(monitor_now() - options->started) / 1000);
-
-	if (write(STDERR_FILENO, line, (size_t)size) < 0)
-		return; /* nobody reads it */
-}
-
 int main(int argc, char **argv)
 {
 	static struct monitor monitor;
@@ -165,7 +154,6 @@ int main(int argc, char **argv)
 	/* Now only: until here a signal ends the monitor as it would any program. */
 	monitor.stop_signal = monitor_open_stop(&monitor.options);
 	confine(&monitor);
-	if (monitor.options.time_start)
-		print_start(&monitor.options);
+	report_mark(&monitor.options, "locked in");
 	run(&monitor);
 }

@@ -4,8 +4,7 @@
  *
  * The guest and its devices take turns in one thread. A wait is the guest's own yield:
  * all rings are served, and it returns as soon as there is something to look at: buffers
- * that a device has filled or done with, or a stop, which is a word in the boot page. An
- * image that then does not stop is ended by an alarm, or by the next request.
+ * that a device has filled or done with, or a stop, which is a word in the boot page.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,12 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/signalfd.h>
-#include <sys/time.h>
 #include "kvm.h"
 
 enum { STATUS_STOP = 1 };
-/* How long an image may take to stop. */
-enum { STOP_PATIENCE_S = 2 };
 
 static void check_device(const struct monitor *monitor,
                          const struct virtio_device *device)
@@ -58,17 +54,12 @@ static void take_signal(struct monitor *monitor)
 	struct pollfd fd = {.fd = monitor->stop_signal, .events = POLLIN};
 	struct timespec at_once = {0};
 	struct signalfd_siginfo signal;
-	const struct itimerval patience = {.it_value.tv_sec = STOP_PATIENCE_S};
 
 	/* It may have been another signal that interrupted the guest. */
 	if (ppoll(&fd, 1, &at_once, NULL) <= 0 ||
 	    read(monitor->stop_signal, &signal, sizeof(signal)) != sizeof(signal))
 		return;
-	if (monitor->stop)
-		monitor_fail(&monitor->options,
-		             "ended the image, which did not stop by itself");
-	monitor->stop = monitor->stop_news = true;
-	setitimer(ITIMER_REAL, &patience, NULL);
+	monitor->stop_news = true;
 	monitor->boot->stop = 1;
 	monitor->space.register_page[0][KILN_CONTROL_STATUS / 4] = STATUS_STOP;
 }
