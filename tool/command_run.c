@@ -1,7 +1,6 @@
 /*
- * `kiln run`: builds if it is given a folder, checks the parameters, and becomes the
- * monitor, so that signals and exit statuses are the monitor's own and nothing stays
- * behind.
+ * `kiln run`: builds if it is given a folder, checks the parameters, starts the monitor or
+ * the program, and stays beside it until it ends (supervise.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <kiln/abi/param.h>
 #include "build.h"
 #include "run.h"
+#include "supervise.h"
 
 static void take_setting(struct run *run)
 {
@@ -167,10 +167,12 @@ static void add_option(struct words *command, const char *option, const char *va
 	words_add(command, value);
 }
 
-static _Noreturn void become_monitor(struct run *run, const char *program)
+static int run_monitor(struct run *run, const char *program)
 {
+	struct supervised s = {.report = -1};
 	struct words command = {0};
 
+	supervise_report(&s);
 	words_add(&command, kiln_path(text_format("build/bin/%s", program)));
 	for (size_t i = 0; i < run->nets.count; i++)
 		add_option(&command, "--net", run->nets.item[i]);
@@ -179,13 +181,22 @@ static _Noreturn void become_monitor(struct run *run, const char *program)
 	add_option(&command, "-m", run->memory);
 	add_option(&command, "--cpu", run->cpu);
 	add_option(&command, "--spin", run->spin);
+	add_option(&command, "--report", text_format("%d", s.report));
 	words_add(&command, run->image);
 	words_add_all(&command, &run->values);
-	process_become(&command);
+	s.command = command;
+	return supervise(&s);
+}
+
+static int run_program(const struct words *command)
+{
+	struct supervised s = {.command = *command, .report = -1, .report_input = -1};
+
+	return supervise(&s);
 }
 
 /* A host image is a program of its own. */
-static _Noreturn void become_host(struct run *run)
+static int run_host(struct run *run)
 {
 	struct words command = {0};
 
@@ -199,11 +210,11 @@ static _Noreturn void become_host(struct run *run)
 	add_option(&command, "-m", run->memory);
 	for (size_t i = 0; i < run->values.count; i++)
 		words_add(&command, text_format("--%s", run->values.item[i]));
-	process_become(&command);
+	return run_program(&command);
 }
 
 /* So is a sim image; the link's options are its own, and it checks all of them. */
-static _Noreturn void become_sim(struct run *run)
+static int run_sim(struct run *run)
 {
 	struct words command = {0};
 
@@ -216,7 +227,7 @@ static _Noreturn void become_sim(struct run *run)
 	for (size_t i = 0; i < run->options.count; i++)
 		words_add(&command, text_format("--%s=%s", run->options.item[i].key,
 		                                run->options.item[i].value));
-	process_become(&command);
+	return run_program(&command);
 }
 
 static bool kvm_serves(void)
@@ -240,13 +251,13 @@ int command_run(int argc, char **argv)
 		take_image(run);
 	read_manifest(run);
 	if (run->target->id == KILN_TARGET_SIM)
-		become_sim(run);
+		return run_sim(run);
 	check_options(run);
 	if (run->target->id == KILN_TARGET_HOST)
-		become_host(run);
+		return run_host(run);
 	check_devices(run);
 	if (run->target->id == KILN_TARGET_JAIL)
-		become_monitor(run, "kiln-jail");
+		return run_monitor(run, "kiln-jail");
 	if (!run->monitor && !kvm_serves()) {
 		fprintf(
 		    stderr,
@@ -255,6 +266,6 @@ int command_run(int argc, char **argv)
 		run->monitor = "qemu";
 	}
 	if (!run->monitor || strcmp(run->monitor, "kvm") == 0)
-		become_monitor(run, "kiln-kvm");
-	run_qemu(run);
+		return run_monitor(run, "kiln-kvm");
+	return run_qemu(run);
 }

@@ -159,6 +159,13 @@ class Process:
     def pid(self):
         return self.popen.pid
 
+    def child(self):
+        """The pid of what `kiln run` runs and waits for, once there is one; else None."""
+        self.check_alive()
+        with open(f"/proc/{self.pid}/task/{self.pid}/children") as children:
+            pids = children.read().split()
+        return int(pids[0]) if pids else None
+
     def alive(self):
         return self.popen.poll() is None
 

@@ -2,29 +2,20 @@
  * Running a vm image on QEMU's microvm machine, in software: the way where /dev/kvm does
  * not open, and the proof that an image boots on a hypervisor that is not Kiln's.
  *
- * QEMU dies of the signals that end it, and its exit status is the debug device's. So
- * this process stays beside it: Ctrl-C becomes the byte that asks the image to stop, on
- * the serial port, and the image's own exit status is passed on. If this process is
- * killed, so is QEMU; its taps go with it.
+ * QEMU dies of the signals that end it, and its exit status is the debug device's: so it is
+ * asked to stop by Ctrl-C on its serial port, a byte that the image understands, and the
+ * image's own exit status is made out of QEMU's. Its taps go with it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <kiln/abi/param.h>
 #include "../monitor/monitor.h"
 #include "run.h"
+#include "supervise.h"
 
-enum { HEADER_SIZE = 12, MEMORY_LEAST_KB = 1024, STOP_MS = 5000 };
-enum { CTRL_C = 3 };
+enum { HEADER_SIZE = 12, MEMORY_LEAST_KB = 1024 };
 
 /* What the debug exit device makes of the status that the stub writes, 0x40 | status:
  * QEMU's own failures exit with 1. */
@@ -180,99 +171,22 @@ static void pin(const struct run *run)
 		fail("cannot run on processor %s: %s", run->cpu, strerror(errno));
 }
 
-/* Starts QEMU with its serial input on a pipe of ours, apart from the terminal's signals.
- */
-static pid_t start(const struct words *command, const sigset_t *unblocked, int *serial)
-{
-	pid_t parent = getpid(), pid;
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		fail("cannot make a pipe: %s", strerror(errno));
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		fail("cannot start QEMU: %s", strerror(errno));
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		setpgid(0, 0);
-		dup2(ends[0], STDIN_FILENO);
-		sigprocmask(SIG_SETMASK, unblocked, NULL);
-		execvp(command->item[0], (char *const *)(void *)command->item);
-		fprintf(stderr,
-		        "kiln: cannot run %s: %s (the package is qemu-system-x86)\n",
-		        command->item[0], strerror(errno));
-		_exit(1);
-	}
-	close(ends[0]);
-	*serial = ends[1];
-	return pid;
-}
-
 static int image_status(int status)
 {
-	if (WIFSIGNALED(status)) {
-		fprintf(stderr, "kiln: QEMU was ended by %s\n",
-		        strsignal(WTERMSIG(status)));
-		return 128 + WTERMSIG(status);
-	}
-	status = WEXITSTATUS(status);
 	return status >= EXIT_IMAGE ? (status - EXIT_IMAGE) / 2 : 1;
 }
 
-/* Until QEMU ends. The first signal asks the image to stop; a second one, or five seconds
- * without an answer, ends QEMU. */
-static int attend(pid_t pid, int signals, int serial)
+int run_qemu(struct run *run)
 {
-	struct pollfd poll_signals = {.fd = signals, .events = POLLIN};
-	bool asked = false;
-	int status;
+	struct supervised s = {
+	    .command = qemu_command(run),
+	    .missing = " (the package is qemu-system-x86)",
+	    .stop_by_input = true,
+	    .image_status = image_status,
+	    .report = -1,
+	    .report_input = -1,
+	};
 
-	for (;;) {
-		struct signalfd_siginfo info;
-		int ready = poll(&poll_signals, 1, asked ? STOP_MS : -1);
-
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return image_status(status);
-		if (ready < 0 && errno == EINTR)
-			continue;
-		if (ready == 0) {
-			fprintf(stderr, "kiln: the image does not stop: ending QEMU\n");
-			kill(pid, SIGKILL);
-			continue;
-		}
-		if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info) ||
-		    info.ssi_signo == SIGCHLD)
-			continue;
-		if (asked || write(serial, &(char){CTRL_C}, 1) != 1)
-			kill(pid, SIGKILL);
-		asked = true;
-	}
-}
-
-void run_qemu(struct run *run)
-{
-	struct words command;
-	sigset_t handled, before;
-	int signals, serial;
-	pid_t pid;
-
-	/* As the other monitors: an image does not outlive the process that started it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	command = qemu_command(run);
 	pin(run);
-	sigemptyset(&handled);
-	sigaddset(&handled, SIGINT);
-	sigaddset(&handled, SIGTERM);
-	sigaddset(&handled, SIGHUP);
-	sigaddset(&handled, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &handled, &before);
-	signal(SIGPIPE, SIG_IGN);
-	signals = signalfd(-1, &handled, SFD_CLOEXEC);
-	if (signals < 0)
-		fail("cannot wait for signals: %s", strerror(errno));
-	pid = start(&command, &before, &serial);
-	exit(attend(pid, signals, serial));
+	return supervise(&s);
 }

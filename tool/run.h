@@ -18,7 +18,7 @@ struct run {
 	const char *memory, *cpu, *spin, *monitor; /* NULL: not given */
 };
 
-/* Becomes QEMU. */
-_Noreturn void run_qemu(struct run *run);
+/* Runs a vm image on QEMU; the exit status. */
+int run_qemu(struct run *run);
 
 #endif

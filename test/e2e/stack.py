@@ -67,7 +67,7 @@ def test_interface_removed(world):
     spent = []
 
     def sleeps():
-        with open(f"/proc/{echo.process.pid}/stat") as stat:
+        with open(f"/proc/{echo.process.child()}/stat") as stat:
             spent.append(stat.read().rsplit(")", 1)[1].split()[11:13])
         return len(spent) > 20 and spent[-1] == spent[-20]
 
