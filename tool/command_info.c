@@ -1,6 +1,6 @@
 /*
- * `kiln info`: what an image says of itself, how large it is, and whether it obeys the
- * seal. Exit status 1 if it does not.
+ * `kiln info`: what an image says of itself, how large it is, which system calls it may make,
+ * and whether it obeys the seal. Exit status 1 if it does not.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <elf.h>
 #include <kiln/abi/param.h>
+#include "../monitor/policy.h"
 #include "seal.h"
 
 struct report {
@@ -107,6 +108,63 @@ static void print_sections(const struct report *r)
 	       sizes.text, sizes.constants, sizes.data, sizes.zeroed, sizes.notes);
 }
 
+/* The type of device that a call is for; 0: for none. */
+static uint32_t call_type(const struct policy_call *call)
+{
+	switch (call->on) {
+	case POLICY_ON_NET:
+		return KILN_DEVICE_NET;
+	case POLICY_ON_DISK:
+	case POLICY_ON_WRITABLE_DISK:
+		return KILN_DEVICE_BLOCK;
+	default:
+		return 0;
+	}
+}
+
+/* The devices of the image on which a call may be made. */
+static struct words call_devices(const struct report *r, const struct policy_call *call)
+{
+	struct words names = {0};
+
+	for (unsigned i = 0; i < r->image.device_count; i++)
+		if (r->image.devices[i].type == call_type(call))
+			words_add(&names, r->image.devices[i].name);
+	return names;
+}
+
+/* A call on devices is left out of the filter where the image has none of them. */
+static bool may_call(const struct report *r, const struct policy_call *call)
+{
+	return !call_type(call) || call_devices(r, call).count;
+}
+
+static void print_calls(const struct report *r, const struct policy_call *call)
+{
+	for (; call->name; call++) {
+		struct words devices = call_devices(r, call);
+		struct text text = {0};
+		if (!may_call(r, call))
+			continue;
+		for (size_t i = 0; i < devices.count; i++)
+			text_add(&text, "%s%s", i ? ", " : "on ", devices.item[i]);
+		if (call->words[0])
+			text_add(&text, "%s%s", text.len ? ", " : "", call->words);
+		printf("  %-18s %s\n", call->name, text.data);
+	}
+}
+
+static void print_policy(const struct report *r)
+{
+	if (r->target->id == KILN_TARGET_JAIL) {
+		printf("system calls, from one instruction; any other ends the image\n");
+		print_calls(r, policy_jail);
+	} else if (r->target->id == KILN_TARGET_VM) {
+		printf("system calls: none; while it runs, kiln-kvm itself may make\n");
+		print_calls(r, policy_kvm);
+	}
+}
+
 static void print_seal(const struct report *r)
 {
 	if (!r->sealed) {
@@ -121,9 +179,9 @@ static void print_seal(const struct report *r)
 
 /* ---- for programs ---- */
 
-static void json_text(const char *key, const char *value)
+static void json_string(const char *value)
 {
-	printf("\"%s\":\"", key);
+	putchar('"');
 	for (const char *p = value; *p; p++) {
 		unsigned char c = (unsigned char)*p;
 		if (c == '"' || c == '\\')
@@ -134,6 +192,13 @@ static void json_text(const char *key, const char *value)
 			putchar(c);
 	}
 	putchar('"');
+}
+
+static void json_text(const char *key, const char *value)
+{
+	json_string(key);
+	putchar(':');
+	json_string(value);
 }
 
 static void json_lists(const struct report *r)
@@ -186,6 +251,31 @@ static void json_lists(const struct report *r)
 	putchar(']');
 }
 
+static void json_calls(const struct report *r, const char *key,
+                       const struct policy_call *call)
+{
+	const char *separator = "";
+
+	printf(",\"%s\":[", key);
+	for (; call && call->name; call++) {
+		struct words devices = call_devices(r, call);
+		if (!may_call(r, call))
+			continue;
+		printf("%s{", separator);
+		json_text("name", call->name);
+		printf(",\"number\":%d,\"devices\":[", call->number);
+		for (size_t i = 0; i < devices.count; i++) {
+			printf(i ? "," : "");
+			json_string(devices.item[i]);
+		}
+		printf("],");
+		json_text("restriction", call->words);
+		putchar('}');
+		separator = ",";
+	}
+	putchar(']');
+}
+
 static void print_json(const struct report *r)
 {
 	struct section_sizes sizes = sections_sizes(&r->sections);
@@ -216,6 +306,9 @@ static void print_json(const struct report *r)
 	       ",\"data\":%" PRIu64 ",\"zeroed\":%" PRIu64 ",\"notes\":%" PRIu64 "}",
 	       sizes.text, sizes.constants, sizes.data, sizes.zeroed, sizes.notes);
 	if (r->sealed) {
+		bool jail = r->target->id == KILN_TARGET_JAIL;
+		json_calls(r, "system_calls", jail ? policy_jail : NULL);
+		json_calls(r, "monitor_system_calls", jail ? NULL : policy_kvm);
 		printf(",\"seal\":{\"obeyed\":%s,\"broken\":[",
 		       r->broken.count ? "false" : "true");
 		for (size_t i = 0; i < r->broken.count; i++) {
@@ -280,6 +373,7 @@ int command_info(int argc, char **argv)
 	} else {
 		print_manifest(r);
 		print_sections(r);
+		print_policy(r);
 		print_seal(r);
 	}
 	return r->broken.count ? 1 : 0;

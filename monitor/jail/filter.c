@@ -1,8 +1,7 @@
 /*
- * The seccomp filter (Documentation/userspace-api/seccomp_filter.rst), in classic BPF by
- * hand: it knows addresses and descriptors that are found at start, and must be small,
- * because the kernel runs it at every call of the image. The calls of the fast path come
- * first.
+ * The seccomp filter (Documentation/userspace-api/seccomp_filter.rst) that the table
+ * policy_jail asks for, in classic BPF by hand: it knows addresses and descriptors that are
+ * found at start, and must be small, because the kernel runs it at every call of the image.
  *
  * Descriptors, and numbers of them, are 32 bits to the kernel, so their upper halves are not
  * looked at.
@@ -11,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include "../policy.h"
 #include "jail.h"
 
 enum {
@@ -63,31 +63,45 @@ struct descriptors {
 	unsigned count;
 };
 
-static struct descriptors devices(const struct kiln_boot *boot, uint32_t type,
-                                  bool writable)
+static bool is_of_kind(const struct kiln_boot_device *device, enum policy_on kind)
+{
+	switch (kind) {
+	case POLICY_ON_NET:
+		return device->type == KILN_DEVICE_NET;
+	case POLICY_ON_DISK:
+		return device->type == KILN_DEVICE_BLOCK;
+	case POLICY_ON_WRITABLE_DISK:
+		return device->type == KILN_DEVICE_BLOCK && !(device->features & 1);
+	default:
+		return false;
+	}
+}
+
+/* The image's descriptors of a kind. */
+static struct descriptors descriptors(const struct kiln_boot *boot, enum policy_on kind)
 {
 	struct descriptors d = {.count = 0};
 
 	for (uint32_t i = 0; i < boot->device_count; i++) {
-		const struct kiln_boot_device *device = &boot->devices[i];
-		bool read_only = type == KILN_DEVICE_BLOCK && device->features & 1;
-		if (device->type != type || (writable && read_only))
+		if (!is_of_kind(&boot->devices[i], kind))
 			continue;
-		d.fds[d.count] = device->handle;
-		d.sizes[d.count++] = device->size;
+		d.fds[d.count] = boot->devices[i].handle;
+		d.sizes[d.count++] = boot->devices[i].size;
 	}
+	if (kind == POLICY_ON_CONSOLE)
+		d.fds[d.count++] = boot->console;
 	return d;
 }
 
 /* The call, if its first argument is one of these descriptors. */
-static void allow_on(struct filter *f, uint32_t number, const int *fds, unsigned count)
+static void allow_on(struct filter *f, uint32_t number, const struct descriptors *d)
 {
-	if (count == 0)
+	if (d->count == 0)
 		return;
-	if_equal(f, number, 0, count + 3);
+	if_equal(f, number, 0, d->count + 3);
 	load(f, ARGUMENT(0));
-	for (unsigned i = 0; i < count; i++)
-		if_equal(f, (uint32_t)fds[i], count - i, 0);
+	for (unsigned i = 0; i < d->count; i++)
+		if_equal(f, (uint32_t)d->fds[i], d->count - i, 0);
 	refuse(f);
 	allow(f);
 }
@@ -117,21 +131,22 @@ static void find_end(struct filter *f)
 
 /* pwrite() that ends within the disk: behind its end a file would grow, and fill the host's
  * file system. */
-static void allow_writes(struct filter *f, const struct kiln_boot *boot)
+static void allow_within(struct filter *f, uint32_t number, const struct descriptors *d)
 {
 	enum { FIND_END = 14, EACH_DISK = 9 };
-	struct descriptors disks = devices(boot, KILN_DEVICE_BLOCK, true);
 
-	if_equal(f, SYS_pwrite64, 0, FIND_END + EACH_DISK * disks.count + 1);
+	if (d->count == 0)
+		return;
+	if_equal(f, number, 0, FIND_END + EACH_DISK * d->count + 1);
 	find_end(f);
-	for (unsigned i = 0; i < disks.count; i++) {
+	for (unsigned i = 0; i < d->count; i++) {
 		load(f, ARGUMENT(0));
-		if_equal(f, (uint32_t)disks.fds[i], 0, EACH_DISK - 2);
+		if_equal(f, (uint32_t)d->fds[i], 0, EACH_DISK - 2);
 		emit(f, BPF_LD | BPF_MEM, END_HIGH, 0, 0);
-		if_less(f, (uint32_t)(disks.sizes[i] >> 32), 4, 0);
-		if_greater(f, (uint32_t)(disks.sizes[i] >> 32), 2, 0);
+		if_less(f, (uint32_t)(d->sizes[i] >> 32), 4, 0);
+		if_greater(f, (uint32_t)(d->sizes[i] >> 32), 2, 0);
 		emit(f, BPF_LD | BPF_MEM, END_LOW, 0, 0);
-		if_greater(f, (uint32_t)disks.sizes[i], 0, 1);
+		if_greater(f, (uint32_t)d->sizes[i], 0, 1);
 		refuse(f);
 		allow(f);
 	}
@@ -139,9 +154,9 @@ static void allow_writes(struct filter *f, const struct kiln_boot *boot)
 }
 
 /* ppoll() of at most `most` descriptors, without a signal mask. */
-static void allow_wait(struct filter *f, uint32_t most)
+static void allow_wait(struct filter *f, uint32_t number, uint32_t most)
 {
-	if_equal(f, SYS_ppoll, 0, 8);
+	if_equal(f, number, 0, 8);
 	load(f, ARGUMENT(1));
 	if_less(f, most + 1, 0, 4);
 	load(f, ARGUMENT(3));
@@ -153,9 +168,9 @@ static void allow_wait(struct filter *f, uint32_t most)
 }
 
 /* clock_gettime() of the wall or the monotonic clock. */
-static void allow_clock(struct filter *f)
+static void allow_clocks(struct filter *f, uint32_t number)
 {
-	if_equal(f, SYS_clock_gettime, 0, 4);
+	if_equal(f, number, 0, 4);
 	load(f, ARGUMENT(0));
 	if_less(f, CLOCK_MONOTONIC + 1, 1, 0);
 	refuse(f);
@@ -188,29 +203,46 @@ static void check_address(struct filter *f, const struct vdso *vdso, uint64_t ga
 		allow(f);
 }
 
+static void allow_call(struct filter *f, const struct policy_call *call,
+                       const struct kiln_boot *boot, bool has_vdso)
+{
+	struct descriptors d = descriptors(boot, call->on);
+	uint32_t number = (uint32_t)call->number;
+
+	switch (call->rule) {
+	case POLICY_PLAIN:
+		if (call->on != POLICY_ON_NOTHING) {
+			allow_on(f, number, &d);
+			return;
+		}
+		if_equal(f, number, 0, 1);
+		allow(f);
+		return;
+	case POLICY_WITHIN_DISK:
+		allow_within(f, number, &d);
+		return;
+	case POLICY_BOUNDED_WAIT:
+		allow_wait(f, number, boot->device_count + 1);
+		return;
+	case POLICY_TWO_CLOCKS:
+		if (!has_vdso)
+			allow_clocks(f, number);
+		return;
+	case POLICY_REQUEST: /* not of a jail */
+		return;
+	}
+}
+
 void filter_make(struct filter *f, const struct kiln_boot *boot, const struct vdso *vdso,
                  uint64_t gate_return)
 {
-	struct descriptors nets = devices(boot, KILN_DEVICE_NET, true);
-	struct descriptors disks = devices(boot, KILN_DEVICE_BLOCK, false);
-	struct descriptors writable = devices(boot, KILN_DEVICE_BLOCK, true);
-
 	f->length = 0;
 	load(f, ARCHITECTURE);
 	if_equal(f, AUDIT_ARCH_X86_64, 1, 0);
 	refuse(f);
 	check_address(f, vdso, gate_return);
 	load(f, NUMBER);
-	allow_on(f, SYS_read, nets.fds, nets.count);
-	allow_on(f, SYS_writev, nets.fds, nets.count);
-	allow_wait(f, boot->device_count + 1);
-	allow_on(f, SYS_pread64, disks.fds, disks.count);
-	allow_writes(f, boot);
-	allow_on(f, SYS_fdatasync, writable.fds, writable.count);
-	allow_on(f, SYS_write, &boot->console, 1);
-	if (vdso->code.size == 0)
-		allow_clock(f);
-	if_equal(f, SYS_exit_group, 0, 1);
-	allow(f);
+	for (const struct policy_call *call = policy_jail; call->name; call++)
+		allow_call(f, call, boot, vdso->code.size != 0);
 	refuse(f);
 }

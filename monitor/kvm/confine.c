@@ -1,14 +1,61 @@
 /*
  * The monitor's own prison, entered just before the guest's first instruction: whatever a
- * guest could make the monitor do, the kernel then allows these calls only, each on the
- * descriptors that it is for.
+ * guest could make the monitor do, the kernel then allows the calls of the table policy_kvm
+ * only, each on the descriptors that it is for.
  */
 #include <unistd.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
-#include <linux/if_tun.h>
-#include <linux/virtio_ids.h>
+#include <linux/virtio_blk.h>
+#include "../policy.h"
 #include "kvm.h"
+
+/* The descriptor that a device has of this kind; -1 if it has none. */
+static int device_descriptor(const struct virtio_device *device, enum policy_on kind)
+{
+	const struct virtio_block *block = (const struct virtio_block *)device;
+	bool read_only = device->offered & VIRTIO_FEATURE(VIRTIO_BLK_F_RO);
+
+	if (device->id == VIRTIO_ID_NET)
+		return kind == POLICY_ON_NET ? device->input : -1;
+	if (device->id != VIRTIO_ID_BLOCK)
+		return -1;
+	return kind == POLICY_ON_DISK || (kind == POLICY_ON_WRITABLE_DISK && !read_only)
+	           ? block->fd
+	           : -1;
+}
+
+/* All descriptors of a kind; returns how many. */
+static unsigned descriptors(const struct monitor *monitor, enum policy_on kind,
+                            int fds[KVM_DEVICES])
+{
+	unsigned count = 0;
+
+	switch (kind) {
+	case POLICY_ON_CONSOLE:
+		fds[0] = STDOUT_FILENO;
+		return 1;
+	case POLICY_ON_ERROR:
+		fds[0] = STDERR_FILENO;
+		return 1;
+	case POLICY_ON_REPORT:
+		fds[0] = monitor->options.report;
+		return fds[0] >= 0;
+	case POLICY_ON_STOP:
+		fds[0] = monitor->stop_signal;
+		return 1;
+	case POLICY_ON_PROCESSOR:
+		fds[0] = monitor->machine.vcpu;
+		return 1;
+	default:
+		break;
+	}
+	for (unsigned i = 0; i < monitor->device_count; i++) {
+		int fd = device_descriptor(monitor->devices[i], kind);
+		if (fd >= 0)
+			fds[count++] = fd;
+	}
+	return count;
+}
 
 static struct scmp_arg_cmp argument(unsigned place, uint64_t value)
 {
@@ -16,60 +63,20 @@ static struct scmp_arg_cmp argument(unsigned place, uint64_t value)
 	    .arg = place, .op = SCMP_CMP_EQ, .datum_a = value, .datum_b = 0};
 }
 
-/* A call on this descriptor, whatever its other arguments. */
-static int on(scmp_filter_ctx filter, int call, int fd)
+/* Zero, or a negative error. */
+static int allow_call(scmp_filter_ctx filter, const struct policy_call *call,
+                      const struct monitor *monitor)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
-	                        argument(0, (uint32_t)fd));
-}
+	bool request = call->rule == POLICY_REQUEST;
+	int fds[KVM_DEVICES], failed = 0;
 
-static int control_of(scmp_filter_ctx filter, int fd, unsigned long request)
-{
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2,
-	                        argument(0, (uint32_t)fd), argument(1, request));
-}
-
-static int any(scmp_filter_ctx filter, int call)
-{
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
-}
-
-static int allow_device(scmp_filter_ctx filter, const struct virtio_device *device)
-{
-	int fd = device->input;
-
-	switch (device->id) {
-	case VIRTIO_ID_NET:
-		return on(filter, SCMP_SYS(readv), fd) |
-		       on(filter, SCMP_SYS(writev), fd) |
-		       control_of(filter, fd, TUNSETOFFLOAD);
-	case VIRTIO_ID_BLOCK:
-		fd = ((const struct virtio_block *)device)->fd;
-		return on(filter, SCMP_SYS(preadv), fd) |
-		       on(filter, SCMP_SYS(pwritev), fd) |
-		       on(filter, SCMP_SYS(fdatasync), fd);
-	case VIRTIO_ID_RNG:
-		return any(filter, SCMP_SYS(getrandom));
-	default:
-		return 0;
-	}
-}
-
-static int allow_loop(scmp_filter_ctx filter, const struct monitor *monitor)
-{
-	int vcpu = monitor->machine.vcpu, report = monitor->options.report;
-
-	return (report < 0 ? 0
-	                   : on(filter, SCMP_SYS(write), report) |
-	                         any(filter, SCMP_SYS(clock_gettime))) |
-	       control_of(filter, vcpu, KVM_RUN) |
-	       control_of(filter, vcpu, KVM_GET_REGS) |
-	       control_of(filter, vcpu, KVM_GET_SREGS) |
-	       on(filter, SCMP_SYS(read), monitor->stop_signal) |
-	       on(filter, SCMP_SYS(write), STDOUT_FILENO) |
-	       on(filter, SCMP_SYS(write), STDERR_FILENO) | any(filter, SCMP_SYS(ppoll)) |
-	       /* ppoll() after the process was stopped and continued */
-	       any(filter, SCMP_SYS(restart_syscall)) | any(filter, SCMP_SYS(exit_group));
+	if (call->on == POLICY_ON_NOTHING)
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number, 0);
+	for (unsigned i = descriptors(monitor, call->on, fds); i-- && !failed;)
+		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call->number,
+		                          request ? 2 : 1, argument(0, (uint32_t)fds[i]),
+		                          argument(1, call->request));
+	return failed;
 }
 
 void confine(const struct monitor *monitor)
@@ -79,10 +86,8 @@ void confine(const struct monitor *monitor)
 
 	/* No privilege_limit(): KVM makes a thread of its own when the guest first runs. */
 	privilege_drop(&monitor->options);
-	if (!failed)
-		failed = allow_loop(filter, monitor);
-	for (unsigned i = 0; i < monitor->device_count && !failed; i++)
-		failed = allow_device(filter, monitor->devices[i]);
+	for (const struct policy_call *call = policy_kvm; call->name && !failed; call++)
+		failed = allow_call(filter, call, monitor);
 	if (failed || seccomp_load(filter) != 0)
 		monitor_fail(&monitor->options, "cannot install the system call filter");
 	/* Not released: that would take calls which the filter now refuses. */

@@ -36,6 +36,24 @@ def test_seal(_):
         check_equal((found["appliance"], found["target"]), (appliance, target), "the manifest")
 
 
+def test_system_calls(_):
+    """the system calls that an image may make are listed, each with its devices"""
+    always = ["ppoll", "write", "clock_gettime", "exit_group"]
+    hello, guestbook = (info(build(name, "jail")) for name in ("hello", "guestbook"))
+    check_equal([call["name"] for call in hello["system_calls"]], always, "hello's")
+    calls = {call["name"]: call for call in guestbook["system_calls"]}
+    check_equal(sorted(calls), sorted(["read", "writev"] + always), "guestbook's")
+    check_equal((calls["writev"]["number"], calls["writev"]["devices"]), (20, ["net0"]), "writev")
+    block = info(build("block", "jail"))
+    check({"pread64", "pwrite64", "fdatasync"} <= {c["name"] for c in block["system_calls"]},
+          f"of a disk: {block['system_calls']}")
+    guest = info(build("hello", "vm"))
+    check_equal(guest["system_calls"], [], "hello's as a guest")
+    check("ioctl" in [call["name"] for call in guest["monitor_system_calls"]], "the monitor's")
+    text = run(KILN, "info", build("guestbook", "jail")).stdout
+    check(re.search(r"^  writev +on net0$", text, re.M), text)
+
+
 def test_stripped(_):
     """images are stripped, and have their symbols beside them"""
     for appliance, target, image in each_image():

@@ -1,0 +1,54 @@
+/*
+ * The tables of policy.h. Calls of the fast path come first: the kernel runs the filter at
+ * every call.
+ */
+#include <linux/if_tun.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include "policy.h"
+
+#define CALL(name)             #name, SYS_##name
+#define ON(kind, words)        POLICY_ON_##kind, POLICY_PLAIN, 0, words
+#define ANY(words)             POLICY_ON_NOTHING, POLICY_PLAIN, 0, words
+#define REQUEST(kind, request) POLICY_ON_##kind, POLICY_REQUEST, request, #request
+
+/* clang-format off */
+const struct policy_call policy_jail[] = {
+	{CALL(read), ON(NET, "")},
+	{CALL(writev), ON(NET, "")},
+	{CALL(ppoll), POLICY_ON_NOTHING, POLICY_BOUNDED_WAIT, 0,
+	 "of its devices and the request to stop, without a signal mask"},
+	{CALL(pread64), ON(DISK, "")},
+	{CALL(pwrite64), POLICY_ON_WRITABLE_DISK, POLICY_WITHIN_DISK, 0,
+	 "not behind its end, and not if its file is read-only"},
+	{CALL(fdatasync), ON(WRITABLE_DISK, "not if its file is read-only")},
+	{CALL(write), ON(CONSOLE, "the standard output")},
+	{CALL(clock_gettime), POLICY_ON_NOTHING, POLICY_TWO_CLOCKS, 0,
+	 "wall and monotonic; by the kernel's vDSO, and from the gate only where it has none"},
+	{CALL(exit_group), ANY("with any status")},
+	{0},
+};
+
+const struct policy_call policy_kvm[] = {
+	{CALL(ioctl), REQUEST(PROCESSOR, KVM_RUN)},
+	{CALL(readv), ON(NET, "")},
+	{CALL(writev), ON(NET, "")},
+	{CALL(ppoll), ANY("with any arguments")},
+	{CALL(preadv), ON(DISK, "")},
+	{CALL(pwritev), ON(WRITABLE_DISK, "not if its file is read-only")},
+	{CALL(fdatasync), ON(DISK, "")},
+	{CALL(ioctl), REQUEST(NET, TUNSETOFFLOAD)},
+	{CALL(ioctl), REQUEST(PROCESSOR, KVM_GET_REGS)},
+	{CALL(ioctl), REQUEST(PROCESSOR, KVM_GET_SREGS)},
+	{CALL(write), ON(CONSOLE, "the standard output")},
+	{CALL(write), ON(ERROR, "the standard error")},
+	{CALL(write), ON(REPORT, "the pipe to kiln run")},
+	{CALL(clock_gettime), ANY("any clock, for the report")},
+	{CALL(read), ON(STOP, "the request to stop")},
+	{CALL(getrandom), ANY("for the entropy device")},
+	{CALL(restart_syscall), ANY("ppoll after the process was stopped and continued")},
+	{CALL(exit_group), ANY("with any status")},
+	{0},
+};
+/* clang-format on */
