@@ -40,7 +40,9 @@ uint16_t icmp_wire_reply_checksum(uint16_t request)
 
 	sum += (uint16_t) ~(ICMP_ECHO << 8);
 	sum += ICMP_ECHO_REPLY << 8;
-	return checksum_finish(sum);
+	uint16_t reply = checksum_finish(sum);
+	/* Of the two zeroes, the one that also holds if all else is zero. */
+	return reply ? reply : 0xffff;
 }
 
 bool icmp_wire_error_kind(const struct icmp_message *message, enum net_error_kind *kind)
