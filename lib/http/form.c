@@ -83,8 +83,10 @@ static bool form_byte(struct cursor *in, uint8_t *byte)
 	high = http_hex(cursor_u8(in));
 	low = http_hex(cursor_u8(in));
 	in->failed |= high < 0 || low < 0;
+	if (in->failed)
+		return false;
 	*byte = (uint8_t)(high << 4 | low);
-	return !in->failed;
+	return true;
 }
 
 static bool form_equal(struct slice encoded, const char *name)

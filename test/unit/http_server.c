@@ -299,6 +299,8 @@ static void a_form_value_is_decoded(void **state)
 	answers(FORM("5", "name="),
 	        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" DATE "\r\n");
 	assert_int_equal(status_for(FORM("9", "name=%4z1")), 422);
+	assert_int_equal(status_for(FORM("9", "name=%z41")), 422);
+	assert_int_equal(status_for(FORM("6", "name=%")), 422);
 	assert_int_equal(status_for(FORM("7", "named=b")), 422);
 	assert_int_equal(status_for(FORM("38", "name=012345678901234567890123456789012")),
 	                 422);
