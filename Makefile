@@ -4,6 +4,7 @@
 #   build/image/   freestanding objects and archives, for jail and vm images
 #   build/hosted/  the same sources for programs on the host: host, sim
 #   build/asan/    hosted, with AddressSanitizer and UBSan, for unit tests
+#   build/fuzz/    hosted, by clang, with sanitizers and libFuzzer's counters
 #   build/musl/    objects of kiln-jail, which is linked with musl
 #   build/bin/     kiln, kiln-jail, kiln-kvm
 #   build/test/    test programs
@@ -25,6 +26,7 @@ all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
 hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
 asan_FLAGS = $(COMMON_CFLAGS) $(ASAN_CFLAGS)
+fuzz_FLAGS = $(COMMON_CFLAGS) $(FUZZ_CFLAGS)
 musl_FLAGS = $(COMMON_CFLAGS) $(MUSL_CFLAGS)
 
 # $(call sources,FOLDER): its .c and .S files
@@ -36,7 +38,7 @@ $(1)_$(2)_OBJECTS := $(patsubst %,$(B)/$(1)/%.o,$(call sources,$(3)))
 $(B)/$(1)/lib$(2).a: $$($(1)_$(2)_OBJECTS)
 	@rm -f $$@
 	$(AR) rcsD $$@ $$($(1)_$(2)_OBJECTS)
-libs: $(B)/$(1)/lib$(2).a
+$(if $(filter fuzz,$(1)),,libs: $(B)/$(1)/lib$(2).a)
 endef
 
 # $(call world,WORLD): how its objects are compiled
@@ -49,10 +51,10 @@ $(B)/$(1)/%.S.o: %.S target/flags.mk
 	$$(CC) -g $$(INCLUDES) -MMD -MP -c $$< -o $$@
 endef
 
-$(foreach w,image hosted asan musl,$(eval $(call world,$(w))))
-$(foreach w,image hosted asan,$(foreach l,$(LIBS),$(eval $(call archive,$(w),$(l),lib/$(l)))))
+$(foreach w,image hosted asan fuzz musl,$(eval $(call world,$(w))))
+$(foreach w,image hosted asan fuzz,$(foreach l,$(LIBS),$(eval $(call archive,$(w),$(l),lib/$(l)))))
 $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
-$(foreach w,hosted asan,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
+$(foreach w,hosted asan fuzz,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
 
 # What runs at start only, or waits for devices anyway: small rather than fast.
 SMALL = $(patsubst %,lib/core/%.c,kiln log param) $(wildcard target/vm/stub*.c) \
@@ -101,6 +103,14 @@ $(B)/test/unit/host_%: test/unit/host_%.c $(HOST_LIBS)
 $(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(hosted_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOSTED_LIBS)) -lcmocka
+
+# Fuzz targets: libFuzzer is clang's.
+$(B)/fuzz/% $(B)/test/fuzz/%: CC = clang
+FUZZ_LIBS = $(patsubst %,$(B)/fuzz/lib%.a,$(LIBS) target-sim)
+FUZZ_MONITOR = $(patsubst %,$(B)/fuzz/%.o,$(MONITOR_SHARED))
+$(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_LIBS) $(FUZZ_MONITOR)
+	@mkdir -p $(@D)
+	$(CC) $(fuzz_FLAGS) -fsanitize=fuzzer $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(FUZZ_MONITOR) $(call group,$(FUZZ_LIBS)) -lcmocka
 
 clean:
 	rm -rf $(B)

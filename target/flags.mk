@@ -14,6 +14,7 @@ CLANG_CFLAGS = -Wno-ignored-optimization-argument
 # Into programs on the host (host, sim, tests).
 HOSTED_CFLAGS = -fPIE -D_GNU_SOURCE -fstack-protector-strong
 ASAN_CFLAGS = -fPIE -D_GNU_SOURCE -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_CFLAGS = -fPIE -D_GNU_SOURCE -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 
 # Into kiln-jail: musl in place of glibc, whose start asks the processor for its features
 # forty times by cpuid. A hypervisor traps each, for 11 us here: half of the whole start.

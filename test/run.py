@@ -3,6 +3,7 @@
 
     unit         each library on the host, with AddressSanitizer and UBSan
     conformance  whole stacks over a simulated network
+    fuzz         what reads bytes from outside, under libFuzzer: see test/fuzzing.py
     tool         the kiln command: messages, exit codes, builds
     seal         every appliance as a sealed image: sizes, seal, what is linked in
     jail         what the jail holds against an image that tries
@@ -12,6 +13,7 @@
 A suite can be narrowed to one of its files, e2e/web, and e2e to one world, e2e/web@jail.
 """
 
+import argparse
 import glob
 import importlib.util
 import os
@@ -23,10 +25,11 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import fuzzing  # noqa: E402
 import harness  # noqa: E402
 from harness import ROOT, Process, Results  # noqa: E402
 
-SUITES = ["unit", "conformance", "tool", "seal", "jail", "vm", "e2e"]
+SUITES = ["unit", "conformance", "fuzz", "tool", "seal", "jail", "vm", "e2e"]
 PROGRAM_SECONDS = 300
 
 
@@ -119,17 +122,29 @@ def run_modules(results, suite, only, only_world):
             harness.run_tests(results, name, module, None)
 
 
-def run_suite(results, text):
+def run_suite(results, text, options):
     path, _, world = text.partition("@")
     suite, _, only = path.partition("/")
     if suite in ("unit", "conformance"):
         run_programs(results, suite, only)
+    elif suite == "fuzz":
+        fuzzing.run(results, make, only, options)
     else:
         run_modules(results, suite, only, world)
 
 
+def parse(arguments):
+    parser = argparse.ArgumentParser("kiln test", add_help=False)
+    parser.add_argument("suites", nargs="*")
+    parser.add_argument("--time", type=fuzzing.seconds, help="how long to fuzz: 90s, 10m, 1h")
+    parser.add_argument("--seed", type=int, default=1, help="of the fuzzer")
+    parser.add_argument("--grow", action="store_true", help="keep inputs that reach new code")
+    return parser.parse_args(arguments)
+
+
 def main(arguments):
-    suites = arguments or SUITES
+    options = parse(arguments)
+    suites = options.suites or SUITES
     for suite in suites:
         if suite.partition("@")[0].partition("/")[0] not in SUITES:
             print(f"kiln: there is no suite '{suite}': choose from {' '.join(SUITES)}",
@@ -142,7 +157,7 @@ def main(arguments):
         print("TAP version 13")
         for suite in suites:
             began = time.monotonic()
-            run_suite(results, suite)
+            run_suite(results, suite, options)
             print(f"# {suite}: {time.monotonic() - began:.1f} s", flush=True)
     except KeyboardInterrupt:
         print("kiln: interrupted", file=sys.stderr)
