@@ -59,6 +59,12 @@ static const struct usage_option sim_options[] = {
 static const struct usage_option info_options[] = {{"--json", NULL, "for programs", NULL},
                                                    {0}};
 
+static const struct usage_option test_options[] = {
+    {"--time", "TIME", "how long to fuzz: 10m, 1h (60s for all targets)", NULL},
+    {"--seed", "N", "of the fuzzer (1)", NULL},
+    {"--grow", NULL, "adds inputs that reached new code to the corpora", NULL},
+    {0}};
+
 static const struct usage_option demo_options[] = {{"--json", NULL, "for programs", NULL},
                                                    {0}};
 
@@ -86,7 +92,12 @@ const struct usage_command usage_commands[] = {
      "what an image takes: devices, parameters, sizes, its seal",
      "@image",
      {{"", info_options}, {0}}},
-    {"test", command_test, "[SUITE...]", "builds and runs Kiln's tests", "@suite", {{0}}},
+    {"test",
+     command_test,
+     "[SUITE...]",
+     "builds and runs Kiln's tests",
+     "@suite",
+     {{"of the suite fuzz", test_options}, {0}}},
     {"demo",
      command_demo,
      "[--json]",
