@@ -65,8 +65,9 @@ $(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Oz -fomit-frame-pointer
 
 MONITOR_SHARED = $(wildcard monitor/*.c)
 objects = $(patsubst %,$(B)/hosted/%.o,$(1))
-# capstone: kiln info looks through an image's instructions; md: SHA-256 of embedded files.
-TOOL_LIBS = -lcapstone -lmd
+# capstone: kiln info looks through an image's instructions; the others, of embedded files:
+# md: SHA-256; brotlienc and z: their compressed copies.
+TOOL_LIBS = -lcapstone -lmd -lbrotlienc -lz
 
 $(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED))
 	@mkdir -p $(@D)

@@ -227,7 +227,7 @@ static void embed_folders(struct build *build)
 		for (size_t j = 0; j < build->settings.count; j++)
 			if (strcmp(build->settings.item[j].key, embed->name) == 0)
 				folder = build->settings.item[j].value;
-		source = embed_write(build, embed->name, folder);
+		source = embed_write(build, embed, folder);
 		make_generated(build, assemble_step(source, text_format("%s.o", source)),
 		               source);
 	}

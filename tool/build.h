@@ -6,6 +6,7 @@
 #ifndef TOOL_BUILD_H
 #define TOOL_BUILD_H
 
+#include <kiln/embed.h>
 #include "../monitor/image.h"
 #include "tool.h"
 
@@ -68,7 +69,13 @@ struct make_step compile_step(const struct build *build, const char *source,
 void manifest_read(struct image *manifest, const struct words *objects);
 
 /* Writes the assembly file that holds a folder, and returns its path. */
-const char *embed_write(struct build *build, const char *name, const char *folder);
+const char *embed_write(struct build *build, const struct kiln_note_embed *embed,
+                        const char *folder);
+/* Writes a compressed copy of the bytes of a file, unless it is there, and returns its path;
+ * NULL if it is not worth its room. `name` tells these bytes from others: their digest. */
+const char *coding_write(const struct build *build, enum embed_coding coding,
+                         const char *source, const char *name, const uint8_t *bytes,
+                         size_t size);
 
 /* Writes the linker script's order of functions to `path`: shuffled by the seed, or, if
  * that is 0, as they come. Without a seed given, derives one first. */

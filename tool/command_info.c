@@ -83,7 +83,8 @@ static void print_manifest(const struct report *r)
 	if (image->embed_count)
 		printf("embedded folders\n");
 	for (unsigned i = 0; i < image->embed_count; i++)
-		printf("  %-18s %s\n", image->embeds[i].name, image->embeds[i].path);
+		printf("  %-18s %s%s\n", image->embeds[i].name, image->embeds[i].path,
+		       image->embeds[i].compressed ? ", also compressed" : "");
 	if (image->library_count)
 		printf("libraries\n ");
 	for (unsigned i = 0; i < image->library_count; i++)
@@ -238,7 +239,8 @@ static void json_lists(const struct report *r)
 		json_text("name", image->embeds[i].name);
 		putchar(',');
 		json_text("path", image->embeds[i].path);
-		putchar('}');
+		printf(",\"compressed\":%s}",
+		       image->embeds[i].compressed ? "true" : "false");
 	}
 	printf("],\"libraries\":[");
 	for (unsigned i = 0; i < image->library_count; i++) {

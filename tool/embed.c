@@ -1,7 +1,10 @@
 /*
  * KILN_EMBED: a folder becomes an assembly file with the table of <kiln/embed.h> and an
  * .incbin for each of its files, so that the assembler copies the bytes and nothing of
- * them is ever parsed.
+ * them is ever parsed. KILN_EMBED_SITE adds files with compressed copies (coding.c).
+ *
+ * Each file's bytes have a symbol of their own, "site/index.html", and a copy's is
+ * "site/index.html:br": they tell the map of an image who takes the room.
  *
  * Links are followed; names that begin with a dot are left out (editors' and version
  * control's own), but for ".well-known" (RFC 8615). The text of the assembly file holds
@@ -18,14 +21,22 @@
 
 enum { FOLDER_DEPTH = 32, FILES = 65536 };
 
-struct found_file {
-	const char *path;   /* in the image */
-	const char *source; /* on this machine */
-	uint64_t modified, size;
+/* Bytes to embed: a file's, or those of a copy. */
+struct content {
+	const char *source; /* on this machine; NULL: there is no such copy */
+	size_t size;
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 };
 
+struct found_file {
+	const char *path; /* in the image */
+	uint64_t modified;
+	struct content own, coded[EMBED_CODINGS];
+};
+
 struct scan {
+	struct build *build;
+	bool compressed;
 	struct found_file *files;
 	size_t count;
 	uint64_t latest; /* SOURCE_DATE_EPOCH: no file is newer */
@@ -50,29 +61,54 @@ static void check_name(const char *source, const char *name)
 			     source);
 }
 
+/* Reads a file that will be embedded. */
+static uint8_t *read_content(struct scan *scan, struct content *content,
+                             const char *source)
+{
+	SHA2_CTX sha;
+	uint8_t *bytes = (uint8_t *)file_read(source, &content->size);
+
+	if (!bytes)
+		fail("cannot read %s: %s", source, strerror(errno));
+	content->source = source;
+	SHA256Init(&sha);
+	SHA256Update(&sha, bytes, content->size);
+	SHA256Final(content->digest, &sha);
+	scan->build->embedded_bytes += content->size;
+	return bytes;
+}
+
+static void add_copies(struct scan *scan, struct found_file *file, const uint8_t *bytes)
+{
+	struct text name = {0};
+
+	for (size_t i = 0; i < sizeof(file->own.digest); i++)
+		text_add(&name, "%02x", file->own.digest[i]);
+	for (unsigned i = 0; i < EMBED_CODINGS; i++) {
+		const char *path = coding_write(scan->build, i, file->path, name.data,
+		                                bytes, file->own.size);
+		if (path)
+			free(read_content(scan, &file->coded[i], path));
+	}
+	free(name.data);
+}
+
 static void add_file(struct scan *scan, const char *source, const char *path,
                      const struct stat *st)
 {
 	struct found_file *file = &scan->files[scan->count];
-	SHA2_CTX sha;
-	const char *bytes;
-	size_t size;
+	uint8_t *bytes;
 
 	if (scan->count++ == FILES)
 		fail("%s: more than %d files to embed", source, FILES);
-	bytes = file_read(source, &size);
-	if (!bytes)
-		fail("cannot read %s: %s", source, strerror(errno));
 	file->path = path;
-	file->source = source;
-	file->size = size;
 	file->modified = st->st_mtim.tv_sec > 0 ? (uint64_t)st->st_mtim.tv_sec : 0;
 	if (file->modified > scan->latest)
 		file->modified = scan->latest;
-	SHA256Init(&sha);
-	SHA256Update(&sha, (const uint8_t *)bytes, size);
-	SHA256Final(file->digest, &sha);
-	free((void *)(uintptr_t)bytes);
+	bytes = read_content(scan, &file->own, source);
+	if (scan->compressed)
+		add_copies(scan, file, bytes);
+	free(bytes);
 }
 
 static void scan_folder(struct scan *scan, const char *folder, const char *prefix);
@@ -153,24 +189,78 @@ static void add_quoted(struct text *text, const char *string)
 	text_add(text, "\"");
 }
 
-static void add_content(struct text *text, const struct found_file *file, size_t number)
+/* Paths with other characters do without a symbol. */
+static bool is_plain(const char *path)
 {
-	text_add(text, "\t.balign 16\n.Lcontent%zu:\n\t.incbin ", number);
-	add_quoted(text, file->source);
-	text_add(text, "\n\t.if . - .Lcontent%zu != %llu\n", number,
-	         (unsigned long long)file->size);
+	return strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                    "0123456789_.-/") == strlen(path);
+}
+
+/* What may be there of a file: its own bytes, and copies of them. */
+enum { KINDS = 1 + EMBED_CODINGS };
+static const char *const kind_names[KINDS] = {
+    [0] = "",
+    [1 + EMBED_GZIP] = ":gz",
+    [1 + EMBED_BROTLI] = ":br",
+};
+
+static const struct content *content_of(const struct found_file *file, unsigned kind)
+{
+	return kind ? &file->coded[kind - 1] : &file->own;
+}
+
+static void add_content(struct text *text, const char *name,
+                        const struct found_file *file, size_t number, unsigned kind)
+{
+	const struct content *content = content_of(file, kind);
+
+	if (!content->source)
+		return;
+	text_add(text, "\t.balign 16\n");
+	if (is_plain(file->path))
+		text_add(text,
+		         "\t.type \"%s/%s%s\", @object\n\t.size \"%s/%s%s\", %zu\n"
+		         "\"%s/%s%s\":\n",
+		         name, file->path, kind_names[kind], name, file->path,
+		         kind_names[kind], content->size, name, file->path,
+		         kind_names[kind]);
+	text_add(text, ".Lcontent%zu_%u:\n\t.incbin ", number, kind);
+	add_quoted(text, content->source);
+	text_add(text, "\n\t.if . - .Lcontent%zu_%u != %zu\n", number, kind,
+	         content->size);
 	text_add(text, "\t.error \"a file of the embedded folder changed meanwhile\"\n");
 	text_add(text, "\t.endif\n");
 }
 
+static void add_slice(struct text *text, const struct content *content, size_t number,
+                      unsigned kind)
+{
+	if (content->source)
+		text_add(text, "\t.quad .Lcontent%zu_%u, %zu\n", number, kind,
+		         content->size);
+	else
+		text_add(text, "\t.quad 0, 0\n");
+}
+
+static void add_digest(struct text *text, const struct content *content)
+{
+	text_add(text, "\t.byte ");
+	for (int i = 0; i < 16; i++)
+		text_add(text, "%s%u", i ? "," : "", content->digest[i]);
+	text_add(text, "\n");
+}
+
+/* struct embed_file */
 static void add_entry(struct text *text, const struct found_file *file, size_t number)
 {
-	text_add(text, "\t.quad .Lpath%zu, %zu, .Lcontent%zu, %llu, %llu\n\t.byte ",
-	         number, strlen(file->path), number, (unsigned long long)file->size,
-	         (unsigned long long)file->modified);
-	for (int i = 0; i < 16; i++)
-		text_add(text, "%s%u", i ? "," : "", file->digest[i]);
-	text_add(text, "\n");
+	text_add(text, "\t.quad .Lpath%zu, %zu\n", number, strlen(file->path));
+	add_slice(text, &file->own, number, 0);
+	text_add(text, "\t.quad %llu\n", (unsigned long long)file->modified);
+	add_digest(text, &file->own);
+	for (unsigned i = 0; i < EMBED_CODINGS; i++) {
+		add_slice(text, &file->coded[i], number, 1 + i);
+		add_digest(text, &file->coded[i]);
+	}
 }
 
 static void write_assembly(struct text *text, const char *name, const struct scan *scan)
@@ -180,7 +270,8 @@ static void write_assembly(struct text *text, const char *name, const struct sca
 	text_add(text, "\t.section .note.GNU-stack, \"\", @progbits\n");
 	text_add(text, "\t.section .rodata.embed.%s, \"a\", @progbits\n", name);
 	for (size_t i = 0; i < scan->count; i++)
-		add_content(text, &scan->files[i], i);
+		for (unsigned kind = 0; kind < KINDS; kind++)
+			add_content(text, name, &scan->files[i], i, kind);
 	for (size_t i = 0; i < scan->count; i++) {
 		text_add(text, ".Lpath%zu:\n\t.ascii ", i);
 		add_quoted(text, scan->files[i].path);
@@ -194,10 +285,12 @@ static void write_assembly(struct text *text, const char *name, const struct sca
 		add_entry(text, &scan->files[i], i);
 }
 
-const char *embed_write(struct build *build, const char *name, const char *folder)
+const char *embed_write(struct build *build, const struct kiln_note_embed *embed,
+                        const char *folder)
 {
-	const char *epoch = getenv("SOURCE_DATE_EPOCH");
-	struct scan scan = {.latest = UINT64_MAX};
+	const char *epoch = getenv("SOURCE_DATE_EPOCH"), *name = embed->name;
+	struct scan scan = {
+	    .build = build, .compressed = embed->compressed, .latest = UINT64_MAX};
 	const char *path = text_format("%s/embed_%s.s", build->state, name);
 	struct text text = {0};
 
@@ -210,11 +303,10 @@ const char *embed_write(struct build *build, const char *name, const char *folde
 	scan.files = allocate((FILES + 1) * sizeof(*scan.files));
 	/* Its real path: the assembler runs in no particular folder. */
 	scan_folder(&scan, path_resolve(folder), "");
+	progress_end();
 	qsort(scan.files, scan.count, sizeof(*scan.files), compare_paths);
 	if (scan.count == 0)
 		warn("the folder %s, embedded as '%s', has no files", folder, name);
-	for (size_t i = 0; i < scan.count; i++)
-		build->embedded_bytes += scan.files[i].size;
 	write_assembly(&text, name, &scan);
 	file_write(path, text.data, text.len);
 	return path;

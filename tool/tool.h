@@ -77,6 +77,7 @@ char *file_read(const char *path, size_t *size);
 void file_write(const char *path, const void *bytes, size_t size);
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
+size_t file_size(const char *path); /* 0 if there is no such file */
 /* Modification time in ns; 0 if there is no such file. */
 uint64_t file_time(const char *path);
 void folder_make(const char *path); /* with its parents */

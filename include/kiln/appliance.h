@@ -164,9 +164,14 @@ bool kiln_option(struct kiln *k, const char *name, struct slice *value);
 struct embed;
 
 /* The folder becomes part of the image: `kiln build` makes the symbol. */
-#define KILN_EMBED(name, path)                                              \
+#define KILN_EMBED(name, path) KILN_EMBED_DECLARE(name, path, 0)
+/* The same for a folder that http_files() serves: next to each file that is smaller so
+ * lies its content compressed, by gzip and by brotli, for the clients that take it. */
+#define KILN_EMBED_SITE(name, path) KILN_EMBED_DECLARE(name, path, 1)
+
+#define KILN_EMBED_DECLARE(name, path, compressed)                          \
 	KILN_NOTE(kiln_note_embed_##name, KILN_NOTE_EMBED, kiln_note_embed, \
-		  #name, path);                                             \
+		  #name, path, compressed);                                 \
 	extern const struct embed name
 
 #endif

@@ -207,7 +207,9 @@ void http_add_header(struct http_exchange *x, const char *name, struct slice val
 /*
  * A handler that serves an embedded folder: the context is its `const struct embed`.
  * GET and HEAD, validators, conditions, one range; "dir/" is dir/index.html, "dir" is
- * sent there by 301; a file 404.html at the top is what a missing page shows.
+ * sent there by 301; a file 404.html at the top is what a missing page shows. Of a folder
+ * declared by KILN_EMBED_SITE, each file goes out in the smallest form that the client's
+ * Accept-Encoding allows (RFC 9110 12.5.3): a representation with an entity tag of its own.
  */
 http_handler http_files;
 

@@ -5,14 +5,22 @@
  * date behind it, and a reference to the content.
  *
  * Conditions are looked at in the order of RFC 9110 13.2.2. The entity tag is strong: it
- * is the digest of the content. Of several ranges none is served: the whole content is
- * sent, which RFC 9110 14.2 leaves to the server.
+ * is the digest of the bytes that are sent. Of several ranges none is served: the whole
+ * content is sent, which RFC 9110 14.2 leaves to the server.
+ *
+ * A file that is there in several codings has a representation for each (RFC 9110 3.2).
+ * One is chosen first, and all else (validators, conditions, ranges) is about that one.
  */
 #include "http_private.h"
 
 /* A quoted tag: the digest in hexadecimal. */
 enum { ETAG_SIZE = 2 + 2 * 16, PATH_SIZE = 512, HEAD_SIZE = 512 };
 enum { LOCATION_SIZE = HTTP_ADDED_MAX - 12 }; /* without "Location: " and CR LF */
+
+static bool has(const struct http_head *head, enum http_known known)
+{
+	return head->first[known] != 0;
+}
 
 /* ---- facts about a file ---- */
 
@@ -69,31 +77,81 @@ static const char *type_of(struct slice path)
 	return "application/octet-stream";
 }
 
-static struct slice etag_of(const struct embed_file *file, uint8_t tag[ETAG_SIZE])
+/* ---- representations ---- */
+
+struct form {
+	const struct embed_file *file;
+	struct slice content;
+	const uint8_t *digest;
+	unsigned coding; /* HTTP_IDENTITY; HTTP_CODINGS: none that the client accepts */
+};
+
+static struct form form_in(const struct embed_file *file, unsigned coding)
+{
+	if (coding < EMBED_CODINGS)
+		return (struct form){file, file->coded[coding].content,
+		                     file->coded[coding].digest, coding};
+	return (struct form){file, file->content, file->digest, coding};
+}
+
+/* Is there a choice, so that the answer depends on Accept-Encoding? */
+static bool has_choice(const struct embed_file *file)
+{
+	return file->coded[EMBED_GZIP].content.len ||
+	       file->coded[EMBED_BROTLI].content.len;
+}
+
+/* The form that the client asks for. */
+static struct form form_for(const struct http_head *head, const struct embed_file *file)
+{
+	bool available[HTTP_CODINGS] = {
+	    [EMBED_GZIP] = file->coded[EMBED_GZIP].content.len,
+	    [EMBED_BROTLI] = file->coded[EMBED_BROTLI].content.len,
+	    [HTTP_IDENTITY] = true,
+	};
+	struct http_codings codings = {0};
+	struct slice value;
+
+	if (!has(head, HTTP_FIELD_ACCEPT_ENCODING))
+		return form_in(file, HTTP_IDENTITY);
+	for (unsigned at = 0;
+	     http_head_each(head, HTTP_FIELD_ACCEPT_ENCODING, &at, &value);)
+		http_codings_read(&codings, value);
+	return form_in(file, http_codings_choose(&codings, available));
+}
+
+static struct slice etag_of(const struct form *form, uint8_t tag[ETAG_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
 
 	tag[0] = tag[ETAG_SIZE - 1] = '"';
-	for (unsigned i = 0; i < sizeof(file->digest); i++) {
-		tag[1 + 2 * i] = (uint8_t)hex[file->digest[i] >> 4];
-		tag[2 + 2 * i] = (uint8_t)hex[file->digest[i] & 15];
+	for (unsigned i = 0; i < sizeof(form->file->digest); i++) {
+		tag[1 + 2 * i] = (uint8_t)hex[form->digest[i] >> 4];
+		tag[2 + 2 * i] = (uint8_t)hex[form->digest[i] & 15];
 	}
 	return slice_of(tag, ETAG_SIZE);
 }
 
+/* Where there is a choice, caches must know what it was made by (RFC 9110 12.5.5). */
+static void put_vary(struct writer *w, const struct embed_file *file)
+{
+	if (has_choice(file))
+		writer_text(w, "Vary: Accept-Encoding\r\n");
+}
+
 /* A time that is still to come is none that a file can have been modified at: our clock
  * is behind that of the build, and the Date would be too (RFC 9110 8.8.2.1). */
-static void put_validators(struct http *http, struct writer *w,
-                           const struct embed_file *file)
+static void put_validators(struct http *http, struct writer *w, const struct form *form)
 {
 	uint8_t tag[ETAG_SIZE];
 
-	http_put_field(w, "ETag", etag_of(file, tag));
-	if (file->modified > kiln_wall(http->kiln) / KILN_SECONDS(1))
-		return;
-	writer_text(w, "Last-Modified: ");
-	http_format_date(w, file->modified);
-	writer_text(w, "\r\n");
+	http_put_field(w, "ETag", etag_of(form, tag));
+	if (form->file->modified <= kiln_wall(http->kiln) / KILN_SECONDS(1)) {
+		writer_text(w, "Last-Modified: ");
+		http_format_date(w, form->file->modified);
+		writer_text(w, "\r\n");
+	}
+	put_vary(w, form->file);
 }
 
 static void put_number_field(struct writer *w, const char *name, uint64_t value)
@@ -104,16 +162,26 @@ static void put_number_field(struct writer *w, const char *name, uint64_t value)
 	writer_text(w, "\r\n");
 }
 
-static void put_file_head(struct http *http, struct writer *w,
-                          const struct embed_file *file, unsigned status)
+/* What any response with this form's content says of it. */
+static void put_content_fields(struct writer *w, const struct form *form, size_t length)
 {
-	http_put_status(w, status);
-	http_put_field(w, "Content-Type", slice_text(type_of(file->path)));
-	put_number_field(w, "Content-Length", file->content.len);
-	if (status == 200) {
-		put_validators(http, w, file);
-		writer_text(w, "Accept-Ranges: bytes\r\n");
-	}
+	static const char *const names[EMBED_CODINGS] = {
+	    [EMBED_GZIP] = "gzip",
+	    [EMBED_BROTLI] = "br",
+	};
+
+	http_put_field(w, "Content-Type", slice_text(type_of(form->file->path)));
+	if (form->coding < EMBED_CODINGS)
+		http_put_field(w, "Content-Encoding", slice_text(names[form->coding]));
+	put_number_field(w, "Content-Length", length);
+}
+
+static void put_file_head(struct http *http, struct writer *w, const struct form *form)
+{
+	http_put_status(w, 200);
+	put_content_fields(w, form, form->content.len);
+	put_validators(http, w, form);
+	writer_text(w, "Accept-Ranges: bytes\r\n");
 }
 
 /* ---- heads that are kept ---- */
@@ -134,9 +202,9 @@ static struct http_site *site_of(struct http *http, const struct embed *embed)
 		return NULL;
 	site->embed = embed;
 	site->heads =
-	    arena_try(arena, embed->count * sizeof(struct slice), _Alignof(struct slice));
+	    arena_try(arena, embed->count * sizeof(*site->heads), _Alignof(struct slice));
 	if (site->heads)
-		memset(site->heads, 0, embed->count * sizeof(struct slice));
+		memset(site->heads, 0, embed->count * sizeof(*site->heads));
 	site->next = http->sites;
 	http->sites = site;
 	return site;
@@ -144,16 +212,17 @@ static struct http_site *site_of(struct http *http, const struct embed *embed)
 
 /* The 200 head of a file: kept, or made anew in the writer where it cannot be kept. */
 static struct slice head_of(struct http *http, const struct embed *embed,
-                            const struct embed_file *file, struct writer *w)
+                            const struct form *form, struct writer *w)
 {
 	struct http_site *site = site_of(http, embed);
-	struct slice *kept =
-	    site && site->heads ? &site->heads[file - embed->files] : NULL;
+	struct slice *kept = site && site->heads
+	                         ? &site->heads[form->file - embed->files][form->coding]
+	                         : NULL;
 	uint8_t *copy;
 
 	if (kept && kept->len)
 		return *kept;
-	put_file_head(http, w, file, 200);
+	put_file_head(http, w, form);
 	copy = kept && !w->failed ? arena_try(&http->kiln->arena, writer_done(w).len, 1)
 	                          : NULL;
 	if (!copy)
@@ -209,12 +278,18 @@ static void send_missing(struct http_exchange *x, const struct embed *embed,
 	const struct embed_file *page = embed_find(embed, SLICE("404.html"));
 	uint8_t text[HEAD_SIZE];
 	struct writer w = writer_of(text, sizeof(text));
+	struct form form;
 
 	if (name.len && find_index(embed, name, "/index.html")) {
 		send_to_folder(x, name);
 	} else if (page) {
-		put_file_head(conn_of(x)->http, &w, page, 404);
-		http_respond_prepared(x, 404, writer_done(&w), page->content);
+		form = form_for(x->head, page);
+		if (form.coding == HTTP_CODINGS) /* the status says what matters most */
+			form = form_in(page, HTTP_IDENTITY);
+		http_put_status(&w, 404);
+		put_content_fields(&w, &form, form.content.len);
+		put_vary(&w, page);
+		http_respond_prepared(x, 404, writer_done(&w), form.content);
 	} else {
 		http_error(x, 404);
 	}
@@ -222,23 +297,14 @@ static void send_missing(struct http_exchange *x, const struct embed *embed,
 
 /* ---- conditions (RFC 9110 13) ---- */
 
-static bool has(const struct http_head *head, enum http_known known)
-{
-	return head->first[known] != 0;
-}
-
-/* Over all fields of the name: they make one list (RFC 9110 5.3). */
 static bool tag_listed(const struct http_head *head, enum http_known known,
                        struct slice tag, bool weak)
 {
-	const struct http_field *first = &head->fields[head->first[known] - 1];
-	struct slice name = http_field_name(head, first);
+	struct slice value;
 
-	for (const struct http_field *f = first; f < head->fields + head->count; f++) {
-		if (slice_equal_nocase(http_field_name(head, f), name) &&
-		    http_etag_match(http_field_value(head, f), tag, weak))
+	for (unsigned at = 0; http_head_each(head, known, &at, &value);)
+		if (http_etag_match(value, tag, weak))
 			return true;
-	}
 	return false;
 }
 
@@ -252,30 +318,30 @@ static bool date_in(const struct http_exchange *x, enum http_known known, uint64
 }
 
 /* 0: go on; else 304 or 412. */
-static unsigned check_conditions(const struct http_exchange *x,
-                                 const struct embed_file *file)
+static unsigned check_conditions(const struct http_exchange *x, const struct form *form)
 {
 	const struct http_head *head = x->head;
 	uint8_t text[ETAG_SIZE];
-	struct slice tag = etag_of(file, text);
+	struct slice tag = etag_of(form, text);
 	uint64_t date;
 
 	if (has(head, HTTP_FIELD_IF_MATCH)) {
 		if (!tag_listed(head, HTTP_FIELD_IF_MATCH, tag, false))
 			return 412;
 	} else if (date_in(x, HTTP_FIELD_IF_UNMODIFIED_SINCE, &date) &&
-	           file->modified > date) {
+	           form->file->modified > date) {
 		return 412;
 	}
 	if (has(head, HTTP_FIELD_IF_NONE_MATCH))
 		return tag_listed(head, HTTP_FIELD_IF_NONE_MATCH, tag, true) ? 304 : 0;
-	if (date_in(x, HTTP_FIELD_IF_MODIFIED_SINCE, &date) && file->modified <= date)
+	if (date_in(x, HTTP_FIELD_IF_MODIFIED_SINCE, &date) &&
+	    form->file->modified <= date)
 		return 304;
 	return 0;
 }
 
 /* If-Range: the range is meant for this very content (13.1.5). */
-static bool range_applies(const struct http_exchange *x, const struct embed_file *file)
+static bool range_applies(const struct http_exchange *x, const struct form *form)
 {
 	uint8_t text[ETAG_SIZE];
 	struct slice value;
@@ -286,64 +352,63 @@ static bool range_applies(const struct http_exchange *x, const struct embed_file
 	if (!http_head_known(x->head, HTTP_FIELD_IF_RANGE, &value))
 		return true;
 	if (value.len && value.data[0] == '"')
-		return slice_equal(value, etag_of(file, text));
-	return date_in(x, HTTP_FIELD_IF_RANGE, &date) && date == file->modified;
+		return slice_equal(value, etag_of(form, text));
+	return date_in(x, HTTP_FIELD_IF_RANGE, &date) && date == form->file->modified;
 }
 
 /* ---- answers that are not simply the file ---- */
 
-static void send_not_modified(struct http_exchange *x, const struct embed_file *file)
+static void send_not_modified(struct http_exchange *x, const struct form *form)
 {
 	uint8_t text[HEAD_SIZE];
 	struct writer w = writer_of(text, sizeof(text));
 
 	http_put_status(&w, 304);
-	put_validators(conn_of(x)->http, &w, file);
+	put_validators(conn_of(x)->http, &w, form);
 	http_respond_prepared(x, 304, writer_done(&w), SLICE(""));
 }
 
-static void send_range(struct http_exchange *x, const struct embed_file *file,
-                       uint64_t first, uint64_t last)
+static void send_range(struct http_exchange *x, const struct form *form, uint64_t first,
+                       uint64_t last)
 {
 	uint8_t text[HEAD_SIZE];
 	struct writer w = writer_of(text, sizeof(text));
 	struct slice part =
-	    slice_take(slice_skip(file->content, first), last - first + 1);
+	    slice_take(slice_skip(form->content, first), last - first + 1);
 
 	http_put_status(&w, 206);
-	http_put_field(&w, "Content-Type", slice_text(type_of(file->path)));
-	put_number_field(&w, "Content-Length", part.len);
+	put_content_fields(&w, form, part.len);
 	writer_text(&w, "Content-Range: bytes ");
 	http_put_number(&w, first);
 	writer_text(&w, "-");
 	http_put_number(&w, last);
 	writer_text(&w, "/");
-	http_put_number(&w, file->content.len);
+	http_put_number(&w, form->content.len);
 	writer_text(&w, "\r\n");
-	put_validators(conn_of(x)->http, &w, file);
+	put_validators(conn_of(x)->http, &w, form);
 	http_respond_prepared(x, 206, writer_done(&w), part);
 }
 
-static void send_unsatisfiable(struct http_exchange *x, const struct embed_file *file)
+static void send_unsatisfiable(struct http_exchange *x, const struct form *form)
 {
 	uint8_t text[40];
 	struct writer w = writer_of(text, sizeof(text));
 
 	writer_text(&w, "bytes */");
-	http_put_number(&w, file->content.len);
+	http_put_number(&w, form->content.len);
 	http_add_header(x, "Content-Range", writer_done(&w));
 	http_error(x, 416);
 }
 
 /* True if the conditions or a range were answered. */
-static bool send_special(struct http_exchange *x, const struct embed_file *file)
+static bool send_special(struct http_exchange *x, const struct form *form)
 {
-	unsigned status = check_conditions(x, file);
+	unsigned status = check_conditions(x, form);
 	uint64_t first, last;
 	struct slice value;
 
 	if (status == 304) {
-		send_not_modified(x, file);
+		send_not_modified(x, form);
 		return true;
 	}
 	if (status) {
@@ -351,14 +416,14 @@ static bool send_special(struct http_exchange *x, const struct embed_file *file)
 		return true;
 	}
 	if (!http_head_known(x->head, HTTP_FIELD_RANGE, &value) ||
-	    !range_applies(x, file))
+	    !range_applies(x, form))
 		return false;
-	switch (http_parse_range(value, file->content.len, &first, &last)) {
+	switch (http_parse_range(value, form->content.len, &first, &last)) {
 	case HTTP_RANGE_ONE:
-		send_range(x, file, first, last);
+		send_range(x, form, first, last);
 		return true;
 	case HTTP_RANGE_UNSATISFIABLE:
-		send_unsatisfiable(x, file);
+		send_unsatisfiable(x, form);
 		return true;
 	case HTTP_RANGE_NONE:
 		break;
@@ -373,6 +438,13 @@ static bool is_special(const struct http_head *head)
 	       has(head, HTTP_FIELD_IF_UNMODIFIED_SINCE) || has(head, HTTP_FIELD_RANGE);
 }
 
+/* The only form that the client would take is one that there is not. */
+static void send_unacceptable(struct http_exchange *x)
+{
+	http_add_header(x, "Vary", SLICE("Accept-Encoding"));
+	http_error(x, 406);
+}
+
 void http_files(struct http_exchange *x, const void *context)
 {
 	const struct embed *embed = context;
@@ -380,6 +452,7 @@ void http_files(struct http_exchange *x, const void *context)
 	const struct embed_file *file;
 	uint8_t text[HEAD_SIZE];
 	struct writer w = writer_of(text, sizeof(text));
+	struct form form;
 
 	if (x->method != HTTP_GET && x->method != HTTP_HEAD) {
 		http_allow(x, "GET, HEAD, OPTIONS");
@@ -390,8 +463,10 @@ void http_files(struct http_exchange *x, const void *context)
 		send_missing(x, embed, name);
 		return;
 	}
-	if (is_special(x->head) && send_special(x, file))
-		return;
-	http_respond_prepared(x, 200, head_of(conn_of(x)->http, embed, file, &w),
-	                      file->content);
+	form = form_for(x->head, file);
+	if (form.coding == HTTP_CODINGS)
+		send_unacceptable(x);
+	else if (!is_special(x->head) || !send_special(x, &form))
+		http_respond_prepared(x, 200, head_of(conn_of(x)->http, embed, &form, &w),
+		                      form.content);
 }

@@ -212,6 +212,7 @@ static enum http_known known_of(struct slice name)
 	    [HTTP_FIELD_IF_UNMODIFIED_SINCE] = {19, "if-unmodified-since"},
 	    [HTTP_FIELD_IF_RANGE] = {8, "if-range"},
 	    [HTTP_FIELD_RANGE] = {5, "range"},
+	    [HTTP_FIELD_ACCEPT_ENCODING] = {15, "accept-encoding"},
 	};
 	enum http_known k = 0;
 
@@ -298,6 +299,25 @@ bool http_head_known(const struct http_head *head, enum http_known known,
 	return true;
 }
 
+bool http_head_each(const struct http_head *head, enum http_known known, unsigned *at,
+                    struct slice *value)
+{
+	unsigned first = head->first[known];
+	struct slice name;
+
+	if (!first || (*at && !head->repeated[known]))
+		return false;
+	name = http_field_name(head, &head->fields[first - 1]);
+	for (unsigned i = *at ? *at : first - 1; i < head->count; i++) {
+		if (!slice_equal_nocase(http_field_name(head, &head->fields[i]), name))
+			continue;
+		*value = http_field_value(head, &head->fields[i]);
+		*at = i + 1;
+		return true;
+	}
+	return false;
+}
+
 bool http_head_find(const struct http_head *head, struct slice name, struct slice *value)
 {
 	for (unsigned i = 0; i < head->count; i++) {
@@ -374,15 +394,10 @@ static int check_host(struct http_head *head)
 static void check_connection(struct http_head *head)
 {
 	bool close = false, keep = false;
+	struct slice list, option;
+	unsigned at = 0;
 
-	for (unsigned i = head->first[HTTP_FIELD_CONNECTION]; i && i <= head->count;
-	     i++) {
-		const struct http_field *field = &head->fields[i - 1];
-		struct slice list = http_field_value(head, field), option;
-
-		if (!slice_equal_nocase(http_field_name(head, field),
-		                        SLICE("connection")))
-			continue;
+	while (http_head_each(head, HTTP_FIELD_CONNECTION, &at, &list)) {
 		while (http_list_next(&list, &option)) {
 			close |= slice_equal_nocase(option, SLICE("close"));
 			keep |= slice_equal_nocase(option, SLICE("keep-alive"));

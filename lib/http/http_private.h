@@ -99,7 +99,7 @@ struct http_listener {
 /* The heads of an embedded folder's responses, each made when it is first asked for. */
 struct http_site {
 	const struct embed *embed;
-	struct slice *heads; /* by the file's index; empty: not made yet */
+	struct slice (*heads)[HTTP_CODINGS]; /* by the file's index; empty: not made */
 	struct http_site *next;
 };
 

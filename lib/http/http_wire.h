@@ -6,6 +6,7 @@
  * head_wire.c     request line, header fields, message framing (RFC 9112)
  * target_wire.c   request targets and paths (RFC 3986, 9112 3.2)
  * value_wire.c    dates, entity tags, ranges, lists (RFC 9110)
+ * coding_wire.c   Accept-Encoding (RFC 9110 12.5.3)
  * chunked_wire.c  the chunked transfer coding (RFC 9112 7.1)
  */
 #ifndef HTTP_WIRE_H
@@ -59,6 +60,7 @@ enum http_known {
 	HTTP_FIELD_IF_UNMODIFIED_SINCE,
 	HTTP_FIELD_IF_RANGE,
 	HTTP_FIELD_RANGE,
+	HTTP_FIELD_ACCEPT_ENCODING,
 	HTTP_KNOWN_FIELDS
 };
 
@@ -93,6 +95,11 @@ bool http_head_find(const struct http_head *head, struct slice name, struct slic
 bool http_head_known(const struct http_head *head, enum http_known known,
                      struct slice *value);
 
+/* One field of that name after the other, which together make one list (RFC 9110 5.3); *at
+ * is 0 at first. */
+bool http_head_each(const struct http_head *head, enum http_known known, unsigned *at,
+                    struct slice *value);
+
 struct slice http_field_name(const struct http_head *head,
                              const struct http_field *field);
 struct slice http_field_value(const struct http_head *head,
@@ -125,6 +132,9 @@ int http_hex(uint8_t digit);
 
 /* ---- values ---- */
 
+/* Without spaces and tabs at both ends (OWS, RFC 9110 5.6.3). */
+struct slice http_trim_blank(struct slice s);
+
 /* Takes the next element off a comma-separated list (RFC 9110 5.6.1), which may not hold
  * quoted strings; empty elements are skipped. False at the end. */
 bool http_list_next(struct slice *list, struct slice *element);
@@ -147,6 +157,24 @@ enum http_range_result {
 };
 enum http_range_result http_parse_range(struct slice value, uint64_t length,
                                         uint64_t *first, uint64_t *last);
+
+/* What a file can be sent in: a coding of <kiln/embed.h>, or as it is. */
+enum { HTTP_IDENTITY = EMBED_CODINGS, HTTP_CODINGS };
+
+/* What Accept-Encoding says of them (RFC 9110 12.5.3): weights in thousandths, the last of
+ * them for "*". */
+struct http_codings {
+	uint16_t weight[HTTP_CODINGS + 1];
+	bool listed[HTTP_CODINGS + 1];
+};
+
+/* Adds what is in a field's value to codings that are zeroed at first. Codings that are not
+ * known are passed over, as is what is malformed; of a repeated one the last stands. */
+void http_codings_read(struct http_codings *codings, struct slice value);
+/* The coding to send, of those `available`: the heaviest, and of equals the one that is
+ * smaller as a rule. HTTP_CODINGS if none is acceptable, not even the identity. */
+unsigned http_codings_choose(const struct http_codings *codings,
+                             const bool available[HTTP_CODINGS]);
 
 /* ---- chunked ---- */
 

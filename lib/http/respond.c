@@ -110,6 +110,7 @@ static const char *reason_of(unsigned status)
 	    {403, "Forbidden"},
 	    {404, "Not Found"},
 	    {405, "Method Not Allowed"},
+	    {406, "Not Acceptable"},
 	    {408, "Request Timeout"},
 	    {409, "Conflict"},
 	    {410, "Gone"},

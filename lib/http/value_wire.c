@@ -6,7 +6,7 @@
 
 /* ---- lists ---- */
 
-static struct slice trim_blank(struct slice s)
+struct slice http_trim_blank(struct slice s)
 {
 	while (s.len && (s.data[0] == ' ' || s.data[0] == '\t'))
 		s = slice_skip(s, 1);
@@ -20,7 +20,7 @@ bool http_list_next(struct slice *list, struct slice *element)
 	while (list->len) {
 		size_t comma = slice_find(*list, ',');
 
-		*element = trim_blank(slice_take(*list, comma));
+		*element = http_trim_blank(slice_take(*list, comma));
 		*list = slice_skip(*list, comma + 1);
 		if (element->len)
 			return true;
@@ -235,7 +235,7 @@ static bool take_etag(struct slice *list, struct slice *tag, bool *is_weak)
 
 bool http_etag_match(struct slice value, struct slice tag, bool weak)
 {
-	struct slice list = trim_blank(value), one;
+	struct slice list = http_trim_blank(value), one;
 	bool found = false, is_weak;
 
 	if (slice_equal(list, SLICE("*")))

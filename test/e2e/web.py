@@ -1,5 +1,6 @@
 """The site of doc/site, served by appliance/web to real clients."""
 
+import gzip
 import http.client
 import os
 import random
@@ -10,6 +11,7 @@ from harness import ROOT, Failed, check, check_equal, run, wait_for
 from worlds import ADDRESS, WORLDS, connect  # noqa: F401 (WORLDS: see run.py)
 
 SITE = os.path.join(ROOT, "doc/site")
+COMPRESSED = (".html", ".css", ".svg")
 
 
 def site_files():
@@ -44,6 +46,36 @@ def test_pages(world):
         for path, file in site_files():
             check(web.fetch(path) == content(file), f"{path} differs from its file")
         check(web.fetch("/") == content(os.path.join(SITE, "index.html")), "/ is index.html")
+
+
+def fetch_coded(web, path, *arguments):
+    """Content-Encoding and body, as it is on the wire unless curl is told to decode it."""
+    text = web.fetch(path, "-D", "-", *arguments)
+    head, _, body = text.partition(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.splitlines()[1:])
+    return fields.get(b"content-encoding", b"").decode(), fields, body
+
+
+def test_compressed(world):
+    """curl --compressed gets every page, and br and gzip are the page's bytes when decoded"""
+    decoders = {"br": lambda body: run("brotli", "-dc", input=body, text=False).stdout,
+                "gzip": gzip.decompress, "": bytes}
+    with start(world) as web:
+        for path, file in site_files():
+            page = content(file)
+            tags = set()
+            check(web.fetch(path, "--compressed") == page, f"{path} by curl --compressed")
+            for accept, want in [("br", "br"), ("gzip", "gzip"), ("br;q=0.1, gzip;q=0.2", "gzip"),
+                                 ("identity", ""), ("gzip;q=0, br;q=0", "")]:
+                coding, fields, body = fetch_coded(web, path, "-H", f"Accept-Encoding: {accept}")
+                if path.endswith(COMPRESSED):
+                    check_equal(coding, want, f"{path} for {accept}")
+                    check_equal(fields[b"vary"], b"accept-encoding", f"Vary of {path}")
+                    check(not want or len(body) < len(page), f"{path} is no smaller in {want}")
+                check(decoders[coding](body) == page, f"{path} decoded from {coding}")
+                tags.add((coding, fields[b"etag"]))
+            check_equal(len({tag for _, tag in tags}), len(tags), f"entity tags of {path}")
+            check_equal(len(tags), 3 if path.endswith(COMPRESSED) else 1, f"forms of {path}")
 
 
 def test_keep_alive(world):

@@ -1,6 +1,7 @@
 """The command line: what it says, its exit codes, and what it leaves behind."""
 
 import os
+import random
 import re
 import shutil
 import tempfile
@@ -277,6 +278,34 @@ def test_embed(_):
                     "ünïcode"]
         check_equal([line.rpartition(":")[0] for line in lines], expected, "paths")
         check_equal(lines[3], "empty:0", "an empty file")
+
+
+def test_embed_site(_):
+    """a site's files are compressed where that saves much, the same way each time"""
+    listing = WITH_FOLDER.replace("KILN_EMBED(", "KILN_EMBED_SITE(").replace(
+        '"%.*s:%zu\\n", SLICE_ARG(path), things.files[i].content.len',
+        '"%.*s:%zu:%zu\\n", SLICE_ARG(path),'
+        ' things.files[i].coded[0].content.len, things.files[i].coded[1].content.len')
+    text = "".join(f"line {n}, which is much like all others\n" for n in range(200))
+    with Appliance(main_dot_c=listing, things__text_dot_html=text, things__small_dot_html="<p>",
+                   things__empty_dot_txt="", things__text_dot_png=text) as a:
+        noise = random.Random(1).randbytes(5000)
+        with open(os.path.join(a.folder, "things/noise.bin"), "wb") as file:
+            file.write(noise)
+        a.build(target="host")
+        sizes = dict(line.split(":", 1) for line in kiln("run", a.image).splitlines())
+        gzip_size, brotli_size = map(int, sizes.pop("text.html").split(":"))
+        check(0 < brotli_size < gzip_size < len(text) / 4, f"{gzip_size} and {brotli_size}")
+        check_equal(set(sizes.values()), {"0:0"}, f"what is not worth it in {sizes}")
+        first = a.bytes()
+        shutil.rmtree(os.path.join(ROOT, "build/appliance/mine"))
+        a.build(target="host")
+        check(a.bytes() == first, "the image built anew differs")
+        a.build()
+        check("things, also compressed" in kiln("info", a.image), "kiln info says so")
+        a.write("main.c", WITH_FOLDER)
+        a.build(target="host")
+        check(len(a.bytes()) < len(first), "KILN_EMBED has no copies")
 
 
 def test_embed_changes(_):

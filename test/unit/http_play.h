@@ -178,19 +178,21 @@ HELPER void handle(struct http_exchange *x, const void *context)
 
 /* ---- the site ---- */
 
+#define BYTES(text)                                       \
+	{                                                 \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
+#define FILE_OF(name, bytes, date, number)                                \
+	.path = BYTES(name), .content = BYTES(bytes), .modified = (date), \
+	.digest = {number}
+
 static const struct embed_file files[] = {
-    {{(const uint8_t *)"404.html", 8}, {(const uint8_t *)"missing", 7}, 784111777, {4}},
-    {{(const uint8_t *)"a.css", 5},
-     {(const uint8_t *)"0123456789", 10},
-     784111777,
-     {0xab}},
-    {{(const uint8_t *)"dir/index.html", 14},
-     {(const uint8_t *)"in dir", 6},
-     784111777,
-     {2}},
-    {{(const uint8_t *)"empty.bin", 9}, {(const uint8_t *)"", 0}, 784111777, {3}},
-    {{(const uint8_t *)"index.html", 10}, {(const uint8_t *)"front", 5}, 784111777, {1}},
-    {{(const uint8_t *)"late.css", 8}, {(const uint8_t *)"x", 1}, 784111778, {0xab}},
+    {FILE_OF("404.html", "missing", 784111777, 4)},
+    {FILE_OF("a.css", "0123456789", 784111777, 0xab)},
+    {FILE_OF("dir/index.html", "in dir", 784111777, 2)},
+    {FILE_OF("empty.bin", "", 784111777, 3)},
+    {FILE_OF("index.html", "front", 784111777, 1)},
+    {FILE_OF("late.css", "x", 784111778, 0xab)},
 };
 HELPER const struct embed site = {files, KILN_COUNT_OF(files)};
 

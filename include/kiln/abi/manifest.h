@@ -86,7 +86,8 @@ struct kiln_note_param {
 /* A folder to seal into the image under this name. */
 struct kiln_note_embed {
 	char name[24];
-	char path[104]; /* relative to the appliance's folder */
+	char path[100]; /* relative to the appliance's folder */
+	uint32_t compressed; /* 1: also in content codings, as <kiln/embed.h> says */
 };
 
 /* A library that is linked in. */
