@@ -8,9 +8,13 @@
  * it is a large one of segmentation offload. Bits counted are those of the frame as the
  * device gets it: no preamble, no frame check sequence.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "frame.h"
+#include "pcap.h"
 #include "world.h"
 
 enum {
@@ -124,6 +128,27 @@ static void carry(struct sim_port *from, struct sim_port *to, struct sim_frame *
 	sim_events_set(&link->sim->events, &delivery->event, arrival);
 }
 
+static void end_capture(struct sim_link *link)
+{
+	if (link->pcap < 0)
+		return;
+	close(link->pcap);
+	free(link->pcap_path);
+	link->pcap = -1;
+}
+
+/* A capture that cannot be written ends there; the simulation goes on. */
+static void capture(struct sim_link *link, struct sim_frame *frame)
+{
+	const struct iovec whole = {frame->data, frame->size};
+
+	if (link->pcap < 0 || pcap_write(link->pcap, link->sim->now, &whole, 1))
+		return;
+	fprintf(stderr, "sim: cannot write to %s any more: %s\n", link->pcap_path,
+	        strerror(errno));
+	end_capture(link);
+}
+
 static void transmit(struct sim_port *from, struct sim_frame *frame)
 {
 	struct sim_link *link = from->link;
@@ -132,9 +157,7 @@ static void transmit(struct sim_port *from, struct sim_frame *frame)
 
 	counters->frames++;
 	counters->bytes += frame->size;
-	if (link->pcap)
-		sim_pcap_write(link->pcap, link->sim->now,
-		               slice_of(frame->data, frame->size));
+	capture(link, frame);
 	if (departure == KILN_NEVER) {
 		counters->overflowed++;
 		return;
@@ -290,6 +313,7 @@ struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impa
 
 	link->sim = sim;
 	link->mtu = mtu ? mtu : DEFAULT_MTU;
+	link->pcap = -1;
 	sim_random_seed(&link->random, sim_random_u64(&sim->random));
 	list_init(&link->ports);
 	list_init(&link->in_links);
@@ -309,23 +333,18 @@ void sim_link_offloads(struct sim_link *link, bool on)
 	link->offloads = on;
 }
 
-static void close_pcap(struct sim_link *link)
-{
-	bool failed = ferror(link->pcap) != 0;
-
-	if (fclose(link->pcap) != 0 || failed)
-		fprintf(stderr, "sim: %s: could not write all of it\n", link->pcap_path);
-	free(link->pcap_path);
-	link->pcap = NULL;
-}
-
 enum kiln_error sim_link_pcap(struct sim_link *link, const char *path)
 {
-	if (link->pcap)
-		close_pcap(link);
-	link->pcap = sim_pcap_open(path);
-	if (!link->pcap)
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	if (fd < 0)
 		return KILN_ERR_IO;
+	if (!pcap_begin(fd)) {
+		close(fd);
+		return KILN_ERR_IO;
+	}
+	end_capture(link);
+	link->pcap = fd;
 	link->pcap_path = sim_alloc(strlen(path) + 1);
 	strcpy(link->pcap_path, path);
 	return KILN_OK;
@@ -333,8 +352,7 @@ enum kiln_error sim_link_pcap(struct sim_link *link, const char *path)
 
 void sim_link_free(struct sim_link *link)
 {
-	if (link->pcap)
-		close_pcap(link);
+	end_capture(link);
 	list_remove(&link->in_links);
 	free(link);
 }

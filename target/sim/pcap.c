@@ -1,10 +1,13 @@
 /*
- * Capture files: the classic pcap format with nanosecond stamps (draft-ietf-opsawg-pcap),
- * in the byte order of this machine, as its magic number says. Stamps are virtual time.
+ * See pcap.h.
  */
-#include "world.h"
+#include "pcap.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { PCAP_MAGIC_NS = 0xa1b23c4d, PCAP_SNAPLEN = 262144, PCAP_ETHERNET = 1 };
+enum { SECOND = 1000000000 };
 
 struct pcap_file_header {
 	uint32_t magic;
@@ -21,29 +24,35 @@ struct pcap_record_header {
 };
 _Static_assert(sizeof(struct pcap_record_header) == 16, "pcap record header");
 
-FILE *sim_pcap_open(const char *path)
+/* A disk that is full takes a part. */
+static bool whole(ssize_t written, size_t size)
 {
-	struct pcap_file_header header = {.magic = (uint32_t)PCAP_MAGIC_NS,
-	                                  .major = 2,
-	                                  .minor = 4,
-	                                  .snaplen = PCAP_SNAPLEN,
-	                                  .link_type = PCAP_ETHERNET};
-	FILE *pcap = fopen(path, "wbe");
-
-	if (pcap)
-		fwrite(&header, sizeof(header), 1, pcap);
-	return pcap;
+	if (written >= 0 && (size_t)written != size)
+		errno = ENOSPC;
+	return written == (ssize_t)size;
 }
 
-/* Errors stick to the FILE; they are reported when it is closed. */
-void sim_pcap_write(FILE *pcap, kiln_time at, struct slice frame)
+bool pcap_begin(int fd)
 {
-	struct pcap_record_header header = {.seconds = (uint32_t)(at / KILN_SECONDS(1)),
-	                                    .nanoseconds =
-	                                        (uint32_t)(at % KILN_SECONDS(1)),
-	                                    .captured = (uint32_t)frame.len,
-	                                    .original = (uint32_t)frame.len};
+	const struct pcap_file_header header = {.magic = (uint32_t)PCAP_MAGIC_NS,
+	                                        .major = 2,
+	                                        .minor = 4,
+	                                        .snaplen = PCAP_SNAPLEN,
+	                                        .link_type = PCAP_ETHERNET};
 
-	fwrite(&header, sizeof(header), 1, pcap);
-	fwrite(frame.data, 1, frame.len, pcap);
+	return whole(write(fd, &header, sizeof(header)), sizeof(header));
+}
+
+bool pcap_write(int fd, uint64_t at, const struct iovec *parts, int count)
+{
+	struct pcap_record_header header = {.seconds = (uint32_t)(at / SECOND),
+	                                    .nanoseconds = (uint32_t)(at % SECOND)};
+	struct iovec all[1 + PCAP_PARTS] = {{&header, sizeof(header)}};
+
+	for (int i = 0; i < count; i++) {
+		all[1 + i] = parts[i];
+		header.captured += (uint32_t)parts[i].iov_len;
+	}
+	header.original = header.captured;
+	return whole(writev(fd, all, 1 + count), sizeof(header) + header.captured);
 }

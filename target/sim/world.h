@@ -142,7 +142,7 @@ struct sim_link {
 	struct sim_impairment impairment;
 	uint16_t mtu;
 	bool offloads;
-	FILE *pcap;
+	int pcap; /* descriptor of the capture file, -1: none */
 	char *pcap_path;
 };
 
@@ -169,9 +169,6 @@ struct sim_port {
 
 void sim_link_free(struct sim_link *link);
 void sim_port_free(struct sim_port *port);
-
-FILE *sim_pcap_open(const char *path);
-void sim_pcap_write(FILE *pcap, kiln_time at, struct slice frame);
 
 /* ---- disks ---- */
 
