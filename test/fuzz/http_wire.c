@@ -220,6 +220,29 @@ static void try_list(struct slice list)
 	FUZZ_CHECK(total <= all + 1);
 }
 
+/* Of two fields; what is chosen is there, and does not depend on what is not. */
+static void try_codings(struct slice value)
+{
+	static const bool all[HTTP_CODINGS] = {true, true, true};
+	static const bool none[HTTP_CODINGS] = {[HTTP_IDENTITY] = true};
+	struct http_codings codings = {0};
+	unsigned best, plain;
+
+	http_codings_read(&codings, value);
+	for (unsigned i = 0; i <= HTTP_CODINGS; i++)
+		FUZZ_CHECK(codings.weight[i] <= 1000 &&
+		           (codings.listed[i] || !codings.weight[i]));
+	best = http_codings_choose(&codings, all);
+	plain = http_codings_choose(&codings, none);
+	FUZZ_CHECK(plain == HTTP_IDENTITY || plain == HTTP_CODINGS);
+	FUZZ_CHECK(best != HTTP_IDENTITY || plain == HTTP_IDENTITY);
+	FUZZ_CHECK(best != HTTP_CODINGS || plain == HTTP_CODINGS);
+	FUZZ_REACH(best == EMBED_GZIP && codings.weight[EMBED_GZIP] < 1000 &&
+	               codings.weight[EMBED_BROTLI],
+	           "gzip before brotli, by weight");
+	FUZZ_REACH(plain == HTTP_CODINGS && best == EMBED_BROTLI, "brotli or nothing");
+}
+
 static void try_form(struct slice form)
 {
 	uint8_t value[64], escaped[6 * sizeof(value)];
@@ -238,12 +261,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const parsers[])(struct slice) = {
 	    try_head,  try_chunked, try_path, try_target, try_date,
-	    try_range, try_etag,    try_list, try_form};
+	    try_range, try_etag,    try_list, try_form,   try_codings};
 	struct slice bytes = slice_skip(slice_of(data, size), 1);
 
 	if (size) {
 		uint8_t *copy = fuzz_copy(bytes);
-		/* The digits '0' to '8', so that inputs can be read. */
+		/* The digits '0' to '9', so that inputs can be read. */
 		parsers[data[0] % 16 % KILN_COUNT_OF(parsers)](slice_of(copy, bytes.len));
 		free(copy);
 	}
