@@ -55,6 +55,7 @@ $(foreach w,image hosted asan fuzz musl,$(eval $(call world,$(w))))
 $(foreach w,image hosted asan fuzz,$(foreach l,$(LIBS),$(eval $(call archive,$(w),$(l),lib/$(l)))))
 $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
 $(foreach w,hosted asan fuzz,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
+$(foreach w,hosted asan,$(eval $(call archive,$(w),target-test,target/test)))
 
 # What runs at start only, or waits for devices anyway: small rather than fast.
 SMALL = $(patsubst %,lib/core/%.c,kiln log param) $(wildcard target/vm/stub*.c) \

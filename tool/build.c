@@ -35,26 +35,46 @@ void build_own_setting(struct build *build)
 
 /* ---- what the appliance consists of ---- */
 
-static struct words sources_of(const char *folder)
+/* The C files in a folder of the appliance's, "" or "test/", by their names in it. */
+static struct words sources_of(const struct build *build, const char *below)
 {
-	DIR *handle = opendir(folder);
+	DIR *handle = opendir(text_format("%s/%s", build->folder, below));
 	struct words sources = {0};
 	struct dirent *entry;
 
-	if (!handle)
-		fail("there is no appliance in %s: %s (kiln new NAME makes one)", folder,
+	if (!handle && !(*below && errno == ENOENT))
+		fail("cannot read the folder %s/%s: %s", build->folder, below,
 		     strerror(errno));
-	while ((entry = readdir(handle)) != NULL) {
+	while (handle && (entry = readdir(handle)) != NULL) {
 		size_t len = strlen(entry->d_name);
 		if (len > 2 && entry->d_name[0] != '.' &&
 		    strcmp(entry->d_name + len - 2, ".c") == 0)
-			words_add(&sources, text_format("%s", entry->d_name));
+			words_add(&sources, text_format("%s%s", below, entry->d_name));
 	}
-	closedir(handle);
+	if (handle)
+		closedir(handle);
+	words_sort(&sources);
+	return sources;
+}
+
+static struct words sources_of_appliance(const struct build *build)
+{
+	struct words sources = sources_of(build, "");
+
 	if (!sources.count)
 		fail("%s has no .c file: kiln new NAME makes an appliance to begin with",
-		     folder);
-	words_sort(&sources);
+		     build->folder);
+	return sources;
+}
+
+static struct words sources_of_tests(const struct build *build)
+{
+	struct words sources = sources_of(build, "test/");
+
+	if (!sources.count)
+		fail("%s has no tests: they are C files in %s/test (kiln new NAME makes "
+		     "one to begin with)",
+		     build->folder, build->folder);
 	return sources;
 }
 
@@ -86,8 +106,8 @@ static void open_state(struct build *build)
 	int fd;
 
 	build->state = text_format(
-	    "%s%s", build_state_path(path_resolve(build->folder), build->target),
-	    build->sanitize ? "-asan" : "");
+	    "%s%s%s", build_state_path(path_resolve(build->folder), build->target),
+	    build->tests ? "-test" : "", build->sanitize ? "-asan" : "");
 	folder_make(build->state);
 	fd = open(text_format("%s/lock", build->state), O_RDWR | O_CREAT | O_CLOEXEC,
 	          0666);
@@ -292,10 +312,10 @@ static struct words archives_of(const struct build *build)
 	return archives;
 }
 
-static const char *target_archive(const struct build *build)
+static const char *target_archive(const struct build *build, const char *name)
 {
-	const char *path = kiln_path(
-	    text_format("build/%s/libtarget-%s.a", build->world, build->target->name));
+	const char *path =
+	    kiln_path(text_format("build/%s/libtarget-%s.a", build->world, name));
 
 	if (!file_exists(path))
 		fail("%s is missing: %s", path_display(path),
@@ -304,12 +324,25 @@ static const char *target_archive(const struct build *build)
 	return path;
 }
 
+/* What stands under the libraries. The tests' main() comes before that of sim. */
+static struct words target_archives(const struct build *build)
+{
+	struct words archives = {0};
+
+	if (build->tests)
+		words_add(&archives, target_archive(build, "test"));
+	words_add(&archives, target_archive(build, build->target->name));
+	return archives;
+}
+
 static struct make_step link_step(struct build *build, const struct words *archives)
 {
 	struct make_step step = {.output = text_format("%s/image.elf", build->state),
 	                         .title = "linking"};
-	struct words *command = &step.command;
-	const char *target = target_archive(build);
+	struct words *command = &step.command, targets = target_archives(build);
+	/* All of host's: what it defines stands in for lib/net, whose members are taken
+	 * only for what is not there. Sections that nothing uses go again. */
+	bool whole = !build->target->sealed && !build->tests;
 
 	words_split(command, compiler());
 	if (build->target->sealed) {
@@ -329,17 +362,15 @@ static struct make_step link_step(struct build *build, const struct words *archi
 			words_add(command, "-fsanitize=address,undefined");
 	}
 	words_add_all(command, &build->objects);
-	/* All of host's: what it defines stands in for lib/net, whose members are taken
-	 * only for what is not there. Sections that nothing uses go again. */
-	if (!build->target->sealed) {
+	if (whole) {
 		words_add(command, "-Wl,--whole-archive");
-		words_add(command, target);
+		words_add_all(command, &targets);
 		words_add(command, "-Wl,--no-whole-archive");
 	}
 	words_add(command, "-Wl,--start-group");
 	words_add_all(command, archives);
-	if (build->target->sealed)
-		words_add(command, target);
+	if (!whole)
+		words_add_all(command, &targets);
 	words_add(command, "-Wl,--end-group");
 	if (build->target->sealed) {
 		flags_add(command, "IMAGE_LIBC");
@@ -350,7 +381,7 @@ static struct make_step link_step(struct build *build, const struct words *archi
 	words_add(command, step.output);
 	words_add_all(&step.inputs, &build->objects);
 	words_add_all(&step.inputs, archives);
-	words_add(&step.inputs, target);
+	words_add_all(&step.inputs, &targets);
 	return step;
 }
 
@@ -446,19 +477,10 @@ static void split_debug(const struct build *build, const char *linked)
 	free(bytes);
 }
 
-const char *build_image(struct build *build)
+/* The appliance's own objects, and what they say of it; those of its tests. */
+static void compile_appliance(struct build *build)
 {
-	struct words sources, archives, inputs = {0};
-	struct make_step link;
-
-	name_appliance(build);
-	sources = sources_of(build->folder);
-	open_state(build);
-	build->world = build->sanitize ? "asan" : build->target->world;
-	if (!build->output)
-		build->output =
-		    text_format("%s/%s.%s", build->fix_nothing ? build->state : ".",
-		                build->name, build->target->name);
+	struct words sources = sources_of_appliance(build);
 
 	build->objects = compile(build, &sources, build->state);
 	manifest_read(&build->manifest, &build->objects);
@@ -466,20 +488,40 @@ const char *build_image(struct build *build)
 	if (build->fixed.count)
 		build->objects =
 		    compile(build, &sources, text_format("%s/fixed", build->state));
+	if (build->tests) {
+		struct words tests = sources_of_tests(build), objects;
+		folder_make(text_format("%s/test", build->state));
+		objects = compile(build, &tests, build->state);
+		words_add_all(&build->objects, &objects);
+	}
 	embed_folders(build);
+}
+
+const char *build_image(struct build *build)
+{
+	struct words archives, inputs = {0};
+	struct make_step link;
+
+	name_appliance(build);
+	open_state(build);
+	build->world = build->sanitize ? "asan" : build->target->world;
+	if (!build->output)
+		build->output =
+		    text_format("%s/%s.%s", build->fix_nothing ? build->state : ".",
+		                build->name, build->target->name);
+	compile_appliance(build);
 
 	archives = archives_of(build);
 	words_add_all(&inputs, &build->objects);
 	words_add_all(&inputs, &archives);
-	words_add(&inputs, target_archive(build));
+	words_add(&inputs, target_archive(build, build->target->name));
 	if (build->target->sealed)
 		layout_write(build, &inputs, text_format("%s/layout.ld", build->state));
 	write_build_notes(build);
 	link = link_step(build, &archives);
 	if (!make_steps(&link, 1))
 		fail("%s does not link: see above (a function that is not there? Kiln's "
-		     "own are "
-		     "in include/kiln)",
+		     "own are in include/kiln)",
 		     build->name);
 	if (!build->fix_nothing)
 		check_options(build, link.output);

@@ -22,6 +22,7 @@ struct build {
 	bool fix_nothing;     /* for `kiln run`: parameters stay open, in `options` */
 	bool sanitize;        /* host only: AddressSanitizer and UBSan */
 	bool unsealed;        /* make the image even if it breaks the seal: for tests */
+	bool tests;           /* with its folder test/, as a program that tests it in sim */
 
 	/* set on the way */
 	const char *name;      /* of the folder */

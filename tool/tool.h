@@ -108,6 +108,9 @@ int process_run(const struct words *command);
 /* Becomes the command. Ends the process with a message if it cannot. */
 _Noreturn void process_become(const struct words *command);
 
+/* Becomes a Python program of Kiln's, with the arguments of the subcommand. */
+_Noreturn void run_script(const char *script, int argc, char **argv);
+
 /* ---- targets (target.c) ---- */
 
 struct target {

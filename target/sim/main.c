@@ -16,6 +16,7 @@
 #include <kiln/bytes.h>
 #include <kiln/sim.h>
 #include "../manifest.h"
+#include "alone.h"
 #include "peer.h"
 
 KILN_NOTE(kiln_note_target_sim, KILN_NOTE_TARGET, kiln_note_target, KILN_ABI_VERSION,
@@ -25,7 +26,6 @@ enum {
 	USAGE = 2,
 	OPTIONS = 64,
 	INPUT_MOST = 256 << 20,
-	DISK_SECTORS = 1 << 17, /* 64 MiB */
 	PEER_MEMORY = 16 << 20,
 };
 #define STOP_WITHIN KILN_SECONDS(10) /* of virtual time, once asked to */
@@ -270,27 +270,13 @@ static const struct manifest_param *find_param(uint32_t type, const char *name)
 	return NULL;
 }
 
-/* Gives every network device an address, unless somebody has: 10.0.0.2, .3, ... */
+/* Gives every network device an address, unless somebody has. */
 static void choose_addresses(struct arguments *arguments)
 {
-	const struct manifest_param *ip = find_param(KILN_PARAM_TYPE_PREFIX, "ip");
-	const struct kiln_note_device *device;
-	char text[200] = "";
-	unsigned nets = 0;
+	static char text[256];
 
-	if (!ip || given(arguments, "ip") || value_of(arguments, ip) != ip->note.value)
-		return;
-	for (unsigned i = 0; (device = manifest_device(i)); i++) {
-		size_t used = strlen(text);
-		if (device->type != KILN_DEVICE_NET)
-			continue;
-		snprintf(text + used, sizeof(text) - used, "%s%s=10.0.0.%u/24",
-		         used ? "," : "", device->name, 2 + nets++);
-	}
-	if (nets == 1)
-		add_pair(arguments, "ip", "10.0.0.2/24");
-	else if (nets)
-		add_pair(arguments, "ip", text);
+	if (!given(arguments, "ip") && alone_address(text, sizeof(text)))
+		add_option(arguments, text);
 }
 
 /* The first address that the appliance has been given. */
@@ -384,26 +370,6 @@ static void print_summary(const struct arguments *arguments, const struct sim *s
 
 /* ---- the run ---- */
 
-/* The appliance's node, with a device for each that its manifest names; *nets counts. */
-static struct sim_node *make_appliance(const struct arguments *arguments, struct sim *sim,
-                                       struct sim_link *link, unsigned *nets)
-{
-	struct sim_node *node = sim_node_new(sim, "appliance", arguments->memory,
-	                                     appliance, arguments->options);
-	const struct kiln_note_device *device;
-
-	*nets = 0;
-	for (unsigned i = 0; (device = manifest_device(i)); i++) {
-		if (device->type == KILN_DEVICE_BLOCK) {
-			sim_node_disk(node, device->name, DISK_SECTORS);
-		} else if (device->type == KILN_DEVICE_NET) {
-			sim_node_net(node, device->name, link);
-			++*nets;
-		}
-	}
-	return node;
-}
-
 static struct sim_node *make_peer(struct sim *sim, struct sim_link *link,
                                   struct peer *peer)
 {
@@ -480,7 +446,7 @@ int main(int argc, char **argv)
 	link = sim_link_new(sim, &arguments.link, 1500);
 	if (arguments.pcap && sim_link_pcap(link, arguments.pcap) != KILN_OK)
 		refuse(&arguments, "--pcap %s: cannot be written", arguments.pcap);
-	node = make_appliance(&arguments, sim, link, &nets);
+	node = alone_node(sim, link, arguments.memory, arguments.options, &nets);
 	if (nets) {
 		if (!isatty(STDIN_FILENO))
 			peer.input = read_input(&arguments);
