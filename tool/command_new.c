@@ -1,5 +1,6 @@
 /*
- * `kiln new`: a folder with a small appliance that builds and runs as it is.
+ * `kiln new`: a folder with a small appliance that builds, runs and has a test as it is:
+ * the files of tool/new, with its name in place of @NAME@.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -7,60 +8,79 @@
 #include <sys/stat.h>
 #include "tool.h"
 
-static const char main_c[] =
-    "/*\n"
-    " * %s: answers every request with a page from the folder site/.\n"
-    " */\n"
-    "#include <kiln/appliance.h>\n"
-    "#include <kiln/http.h>\n"
-    "\n"
-    "KILN_NET(net0, \"serves the pages\");\n"
-    "KILN_PARAM_PORT(port, 80, \"TCP port to listen on\");\n"
-    "KILN_EMBED(site, \"site\");\n"
-    "\n"
-    "int appliance(struct kiln *k)\n"
-    "{\n"
-    "\tstruct net *net = net_up(k, &net0);\n"
-    "\tstruct tcp *tcp = tcp_new(net);\n"
-    "\n"
-    "\treturn http_serve(tcp, port, http_files, &site);\n"
-    "}\n";
+#define NAME "@NAME@"
 
-static const char index_html[] = "<!doctype html>\n"
-                                 "<html lang=\"en\">\n"
-                                 "<meta charset=\"utf-8\">\n"
-                                 "<title>%s</title>\n"
-                                 "<h1>%s</h1>\n"
-                                 "<p>This page is part of the image that serves it.</p>\n"
-                                 "</html>\n";
+static const struct {
+	const char *from, *to; /* "@NAME@" stands for the name in both */
+} files[] = {
+    {"appliance.c", NAME ".c"},
+    {"site/index.html", "site/index.html"},
+    {"test/test.c", "test/test.c"},
+};
+
+static const char *named(const char *template, const char *name)
+{
+	struct text text = {0};
+	const char *at;
+
+	while ((at = strstr(template, NAME)) != NULL) {
+		text_add(&text, "%.*s%s", (int)(at - template), template, name);
+		template = at + strlen(NAME);
+	}
+	text_add(&text, "%s", template);
+	return text.data;
+}
+
+static void check_name(const char *name)
+{
+	if (*name && name[0] != '.' && name[0] != '-' &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                 "0123456789_.-") == strlen(name))
+		return;
+	fail_usage("'%s' does not serve as a name: use letters, digits, '_', '.' and '-'",
+	           name);
+}
+
+/* As it was given, without '/' at its end. */
+static const char *folder_of(const char *argument)
+{
+	size_t len = strlen(argument);
+
+	while (len > 1 && argument[len - 1] == '/')
+		len--;
+	return text_format("%.*s", (int)len, argument);
+}
 
 int command_new(int argc, char **argv)
 {
 	const char *folder, *name;
-	struct text text = {0};
 
-	if (argc != 2 || argv[1][0] == '-')
+	if (argc != 2)
 		fail_usage("kiln new takes the name of a folder to make: kiln new NAME");
-	folder = argv[1];
+	folder = folder_of(argv[1]);
 	name = path_base(folder);
-	if (!*name ||
-	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                 "0123456789_.-") != strlen(name) ||
-	    name[0] == '.')
-		fail_usage("'%s' does not serve as a name: use letters, digits, '_', '.' "
-		           "and '-'",
-		           name);
+	check_name(name);
 	if (mkdir(folder, 0777) < 0)
 		fail("cannot make the folder %s: %s", folder, strerror(errno));
 	folder_make(text_format("%s/site", folder));
-	text_add(&text, main_c, name);
-	file_write(text_format("%s/main.c", folder), text.data, text.len);
-	text = (struct text){0};
-	text_add(&text, index_html, name, name);
-	file_write(text_format("%s/site/index.html", folder), text.data, text.len);
-	printf("made %s/main.c and %s/site/index.html; next:\n"
-	       "  kiln run %s -t host --port 8080\n"
+	folder_make(text_format("%s/test", folder));
+	printf("made");
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const char *from = kiln_path(text_format("tool/new/%s", files[i].from));
+		const char *to = text_format("%s/%s", folder, named(files[i].to, name));
+		const char *template = file_read(from, NULL), *text;
+
+		if (!template)
+			fail("cannot read %s: %s: install Kiln anew", from,
+			     strerror(errno));
+		text = named(template, name);
+		file_write(to, text, strlen(text));
+		printf(" %s", to);
+	}
+	printf("; next:\n"
+	       "  kiln run %s -t host --port 8080   and look at http://localhost:8080\n"
+	       "  kiln test %s\n"
 	       "  kiln build %s -t jail\n",
-	       folder, folder, folder, folder);
+	       folder, folder, folder);
 	return 0;
 }

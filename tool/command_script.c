@@ -10,9 +10,10 @@ void run_script(const char *script, int argc, char **argv)
 	struct words command = {0};
 
 	if (kiln_installed())
-		fail("kiln %s is done in Kiln's own folder, of which this is an installed "
-		     "part: ./kiln %s there",
-		     argv[0], argv[0]);
+		fail(
+		    "kiln %s is done in Kiln's own folder, of which this is an installed "
+		    "part: ./kiln %s there",
+		    argv[0], argv[0]);
 	setenv("KILN_ROOT", kiln_root(), 1);
 	words_add(&command, "python3");
 	words_add(&command, kiln_path(script));

@@ -60,6 +60,14 @@ static const struct usage_option info_options[] = {{"--json", NULL, "for program
                                                    {0}};
 
 static const struct usage_option test_options[] = {
+    {"--seed", "N", "of the simulated network (1)", NULL},
+    {"--runs", "N", "runs each test so often, with seeds that follow", NULL},
+    {"--only", "TEST", "runs the test of this name only", NULL},
+    {"--pcap", "FILE", "writes the frames to a file; with --only", "@file"},
+    {"--sanitize", NULL, "AddressSanitizer and UBSan", NULL},
+    {0}};
+
+static const struct usage_option fuzz_options[] = {
     {"--time", "TIME", "how long to fuzz: 10m, 1h (60s for all targets)", NULL},
     {"--seed", "N", "of the fuzzer (1)", NULL},
     {"--grow", NULL, "adds inputs that reached new code to the corpora", NULL},
@@ -69,7 +77,12 @@ static const struct usage_option demo_options[] = {{"--json", NULL, "for program
                                                    {0}};
 
 const struct usage_command usage_commands[] = {
-    {"new", command_new, "NAME", "a new appliance folder", NULL, {{0}}},
+    {"new",
+     command_new,
+     "NAME",
+     "a folder with an appliance to begin with, and its test",
+     NULL,
+     {{0}}},
     {"build",
      command_build,
      "DIR -t TARGET [-o IMAGE] [--KEY VALUE]...",
@@ -94,10 +107,10 @@ const struct usage_command usage_commands[] = {
      {{"", info_options}, {0}}},
     {"test",
      command_test,
-     "[SUITE...]",
-     "builds and runs Kiln's tests",
-     "@suite",
-     {{"of the suite fuzz", test_options}, {0}}},
+     "DIR...|[SUITE...]",
+     "the tests of an appliance, in a simulated network; Kiln's own",
+     "@appliance @suite",
+     {{"with DIR", test_options}, {"with the suite fuzz", fuzz_options}, {0}}},
     {"demo",
      command_demo,
      "[--json]",

@@ -36,7 +36,8 @@ struct test;
 enum { TEST_OPTIONS = 16 };
 
 struct test_case {
-	const char *name, *sentence;
+	const char *name, *sentence, *file;
+	int line;
 	void (*run)(struct test *t);
 	/* what may stand behind the sentence */
 	struct sim_impairment link;            /* a perfect one */
@@ -45,12 +46,13 @@ struct test_case {
 	kiln_time within;                      /* the test must be done; 10 min */
 };
 
-#define KILN_TEST(id, text, ...)                                                      \
-	static void test_##id(struct test *t);                                        \
-	static const struct test_case test_case_##id                                  \
-		__attribute__((used, aligned(8), section("kiln_tests"))) = {          \
-			.name = #id, .sentence = text, .run = test_##id, __VA_ARGS__}; \
-	static void test_##id(struct test *t)
+#define KILN_TEST(id, text, ...)                                                \
+	static void kiln_test_##id(struct test *t);                             \
+	static const struct test_case kiln_test_case_##id                       \
+		__attribute__((used, aligned(8), section("kiln_tests"))) = {    \
+			.name = #id, .sentence = text, .file = __FILE__,        \
+			.line = __LINE__, .run = kiln_test_##id, __VA_ARGS__};  \
+	static void kiln_test_##id(struct test *t)
 
 /* ---- talking to the appliance ---- */
 
@@ -71,6 +73,8 @@ struct test_answer {
 struct test_answer test_get(struct test *t, uint16_t port, const char *path);
 /* The same for any request: a whole text of HTTP/1.0. */
 struct test_answer test_http(struct test *t, uint16_t port, struct slice request);
+/* The value of a header field; empty if there is none. */
+struct slice test_field(const struct test_answer *answer, const char *name);
 
 /* Sends a datagram to a UDP port and returns the first that comes back; one without data
  * if none does within the time. */
@@ -80,6 +84,8 @@ struct slice test_datagram(struct test *t, uint16_t port, struct slice payload,
 /* ---- the world ---- */
 
 void test_sleep(struct test *t, kiln_time duration);
+/* Virtual time since the start of the test. */
+kiln_time test_now(const struct test *t);
 /* What the link does from here on; NULL: it is perfect. */
 void test_link(struct test *t, const struct sim_impairment *impairment);
 /* What the appliance has printed so far. */
@@ -91,26 +97,34 @@ int test_wait(struct test *t);
 
 /* ---- checks ---- */
 
-_Noreturn void test_failed(struct test *t, const char *file, int line, const char *format,
-			   ...) __attribute__((format(printf, 4, 5)));
-void test_check_equal(struct test *t, const char *file, int line, const char *what,
-		      uint64_t got, uint64_t expected);
-void test_check_text(struct test *t, const char *file, int line, const char *what,
-		     struct slice got, const char *expected, bool whole);
+/* Ends the test as failed. */
+_Noreturn void test_fail(struct test *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void test_check_equal(struct test *t, const char *what, uint64_t got, uint64_t expected);
+void test_check_text(struct test *t, const char *what, struct slice got,
+		     const char *expected, bool whole);
+/* Where the test is, for its messages. */
+void test_at(struct test *t, const char *file, int line);
+#define TEST_AT(t) test_at(t, __FILE__, __LINE__)
 
-#define test_check(t, condition)                                                     \
-	do {                                                                         \
-		if (!(condition))                                                    \
-			test_failed(t, __FILE__, __LINE__, "not true: " #condition); \
-	} while (0)
+#define test_check(t, condition) \
+	(TEST_AT(t), (condition) ? (void)0 : test_fail(t, "not true: %s", #condition))
 /* Of integers. */
-#define test_equal(t, got, expected)                             \
-	test_check_equal(t, __FILE__, __LINE__, #got, (uint64_t)(got), \
-			 (uint64_t)(expected))
+#define test_equal(t, got, expected) \
+	(TEST_AT(t), test_check_equal(t, #got, (uint64_t)(got), (uint64_t)(expected)))
 /* A slice is this text, or has it in it. */
 #define test_is(t, slice, text) \
-	test_check_text(t, __FILE__, __LINE__, #slice, slice, text, true)
+	(TEST_AT(t), test_check_text(t, #slice, slice, text, true))
 #define test_contains(t, slice, text) \
-	test_check_text(t, __FILE__, __LINE__, #slice, slice, text, false)
+	(TEST_AT(t), test_check_text(t, #slice, slice, text, false))
+
+/* The functions above, with the place they are called from. */
+#define test_fail(t, ...)          (TEST_AT(t), test_fail(t, __VA_ARGS__))
+#define test_connect(t, s, port)   (TEST_AT(t), test_connect(t, s, port))
+#define test_exchange(t, port, r)  (TEST_AT(t), test_exchange(t, port, r))
+#define test_get(t, port, path)    (TEST_AT(t), test_get(t, port, path))
+#define test_http(t, port, r)      (TEST_AT(t), test_http(t, port, r))
+#define test_datagram(t, port, ...) (TEST_AT(t), test_datagram(t, port, __VA_ARGS__))
+#define test_stop(t)               (TEST_AT(t), test_stop(t))
 
 #endif

@@ -116,7 +116,7 @@ static const char *end_appliance(struct test *t)
 static _Noreturn void run_here(const struct test_case *about,
                                const struct arguments *arguments)
 {
-	struct test t = {.about = about};
+	struct test t = {.about = about, .file = about->file, .line = about->line};
 	kiln_time within = about->within ? about->within : TEST_WITHIN;
 	const char *wrong = NULL;
 
@@ -234,25 +234,41 @@ static struct arguments parse(int argc, char **argv)
 	return arguments;
 }
 
+/* As they stand in their files: compilers and linkers have an order of their own. */
+static int compare_places(const void *a, const void *b)
+{
+	const struct test_case *x = *(const struct test_case *const *)a;
+	const struct test_case *y = *(const struct test_case *const *)b;
+	int files = strcmp(x->file, y->file);
+
+	return files ? files : x->line - y->line;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments = parse(argc, argv);
+	size_t count = (size_t)(__stop_kiln_tests - __start_kiln_tests);
+	const struct test_case **cases = calloc(count, sizeof(*cases));
 	unsigned passed = 0, failed = 0;
 
+	for (size_t i = 0; cases && i < count; i++)
+		cases[i] = &__start_kiln_tests[i];
+	qsort(cases, count, sizeof(*cases), compare_places);
 	puts("TAP version 13");
-	for (const struct test_case *c = __start_kiln_tests; c < __stop_kiln_tests; c++) {
-		if (arguments.only && strcmp(arguments.only, c->name) != 0)
+	for (size_t i = 0; i < count; i++) {
+		if (arguments.only && strcmp(arguments.only, cases[i]->name) != 0)
 			continue;
-		if (run_test(c, arguments, passed + failed + 1))
+		if (run_test(cases[i], arguments, passed + failed + 1))
 			passed++;
 		else
 			failed++;
 	}
-	printf("1..%u\n%u passed, %u failed, 0 skipped\n", passed + failed, passed, failed);
+	free(cases);
+	printf("1..%u\n%u passed, %u failed, 0 skipped\n", passed + failed, passed,
+	       failed);
 	if (passed + failed == 0) {
-		fprintf(stderr, "kiln: there is no test%s%s\n",
-		        arguments.only ? " of the name " : "",
-		        arguments.only ? arguments.only : "");
+		fprintf(stderr, "kiln: there is no test of the name '%s'\n",
+		        arguments.only);
 		return 1;
 	}
 	return failed ? 1 : 0;

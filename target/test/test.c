@@ -8,6 +8,15 @@
 #include <unistd.h>
 #include "test_private.h"
 
+/* They are macros, too, which note where the test calls them; here they are not. */
+#undef test_fail
+#undef test_connect
+#undef test_exchange
+#undef test_get
+#undef test_http
+#undef test_datagram
+#undef test_stop
+
 /* Until a connection, or the appliance's answer to Ctrl-C, is there. */
 #define PATIENCE    KILN_SECONDS(30)
 #define RETRY_AFTER KILN_MS(20)
@@ -17,27 +26,18 @@ enum { SHOWN = 300 }; /* bytes of a text that is not what it should be */
 
 /* ---- failing ---- */
 
-void test_failed(struct test *t, const char *file, int line, const char *format, ...)
+void test_at(struct test *t, const char *file, int line)
 {
-	va_list args;
-
-	printf("%s:%d: ", file, line);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(NULL);
-	_exit(1);
+	t->file = file;
+	t->line = line;
 }
 
-/* For what goes wrong within a call of the test's. */
-__attribute__((format(printf, 2, 3))) static _Noreturn void give_up(struct test *t,
-                                                                    const char *format,
-                                                                    ...)
+void test_fail(struct test *t, const char *format, ...)
 {
 	kiln_time now = sim_now(t->sim);
 	va_list args;
 
+	printf("%s:%d: ", t->file, t->line);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -47,12 +47,11 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void give_up(struct test 
 	_exit(1);
 }
 
-void test_check_equal(struct test *t, const char *file, int line, const char *what,
-                      uint64_t got, uint64_t expected)
+void test_check_equal(struct test *t, const char *what, uint64_t got, uint64_t expected)
 {
 	if (got != expected)
-		test_failed(t, file, line, "%s is %llu, not %llu", what,
-		            (unsigned long long)got, (unsigned long long)expected);
+		test_fail(t, "%s is %llu, not %llu", what, (unsigned long long)got,
+		          (unsigned long long)expected);
 }
 
 static bool contains(struct slice text, struct slice part)
@@ -63,17 +62,17 @@ static bool contains(struct slice text, struct slice part)
 	return false;
 }
 
-void test_check_text(struct test *t, const char *file, int line, const char *what,
-                     struct slice got, const char *expected, bool whole)
+void test_check_text(struct test *t, const char *what, struct slice got,
+                     const char *expected, bool whole)
 {
 	struct slice wanted = slice_text(expected);
 	bool good = whole ? slice_equal(got, wanted) : contains(got, wanted);
 
 	if (!good)
-		test_failed(t, file, line, "%s %s \"%s\", but is (%zu bytes): %.*s%s",
-		            what, whole ? "should be" : "should have", expected, got.len,
-		            SLICE_ARG(slice_take(got, SHOWN)),
-		            got.len > SHOWN ? "..." : "");
+		test_fail(t, "%s %s \"%s\", but is (%zu bytes): %.*s%s", what,
+		          whole ? "should be" : "should have", expected, got.len,
+		          SLICE_ARG(slice_take(got, SHOWN)),
+		          got.len > SHOWN ? "..." : "");
 }
 
 /* ---- talking to the appliance ---- */
@@ -107,11 +106,12 @@ void test_connect(struct test *t, struct stream *s, uint16_t port)
 	/* It may not be listening yet. */
 	while ((error = stream_connect(s, t->tasks, t->tcp, &to)) != KILN_OK) {
 		if (sim_node_ended(t->appliance, NULL))
-			give_up(t, "no connection to TCP port %u: the appliance has ended",
-			        port);
+			test_fail(t,
+			          "no connection to TCP port %u: the appliance has ended",
+			          port);
 		if (sim_now(t->sim) >= until)
-			give_up(t, "no connection to TCP port %u: %s", port,
-			        kiln_error_text(error));
+			test_fail(t, "no connection to TCP port %u: %s", port,
+			          kiln_error_text(error));
 		test_sleep(t, RETRY_AFTER);
 	}
 }
@@ -132,8 +132,8 @@ struct slice test_exchange(struct test *t, uint16_t port, struct slice request)
 		test_text_add(&answer, slice_of(buffer, got));
 	stream_close(&s);
 	if (error)
-		give_up(t, "the connection to TCP port %u broke after %zu bytes: %s",
-		        port, answer.len, kiln_error_text(error));
+		test_fail(t, "the connection to TCP port %u broke after %zu bytes: %s",
+		          port, answer.len, kiln_error_text(error));
 	return slice_of(answer.data, answer.len);
 }
 
@@ -153,9 +153,22 @@ struct test_answer test_http(struct test *t, uint16_t port, struct slice request
 	if (!slice_starts_with(all, SLICE("HTTP/1.")) || head == all.len ||
 	    !slice_decimal(slice_take(slice_skip(all, strlen("HTTP/1.x ")), 3), 999,
 	                   &answer.status))
-		give_up(t, "this is no answer of HTTP's: %.*s",
-		        SLICE_ARG(slice_take(all, SHOWN)));
+		test_fail(t, "this is no answer of HTTP's: %.*s",
+		          SLICE_ARG(slice_take(all, SHOWN)));
 	return answer;
+}
+
+struct slice test_field(const struct test_answer *answer, const char *name)
+{
+	struct slice rest = answer->head, key = slice_text(name);
+
+	while (rest.len) {
+		struct slice line = slice_take(rest, slice_find(rest, '\r'));
+		rest = slice_skip(rest, line.len + strlen("\r\n"));
+		if (slice_equal_nocase(slice_take(line, slice_find(line, ':')), key))
+			return slice_trim(slice_skip(line, key.len + 1), ' ');
+	}
+	return rest;
 }
 
 struct test_answer test_get(struct test *t, uint16_t port, const char *path)
@@ -165,7 +178,7 @@ struct test_answer test_get(struct test *t, uint16_t port, const char *path)
 	                      "GET %s HTTP/1.0\r\nHost: 10.0.0.2\r\n\r\n", path);
 
 	if (length >= (int)sizeof(request))
-		give_up(t, "test_get takes a path of at most 2000 bytes");
+		test_fail(t, "test_get takes a path of at most 2000 bytes");
 	return test_http(t, port, slice_of(request, (size_t)length));
 }
 
@@ -198,7 +211,8 @@ struct slice test_datagram(struct test *t, uint16_t port, struct slice payload,
 	if (!error)
 		error = udp_send(socket, &to, payload);
 	if (error)
-		give_up(t, "cannot send to UDP port %u: %s", port, kiln_error_text(error));
+		test_fail(t, "cannot send to UDP port %u: %s", port,
+		          kiln_error_text(error));
 	while (!reception.arrived && task_park(t->tasks, until) == KILN_OK)
 		;
 	udp_close(socket);
@@ -210,6 +224,11 @@ struct slice test_datagram(struct test *t, uint16_t port, struct slice payload,
 void test_sleep(struct test *t, kiln_time duration)
 {
 	task_sleep(t->tasks, duration);
+}
+
+kiln_time test_now(const struct test *t)
+{
+	return sim_now(t->sim);
 }
 
 void test_link(struct test *t, const struct sim_impairment *impairment)
@@ -241,7 +260,7 @@ int test_stop(struct test *t)
 	sim_node_stop(t->appliance);
 	while (!sim_node_ended(t->appliance, NULL)) {
 		if (sim_now(t->sim) >= until)
-			give_up(t, "the appliance did not end when it was asked to");
+			test_fail(t, "the appliance did not end when it was asked to");
 		test_sleep(t, LOOK_AFTER);
 	}
 	return test_wait(t);

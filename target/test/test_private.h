@@ -17,6 +17,8 @@ struct test_text {
 
 struct test {
 	const struct test_case *about;
+	const char *file; /* where it is */
+	int line;
 	struct sim *sim;
 	struct sim_link *link;
 	struct sim_node *appliance;

@@ -114,7 +114,7 @@ def test_usage(_):
                             (("run",), "what is to run"),
                             (("new",), "kiln new NAME"),
                             (("new", "a b"), "does not serve"),
-                            (("test", "nothing"), "choose from")]:
+                            (("test", "nothing"), "no folder or suite")]:
         check(says in kiln(*arguments, status=2), f"kiln {arguments} does not say '{says}'")
 
 
