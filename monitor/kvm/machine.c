@@ -24,11 +24,19 @@ enum {
 	CR4_PAE = 1 << 5,
 	CR4_OSFXSR = 1 << 9,
 	CR4_OSXMMEXCPT = 1 << 10,
+	CR4_UMIP = 1 << 11,
 	CR4_OSXSAVE = 1 << 18
 };
 enum { EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
 /* x87, SSE, AVX and AVX-512: state of user mode only. */
-enum { XCR0_USER = 0xe7, CPUID_1_ECX_XSAVE = 1 << 26 };
+enum { XCR0_USER = 0xe7 };
+enum { CPUID_1_ECX_XSAVE = 1 << 26, CPUID_7_ECX_UMIP = 1 << 2 };
+
+/* What of the processor's is switched on for the guest. */
+struct features {
+	uint64_t components; /* of the state that XSAVE may manage; 0 without XSAVE */
+	bool umip; /* where tables of the system's lie is not ring 3's to know */
+};
 
 static int kvm_call(struct machine *machine, int fd, unsigned long request,
                     void *argument, const char *what)
@@ -56,16 +64,15 @@ static void add_slot(struct machine *machine, uint32_t slot, uint32_t flags,
 	         "guest memory");
 }
 
-/* The guest sees the processor as KVM would show it. Returns the state components that
- * XSAVE may manage, 0 without XSAVE. */
-static uint64_t set_cpuid(struct machine *machine, int kvm)
+/* The guest sees the processor as KVM would show it. */
+static struct features set_cpuid(struct machine *machine, int kvm)
 {
 	union {
 		struct kvm_cpuid2 list;
 		uint8_t room[sizeof(struct kvm_cpuid2) +
 		             CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2)];
 	} cpuid = {.list.nent = CPUID_ENTRIES};
-	uint64_t components = 0;
+	struct features features = {0};
 	bool xsave = false;
 
 	kvm_call(machine, kvm, KVM_GET_SUPPORTED_CPUID, &cpuid,
@@ -74,15 +81,19 @@ static uint64_t set_cpuid(struct machine *machine, int kvm)
 		const struct kvm_cpuid_entry2 *e = &cpuid.list.entries[i];
 		if (e->function == 1)
 			xsave = e->ecx & CPUID_1_ECX_XSAVE;
+		if (e->function == 7 && e->index == 0)
+			features.umip = e->ecx & CPUID_7_ECX_UMIP;
 		if (e->function == 0xd && e->index == 0)
-			components = e->eax & XCR0_USER;
+			features.components = e->eax & XCR0_USER;
 	}
 	kvm_call(machine, machine->vcpu, KVM_SET_CPUID2, &cpuid, "processor features");
-	return xsave ? components : 0;
+	if (!xsave)
+		features.components = 0;
+	return features;
 }
 
 static void enter_ring_3(struct machine *machine, const struct space *space,
-                         uint64_t components)
+                         struct features features)
 {
 	struct kvm_segment data = {.limit = UINT32_MAX,
 	                           .selector = 0x2b,
@@ -107,14 +118,15 @@ static void enter_ring_3(struct machine *machine, const struct space *space,
 	sregs.cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE;
 	sregs.cr2 = MACHINE_NO_ADDRESS;
 	sregs.cr3 = space->tables;
-	sregs.cr4 =
-	    CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (components ? CR4_OSXSAVE : 0);
+	sregs.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT |
+	            (features.components ? CR4_OSXSAVE : 0) |
+	            (features.umip ? CR4_UMIP : 0);
 	sregs.efer = EFER_LME | EFER_LMA | EFER_NXE;
 	kvm_call(machine, machine->vcpu, KVM_SET_SREGS, &sregs, "to start in ring 3");
 
-	if (components) {
-		struct kvm_xcrs xcrs = {.nr_xcrs = 1,
-		                        .xcrs = {{.xcr = 0, .value = components}}};
+	if (features.components) {
+		struct kvm_xcrs xcrs = {
+		    .nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = features.components}}};
 		kvm_call(machine, machine->vcpu, KVM_SET_XCRS, &xcrs, "vector registers");
 	}
 }

@@ -1,120 +1,193 @@
 /*
- * An image that turns on its jail in the way that --attack names; test/jail/seal.py runs
- * it once for each. It prints "survived" if it was not ended for it.
+ * An image that turns on its jail. What it tries stands in test/jail/attempts; ../attack.h has
+ * the words, to which this one adds:
  *
- * Reaches into the jail target (jail_call, the gate) as code that was taken over would.
+ *	call WAY NUMBER ARGUMENTS...
+ *
+ * a system call by one of these ways: `gate`, the function; `inside`, the instruction in it, with
+ * all registers the attacker's; `elsewhere`, bytes in the middle of another instruction; `vdso`,
+ * the kernel's own instruction; `int80` and `sysenter`, the entries for 32-bit programs. It prints
+ * what was returned.
+ *
+ *	frames N     N hostile frames to the tap, of headers and parts chosen at random
  */
+#include <sys/uio.h>
+#include <kiln/bytes.h>
+
 #include <kiln/appliance.h>
 
 KILN_NET(net0, "a device to abuse");
+KILN_BLOCK(disk0, "a disk to abuse");
+KILN_BLOCK(disk1, "one that may only be read");
 KILN_PARAM_STRING(attack, "none", "what to try");
+KILN_PARAM_STRING(path, "/nonexistent", "a file that must stay as it is");
+KILN_PARAM_UINT(pid, 0, 0, 4194304, "a process that must live on");
 
-#include "../memory_attacks.h"
-
-enum { TAP = 2, CONSOLE = 1 }; /* descriptors; see monitor/jail/main.c */
-enum {
-	READ = 0,
-	WRITE = 1,
-	OPEN = 2,
-	POLL = 7,
-	MMAP = 9,
-	MPROTECT = 10,
-	MUNMAP = 11,
-	IOCTL = 16,
-	WRITEV = 20,
-	GETPID = 39,
-	SOCKET = 41,
-	FORK = 57,
-	EXECVE = 59,
-	KILL = 62,
-	PTRACE = 101,
-	PRCTL = 157,
-	PPOLL = 271,
-	SECCOMP = 317,
-	X32 = 0x40000000,
-};
+#include "../attack.h"
 
 long jail_call(long a, long b, long c, long d, long e, long number);
 
-/* ---- system calls through the gate ---- */
+/* What calls are made with. */
+static struct {
+	uint8_t buffer[8192];
+	struct iovec parts[4];
+	struct {
+		int fd;
+		short events, revents;
+	} poll[64];
+	uint64_t time[2];
+	uint64_t mask;
+} material;
 
-struct call {
-	const char *name;
-	long number, a, b, c, d, e;
-};
+/* The entries that the gate is not, each with a return behind it. */
+extern const uint8_t entry_elsewhere[], entry_int80[], entry_sysenter[];
+__asm__(".pushsection .text\n"
+        ".hidden entry_elsewhere, entry_int80, entry_sysenter\n"
+        "\t.byte 0xb8\n" /* mov $0x90c3050f, %eax */
+        "entry_elsewhere: .byte 0x0f, 0x05, 0xc3, 0x90\n"
+        "entry_int80: int $0x80; ret\n"
+        "entry_sysenter: sysenter; ret\n"
+        ".popsection\n");
 
-static const struct call calls[] = {
-    {"open", OPEN, 0, 0, 0, 0, 0},
-    {"getpid", GETPID, 0, 0, 0, 0, 0},
-    {"socket", SOCKET, 2, 1, 0, 0, 0},
-    {"fork", FORK, 0, 0, 0, 0, 0},
-    {"execve", EXECVE, 0, 0, 0, 0, 0},
-    {"kill", KILL, -1, 9, 0, 0, 0},
-    {"ptrace", PTRACE, 0, 0, 0, 0, 0},
-    {"prctl", PRCTL, 4, 1, 0, 0, 0},
-    {"seccomp", SECCOMP, 0, 0, 0, 0, 0},
-    {"mmap", MMAP, 0, 4096, 7, 0x22, -1},
-    {"mprotect", MPROTECT, 0, 4096, 7, 0, 0},
-    {"munmap", MUNMAP, 0, 4096, 0, 0, 0},
-    {"poll", POLL, 0, 0, 0, 0, 0},
-    {"ioctl-tap", IOCTL, TAP, 0, 0, 0, 0},
-    {"write-tap", WRITE, TAP, 0, 0, 0, 0},
-    {"read-console", READ, CONSOLE, 0, 0, 0, 0},
-    {"read-other", READ, 3, 0, 0, 0, 0},
-    {"writev-console", WRITEV, CONSOLE, 0, 0, 0, 0},
-    {"ppoll-many", PPOLL, 0, 64, 0, 0, 0},
-    {"ppoll-mask", PPOLL, 0, 0, 0, 8, 8},
-    {"x32", X32 | READ, TAP, 0, 0, 0, 0},
-};
-
-static bool try_call(void)
+/* The first `syscall` from there on: bytes that must be there. */
+static uint64_t find_syscall(uint64_t address)
 {
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		const struct call *c = &calls[i];
-		if (is(c->name)) {
-			jail_call(c->a, c->b, c->c, c->d, c->e, c->number);
+	const uint8_t *code = (const uint8_t *)(uintptr_t)address;
+
+	while (code[0] != 0x0f || code[1] != 0x05)
+		code++;
+	return (uintptr_t)code;
+}
+
+static int32_t handle(struct attack *a, const char *device)
+{
+	const struct kiln_boot *boot = a->kiln->boot;
+
+	for (uint32_t i = 0; i < boot->device_count; i++) {
+		if (strcmp(boot->devices[i].name, device) == 0)
+			return boot->devices[i].handle;
+	}
+	kiln_fail(a->kiln, "attack", "there is no %s", device);
+}
+
+static uint64_t size_of(struct attack *a, int32_t disk)
+{
+	const struct kiln_boot *boot = a->kiln->boot;
+
+	for (uint32_t i = 0; i < boot->device_count; i++) {
+		if (boot->devices[i].handle == disk)
+			return boot->devices[i].size;
+	}
+	return 0;
+}
+
+static bool own_place(struct attack *a, struct slice name, uint64_t *value)
+{
+	const struct kiln_boot *boot = a->kiln->boot;
+	const struct {
+		struct slice name;
+		uint64_t value;
+	} places[] = {
+	    {SLICE("stop"), (uint64_t)boot->stop},
+	    {SLICE("console"), (uint64_t)boot->console},
+	    {SLICE("tap"), (uint64_t)handle(a, "net0")},
+	    {SLICE("disk"), (uint64_t)handle(a, "disk0")},
+	    {SLICE("readonly"), (uint64_t)handle(a, "disk1")},
+	    {SLICE("size"), size_of(a, handle(a, "disk0"))},
+	    {SLICE("gate"), (uintptr_t)jail_call},
+	    {SLICE("inside"), find_syscall((uintptr_t)jail_call)},
+	    {SLICE("elsewhere"), (uintptr_t)entry_elsewhere},
+	    {SLICE("int80"), (uintptr_t)entry_int80},
+	    {SLICE("sysenter"), (uintptr_t)entry_sysenter},
+	    {SLICE("clock"), boot->clock_gettime},
+	    {SLICE("path"), (uintptr_t)path},
+	    {SLICE("pid"), pid},
+	    {SLICE("buffer"), (uintptr_t)material.buffer},
+	    {SLICE("parts"), (uintptr_t)material.parts},
+	    {SLICE("poll"), (uintptr_t)material.poll},
+	    {SLICE("time"), (uintptr_t)material.time},
+	    {SLICE("mask"), (uintptr_t)&material.mask},
+	};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (slice_equal(name, places[i].name)) {
+			*value = places[i].value;
 			return true;
 		}
 	}
-	return false;
+	if (!slice_equal(name, SLICE("vdso")))
+		return false;
+	*value = find_syscall(boot->clock_gettime);
+	return true;
 }
 
-/* A system call that the filter allows, from another place than the gate: the bytes of a
- * syscall instruction within a constant. */
-static void call_from_elsewhere(void)
+/* With the registers of both conventions: that of 64 bits, and ebx, ecx, edx of 32. */
+static uint64_t enter(uint64_t address, uint64_t number, const uint64_t argument[6])
 {
-	/* write(1, 0, 0) */
-	__asm__ volatile("lea 1f(%%rip), %%rbx\n\t"
-	                 "mov $1, %%eax\n\t"
-	                 "mov $1, %%edi\n\t"
-	                 "xor %%esi, %%esi\n\t"
-	                 "xor %%edx, %%edx\n\t"
-	                 "jmp *%%rbx\n\t"
-	                 ".byte 0xb8\n" /* mov $..., %eax */
-	                 "1:\n\t"
-	                 ".byte 0x0f, 0x05, 0x90, 0x90"
-	                 :
-	                 :
-	                 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r11", "memory");
+	register uint64_t r10 __asm__("r10") = argument[3];
+	register uint64_t r8 __asm__("r8") = argument[4];
+	register uint64_t r9 __asm__("r9") = argument[5];
+	uint64_t result;
+
+	__asm__ volatile("call *%[address]"
+	                 : "=a"(result), "+r"(r10), "+r"(r8), "+r"(r9)
+	                 : "a"(number), "D"(argument[0]), "S"(argument[1]),
+	                   "d"(argument[2]), "b"(argument[0]),
+	                   "c"(argument[1]), [address] "r"(address)
+	                 : "r11", "memory", "cc");
+	return result;
 }
 
-/* The same by the 32-bit entry, where numbers mean other calls. */
-static void call_as_i386(void)
+static void call(struct attack *a)
 {
-	/* getpid() */
-	__asm__ volatile(".byte 0xcd, 0x80" : : "a"(20L) : "memory");
+	struct slice way = next_word(a);
+	uint64_t number = next_value(a), argument[6], result;
+
+	material.parts[0] = (struct iovec){material.buffer, 64};
+	material.parts[1] = (struct iovec){(void *)(uintptr_t)appliance, 64};
+	for (int i = 0; i < 6; i++)
+		argument[i] = next_value(a);
+	if (slice_equal(way, SLICE("gate")))
+		result = (uint64_t)jail_call((long)argument[0], (long)argument[1],
+		                             (long)argument[2], (long)argument[3],
+		                             (long)argument[4], (long)number);
+	else
+		result = enter(value_of(a, way), number, argument);
+	kiln_printf(a->kiln, "returned %lld\n", (long long)result);
+}
+
+/* struct virtio_net_hdr and what is said to be behind it: nothing is what it should be. */
+static void send_hostile_frame(struct attack *a)
+{
+	struct kiln_random *random = &a->kiln->random;
+	struct iovec parts[64];
+	unsigned count = (unsigned)random_below(random, 64);
+
+	random_bytes(random, material.buffer, 256);
+	if (random_below(random, 2)) /* a type of segmentation that there is */
+		material.buffer[1] = (uint8_t)random_below(random, 6);
+	parts[0] = (struct iovec){material.buffer, 10};
+	for (unsigned i = 1; i < count; i++)
+		parts[i] =
+		    (struct iovec){material.buffer + 10, (size_t)random_u64(random) >>
+		                                             random_below(random, 64)};
+	jail_call(handle(a, "net0"), (long)(uintptr_t)parts, (long)count, 0, 0, 20);
+}
+
+static bool try_own(struct attack *a, struct slice verb)
+{
+	if (slice_equal(verb, SLICE("call"))) {
+		call(a);
+	} else if (slice_equal(verb, SLICE("frames"))) {
+		for (uint64_t n = next_value(a); n; n--)
+			send_hostile_frame(a);
+	} else {
+		return false;
+	}
+	return true;
 }
 
 int appliance(struct kiln *k)
 {
-	if (is("wait"))
-		return kiln_run(k);
-	if (is("elsewhere"))
-		call_from_elsewhere();
-	else if (is("i386"))
-		call_as_i386();
-	else if (!try_call() && !try_memory(k) && !is("none"))
-		kiln_fail(k, "attack", "there is no '%s'", attack);
-	kiln_print(k, SLICE("survived\n"));
-	return 0;
+	return attack_main(k, try_own);
 }

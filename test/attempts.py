@@ -1,0 +1,111 @@
+"""Tables of attempts on the seal, and how they are made.
+
+A table is a text file. "= sentence" begins a group, which becomes one test of that name; each
+further line is an attempt: what it would be, how it is made, and how it must end, with " | "
+between them. "#" begins a comment. How is in the words of test/image/attack.h; $NAME in it
+stands for the number of a system call.
+
+How it must end is one of these, or several with "/" between them:
+
+    SIGSYS, SIGSEGV, ...   the signal that ends the image
+    fault                  one of a fault's signals; of a guest: a report of its fault
+    held                   the image goes on, and nothing has happened
+    returned N             the image goes on: it is told that number, and nothing has happened
+    "sentence"             the monitor ends the image with that sentence
+"""
+
+import os
+import re
+import signal
+import subprocess
+
+from harness import ROOT, Failed, check
+
+FAULTS = {"SIGSEGV", "SIGILL", "SIGTRAP", "SIGBUS"}
+CALL_NUMBERS = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
+
+
+def call_numbers():
+    """The kernel's numbers of system calls by name."""
+    with open(CALL_NUMBERS) as lines:
+        return {name: int(number)
+                for name, number in re.findall(r"#define __NR_(\w+) (\d+)", lines.read())}
+
+
+class Attempt:
+    def __init__(self, what, how, end):
+        self.what, self.how, self.end = what, how, end
+
+
+class Outcome:
+    """What became of an attacking image. `status` as subprocess has it; None: it did not end."""
+
+    def __init__(self, status, output):
+        self.status, self.output = status, output
+        self.survived = "survived" in output
+        self.signal = signal.Signals(-status).name if status and status < 0 else ""
+
+    def __str__(self):
+        if self.status is None:
+            return "did not end"
+        return f"{self.signal or f'status {self.status}'} {self.output.strip()[-300:]!r}"
+
+    def is_(self, end):
+        if end == "held":
+            return self.status == 0 and self.survived and "returned" not in self.output
+        if end.startswith("returned "):
+            return self.status == 0 and self.survived and f"{end}\n" in self.output
+        if self.survived:
+            return False
+        if end.startswith('"'):
+            return self.status == 1 and end.strip('"') in self.output
+        if end == "fault":
+            return self.signal in FAULTS or (self.status == 1 and " fault" in self.output)
+        return self.signal == end
+
+
+def outcome_of(command, timeout=10, **options):
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout, check=False, **options)
+    except subprocess.TimeoutExpired as late:
+        return Outcome(None, (late.stdout or b"").decode(errors="replace"))
+    return Outcome(done.returncode, done.stdout.decode(errors="replace"))
+
+
+def read_table(path):
+    """The groups of a table: a list of (title, attempts)."""
+    numbers = call_numbers()
+    groups = []
+    with open(os.path.join(ROOT, path)) as lines:
+        for number, line in enumerate(lines, 1):
+            line = line.split("#", 1)[0].strip()
+            if line.startswith("= "):
+                groups.append((line[2:], []))
+            elif line:
+                parts = [part.strip() for part in line.split(" | ")]
+                check(len(parts) == 3, f"{path}:{number}: not three parts")
+                # A call that the kernel's header does not know cannot be in the kernel.
+                parts[1] = re.sub(r"\$(\w+)", lambda m: str(numbers.get(m[1], 0xfff)), parts[1])
+                groups[-1][1].append(Attempt(*parts))
+    return groups
+
+
+def make(attempts, start):
+    """Makes each attempt by start(how), which returns its Outcome; names all that failed."""
+    wrong = []
+    for attempt in attempts:
+        outcome = start(attempt.how)
+        if not any(outcome.is_(end.strip()) for end in attempt.end.split("/")):
+            wrong.append(f"{attempt.what} ({attempt.how}): {outcome}, not {attempt.end}")
+    if wrong:
+        raise Failed("\n".join([f"{len(wrong)} of {len(attempts)}:"] + wrong))
+
+
+def add_tests(module, path, test):
+    """Gives a suite's module a test for each group of the table, which test(attempts) makes."""
+    for index, (title, attempts) in enumerate(read_table(path)):
+        def function(_, attempts=attempts):
+            test(attempts)
+        function.__doc__ = f"{title} ({len(attempts)} attempts)"
+        module[f"test_table_{index}"] = function

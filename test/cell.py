@@ -1,0 +1,102 @@
+"""Where an attacking image is started in a jail: its devices, and what it would do harm to."""
+
+import contextlib
+import os
+
+import harness
+from attempts import outcome_of
+from harness import KILN, WORK, Netns, Process, check, check_equal, need_root, wait_for
+from worlds import build
+
+JAIL = os.path.join(os.path.dirname(KILN), "kiln-jail")
+DISK_SIZE = 1 << 20
+CANARY = b"This stays as it is.\n"
+
+
+class Cell:
+    """A tap, a disk and one that is read-only; a file, a process and a descriptor that the
+    monitor inherits, as canaries. The tap stays from start to start, so that they are fast."""
+
+    def __init__(self):
+        need_root()
+        self.image = build("attack", "jail")
+        self.netns = Netns()
+        self.file = os.path.join(WORK, "canary")
+        self.disk = os.path.join(WORK, "attacked.disk")
+        self.write(self.file, CANARY)
+        self.write(self.disk, bytes(DISK_SIZE))
+        with self.netns:
+            harness.run("ip", "tuntap", "add", "dev", "cell0", "mode", "tap")
+            harness.run("ip", "link", "set", "cell0", "up")
+        self.canary = Process("sleep", "600", name="canary")
+        # A disk that even root may only read: on a file system mounted so, of another process.
+        self.mounter = Process("unshare", "--mount", "sh", "-c", f"""
+            set -e
+            mount -t tmpfs none /mnt
+            truncate -s {DISK_SIZE} /mnt/disk
+            mount -o remount,ro /mnt
+            exec sleep 600""", name="read-only")
+        self.read_only = f"/proc/{self.mounter.pid}/root/mnt/disk"
+        wait_for(lambda: os.path.exists(self.read_only) and
+                 not os.access(self.read_only, os.W_OK), "the read-only disk mounted")
+
+    @staticmethod
+    def write(path, content):
+        with open(path, "wb") as file:
+            file.write(content)
+
+    @property
+    def devices(self):
+        return ["--net", "net0=tap:cell0", "--disk", f"disk0={self.disk}",
+                "--disk", f"disk1={self.read_only}"]
+
+    @contextlib.contextmanager
+    def inherited(self):
+        """The canary file as descriptor 9, which a careless parent would hand on."""
+        with open(self.file, "r+b") as file:
+            os.dup2(file.fileno(), 9)
+        try:
+            yield 9
+        finally:
+            os.close(9)
+
+    def start(self, how):
+        """Makes an attempt, by the monitor itself."""
+        with self.netns, self.inherited() as descriptor:
+            return outcome_of([JAIL, *self.devices, "-m", "1M", self.image, f"attack={how}",
+                               f"path={self.file}", f"pid={self.canary.pid}"],
+                              pass_fds=[descriptor])
+
+    def run(self, how):
+        """Makes an attempt as a user would, by kiln run."""
+        with self.netns:
+            return outcome_of([KILN, "run", self.image, *self.devices, "--attack", how,
+                               "--path", self.file, "--pid", str(self.canary.pid)])
+
+    def check_unharmed(self):
+        with open(self.file, "rb") as file:
+            check_equal(file.read(), CANARY, "the canary file")
+        check_equal(os.stat(self.file).st_mode & 0o777, 0o644, "the canary file's rights")
+        self.canary.check_alive()
+        with open(f"/proc/{self.canary.pid}/status") as status:
+            check("TracerPid:\t0\n" in status.read(), "the canary process is traced")
+        with open(self.disk, "rb") as file:
+            check(file.read() == bytes(DISK_SIZE), "the disk was changed, or its size")
+        check("cell0" in self.netns.interfaces(), "the tap is gone")
+
+    def close(self):
+        self.canary.kill()
+        self.mounter.kill()
+        self.netns.close()
+        os.unlink(self.file)
+        os.unlink(self.disk)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.check_unharmed()
+        finally:
+            self.close()

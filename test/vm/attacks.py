@@ -1,0 +1,38 @@
+"""A guest against what stands under it, on Kiln's monitor and on QEMU: each attempt of the
+table."""
+
+import os
+
+import harness
+from attempts import make, outcome_of, read_table
+from harness import KILN, Skip
+from worlds import build
+
+KVM = os.path.join(os.path.dirname(KILN), "kiln-kvm")
+
+
+def start_kvm(how):
+    return outcome_of([KVM, "-m", "2M", build("ring3", "vm"), f"attack={how}"])
+
+
+def start_qemu(how):
+    return outcome_of([KILN, "run", build("ring3", "vm"), "--monitor", "qemu", "-m", "4M",
+                       "--attack", how], timeout=30)
+
+
+STARTS = {"KVM": start_kvm, "QEMU": start_qemu}
+
+
+def add_test(monitor, title, attempts):
+    def function(_):
+        if monitor == "KVM" and not harness.kvm_serves():
+            raise Skip("no /dev/kvm")
+        make(attempts, STARTS[monitor])
+    function.__doc__ = f"{monitor}: {title} ({len(attempts)} attempts)"
+    globals()[f"test_{monitor} {title}"] = function
+
+
+for group, of_group in read_table("test/vm/attempts"):
+    only, colon, rest = group.partition(": ")
+    for name in [only] if colon else STARTS:
+        add_test(name, rest or group, of_group)
