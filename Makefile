@@ -66,9 +66,10 @@ $(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Oz -fomit-frame-pointer
 
 MONITOR_SHARED = $(wildcard monitor/*.c)
 objects = $(patsubst %,$(B)/hosted/%.o,$(1))
-# capstone: kiln info looks through an image's instructions; the others, of embedded files:
-# md: SHA-256; brotlienc and z: their compressed copies.
-TOOL_LIBS = -lcapstone -lmd -lbrotlienc -lz
+# capstone: kiln info looks through an image's instructions; dw: backtraces; seccomp: names of
+# system calls; the others, of embedded files: md: SHA-256; brotlienc and z: their compressed
+# copies.
+TOOL_LIBS = -lcapstone -ldw -lseccomp -lmd -lbrotlienc -lz
 
 $(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED))
 	@mkdir -p $(@D)

@@ -111,6 +111,11 @@ static void read_manifest(struct run *run)
 		fail_usage("%s is an image for %s, not for %s: build it again with -t %s",
 		           run->image, run->target->name, run->build.target->name,
 		           run->build.target->name);
+	if (run->target->sealed) {
+		run->sealed = allocate(sizeof(*run->sealed));
+		if (!image_parse(run->sealed, bytes, size, error, sizeof(error)))
+			fail("%s: %s", run->image, error);
+	}
 	if (run->monitor && run->target->id != KILN_TARGET_VM)
 		fail_usage("--monitor is for vm images; this one is for %s",
 		           run->target->name);
@@ -169,7 +174,13 @@ static void add_option(struct words *command, const char *option, const char *va
 
 static int run_monitor(struct run *run, const char *program)
 {
-	struct supervised s = {.report = -1};
+	bool jail = run->target->id == KILN_TARGET_JAIL;
+	struct supervised s = {
+	    .path = run->image,
+	    .image = run->sealed,
+	    .program = program,
+	    .trace = jail,
+	};
 	struct words command = {0};
 
 	supervise_report(&s);
@@ -188,9 +199,15 @@ static int run_monitor(struct run *run, const char *program)
 	return supervise(&s);
 }
 
-static int run_program(const struct words *command)
+static int run_program(const struct run *run, const struct words *command)
 {
-	struct supervised s = {.command = *command, .report = -1, .report_input = -1};
+	struct supervised s = {
+	    .path = run->image,
+	    .command = *command,
+	    .trace = true,
+	    .report = -1,
+	    .report_input = -1,
+	};
 
 	return supervise(&s);
 }
@@ -210,7 +227,7 @@ static int run_host(struct run *run)
 	add_option(&command, "-m", run->memory);
 	for (size_t i = 0; i < run->values.count; i++)
 		words_add(&command, text_format("--%s", run->values.item[i]));
-	return run_program(&command);
+	return run_program(run, &command);
 }
 
 /* So is a sim image; the link's options are its own, and it checks all of them. */
@@ -227,7 +244,7 @@ static int run_sim(struct run *run)
 	for (size_t i = 0; i < run->options.count; i++)
 		words_add(&command, text_format("--%s=%s", run->options.item[i].key,
 		                                run->options.item[i].value));
-	return run_program(&command);
+	return run_program(run, &command);
 }
 
 static bool kvm_serves(void)

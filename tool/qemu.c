@@ -179,6 +179,9 @@ static int image_status(int status)
 int run_qemu(struct run *run)
 {
 	struct supervised s = {
+	    .path = run->image,
+	    .image = run->sealed,
+	    .program = "qemu-system-x86_64",
 	    .command = qemu_command(run),
 	    .missing = " (the package is qemu-system-x86)",
 	    .stop_by_input = true,

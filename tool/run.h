@@ -12,6 +12,7 @@ struct run {
 	struct build build; /* what of the command line is for the build of a folder */
 	const struct target *target;
 	struct image manifest;
+	struct image *sealed;    /* all of it, of a sealed image; else NULL */
 	struct settings options; /* parameters of the image */
 	struct words values;     /* the same as "key=value" */
 	struct words nets, disks;

@@ -17,7 +17,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "crash.h"
 #include "supervise.h"
+#include "trace.h"
 
 enum { STOP_MS = 3000, CTRL_C = 3 };
 
@@ -29,6 +31,10 @@ struct attended {
 	int input;     /* the child's standard input, if it is asked to stop by that */
 	uint64_t kill; /* when its time to stop is over, monotonic ms; 0: not asked yet */
 	bool killed;
+	bool explained;     /* its crash */
+	uint64_t oom_kills; /* of the whole host, when it was started */
+	struct trace trace;
+	struct reports reports;
 };
 
 static uint64_t now_ms(void)
@@ -50,14 +56,123 @@ void supervise_report(struct supervised *s)
 	int ends[2];
 
 	make_pipe(ends);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	s->report_input = ends[0];
 	s->report = ends[1];
 }
 
+/* ---- how it ended ---- */
+
+static bool word_of_child(const void *context, uint64_t address, uint64_t *word)
+{
+	return trace_word(context, address, word);
+}
+
+static bool word_of_guest(const void *context, uint64_t address, uint64_t *word)
+{
+	return reports_word(context, address, word);
+}
+
+/* While its memory is still there. */
+static void explain_child(struct trace *t, void *context)
+{
+	struct attended *a = context;
+	const struct supervised *s = a->s;
+
+	if (!WIFSIGNALED(t->status) || !trace_is_crash(WTERMSIG(t->status)))
+		return;
+	reports_read(&a->reports);
+	crash_print(&(struct crash){
+	    .path = s->path,
+	    .image = s->image,
+	    .monitor = s->program,
+	    .reports = s->program ? &a->reports : NULL,
+	    .pid = s->image ? 0 : a->pid,
+	    .fault = t->fault,
+	    .read = word_of_child,
+	    .context = t,
+	});
+	a->explained = true;
+}
+
+static void explain_guest(struct attended *a)
+{
+	crash_print(&(struct crash){
+	    .path = a->s->path,
+	    .image = a->s->image,
+	    .monitor = a->s->program,
+	    .reports = &a->reports,
+	    .fault = a->reports.fault.fault,
+	    .read = word_of_guest,
+	    .context = &a->reports,
+	});
+}
+
+/* The kernel's count of processes that it killed for want of memory. */
+static uint64_t oom_kills(void)
+{
+	const char *statistics = file_read("/proc/vmstat", NULL);
+	const char *line = statistics ? strstr(statistics, "\noom_kill ") : NULL;
+
+	return line ? strtoull(line + strlen("\noom_kill "), NULL, 10) : 0;
+}
+
+/* What ended, if it is the child: a monitor that the image has become is the image. */
+static const char *shown_name(const struct supervised *s)
+{
+	return s->trace ? path_display(s->path) : s->program;
+}
+
+/* A signal ended the child, and there was nothing to see but that. */
+static int signalled(const struct attended *a, int signal)
+{
+	const char *name = shown_name(a->s);
+
+	if (signal == SIGKILL && oom_kills() > a->oom_kills) {
+		fprintf(
+		    stderr,
+		    "kiln: %s was killed by the kernel: this machine, or its group of "
+		    "processes, is out of memory. Give the image less by -m\n",
+		    name);
+		return CRASH_STATUS;
+	}
+	if (trace_is_crash(signal) && !a->explained)
+		fprintf(stderr, "kiln: %s crashed: %s%s%s\n", name, strsignal(signal),
+		        a->s->trace && !a->trace.attached
+		            ? "; no more is known, as this system does not allow to "
+		              "trace it: "
+		            : "",
+		        a->s->trace && !a->trace.attached ? strerror(a->trace.error)
+		                                          : "");
+	else if (!a->explained)
+		fprintf(stderr, "kiln: %s was ended by a signal: %s\n", name,
+		        strsignal(signal));
+	return trace_is_crash(signal) ? CRASH_STATUS : 128 + signal;
+}
+
+static int status_of(struct attended *a, int status)
+{
+	reports_read(&a->reports);
+	if (a->reports.has_fault)
+		explain_guest(a);
+	if (a->killed)
+		return CRASH_STATUS;
+	if (WIFSIGNALED(status))
+		return signalled(a, WTERMSIG(status));
+	status = WEXITSTATUS(status);
+	return a->s->image_status ? a->s->image_status(status) : status;
+}
+
 /* ---- starting ---- */
 
-static _Noreturn void become(const struct supervised *s, int input, const sigset_t *mask)
+/* In the child: waits until it is traced, if it is to be, and becomes the program. */
+static _Noreturn void become(const struct supervised *s, int go, int input,
+                             const sigset_t *mask)
 {
+	char byte;
+
+	if (read(go, &byte, 1) < 0)
+		_exit(1);
 	if (input >= 0)
 		dup2(input, STDIN_FILENO);
 	if (s->report >= 0)
@@ -73,8 +188,9 @@ static _Noreturn void become(const struct supervised *s, int input, const sigset
 static void start(struct attended *a, const sigset_t *mask)
 {
 	pid_t parent = getpid();
-	int ends[2] = {-1, -1};
+	int ends[2] = {-1, -1}, go[2];
 
+	make_pipe(go);
 	if (a->s->stop_by_input)
 		make_pipe(ends);
 	fflush(NULL);
@@ -85,8 +201,13 @@ static void start(struct attended *a, const sigset_t *mask)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(1);
-		become(a->s, ends[0], mask);
+		close(go[1]);
+		become(a->s, go[0], ends[0], mask);
 	}
+	if (a->s->trace)
+		trace_attach(&a->trace, a->pid);
+	close(go[1]); /* which it waits for */
+	close(go[0]);
 	setpgid(a->pid, a->pid); /* whoever is first: no signal is to go astray */
 	if (ends[0] >= 0)
 		close(ends[0]);
@@ -148,15 +269,23 @@ static int time_left(const struct attended *a)
 	return a->kill > now ? (int)(a->kill - now) : 0;
 }
 
+/* Takes what wait(2) has to tell: true once the child has ended. */
+static bool take_statuses(struct attended *a, int *status)
+{
+	while (waitpid(a->pid, status, WNOHANG) == a->pid)
+		if (!trace_take(&a->trace, *status))
+			return true;
+	return false;
+}
+
 /* Until the child ends; its status as wait(2) has it. */
 static int attend(struct attended *a)
 {
-	struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
-	                       {.fd = a->s->report_input, .events = POLLIN}};
 	int status;
 
-	while (waitpid(a->pid, &status, WNOHANG) != a->pid) {
-		char ignored[4096];
+	while (!take_statuses(a, &status)) {
+		struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
+		                       {.fd = a->reports.fd, .events = POLLIN}};
 		int ready = poll(fds, 2, time_left(a));
 
 		if (ready == 0)
@@ -165,27 +294,16 @@ static int attend(struct attended *a)
 			continue;
 		if (fds[0].revents)
 			take_signal(a);
-		if (fds[1].revents &&
-		    read(a->s->report_input, ignored, sizeof(ignored)) <= 0)
-			fds[1].fd = -1;
+		if (fds[1].revents)
+			reports_read(&a->reports);
 	}
 	return status;
-}
-
-static int status_of(const struct attended *a, int status)
-{
-	if (a->killed)
-		return 1;
-	if (WIFSIGNALED(status))
-		return 128 + WTERMSIG(status);
-	status = WEXITSTATUS(status);
-	return a->s->image_status ? a->s->image_status(status) : status;
 }
 
 int supervise(struct supervised *s)
 {
 	static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCHLD};
-	struct attended a = {.s = s};
+	struct attended *a = allocate(sizeof(*a));
 	sigset_t set, before;
 
 	/* As what it runs: nothing outlives the process that started it. */
@@ -195,9 +313,14 @@ int supervise(struct supervised *s)
 		sigaddset(&set, handled[i]);
 	sigprocmask(SIG_BLOCK, &set, &before);
 	signal(SIGPIPE, SIG_IGN);
-	a.signals = signalfd(-1, &set, SFD_CLOEXEC);
-	if (a.signals < 0)
+	a->s = s;
+	a->reports.fd = s->report_input;
+	a->oom_kills = oom_kills();
+	a->trace.on_end = explain_child;
+	a->trace.context = a;
+	a->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	if (a->signals < 0)
 		fail("cannot wait for signals: %s", strerror(errno));
-	start(&a, &before);
-	return status_of(&a, attend(&a));
+	start(a, &before);
+	return status_of(a, attend(a));
 }

@@ -28,7 +28,8 @@ void target_console(struct kiln *k, struct slice text);
 _Noreturn void target_exit(struct kiln *k, int status);
 
 /* Ends the image for a broken invariant: writes the message, as far as it still can, and
- * stops. Has no context, because a failed check has none; must not allocate or lock. */
+ * ends by a trap, so that whoever watches sees who called. Has no context, because a failed
+ * check has none. */
 _Noreturn void target_panic(struct slice message);
 
 /* The device that the manifest named so; NULL if the monitor did not hand it over. Both

@@ -99,6 +99,28 @@ static void make_boot(struct jail *j)
 		monitor_fail(o, "no random numbers: %s", strerror(errno));
 }
 
+static void report_one(const struct jail *j, enum report_place_kind kind,
+                       const struct place *place)
+{
+	report_place(&j->options, kind, place->inside.start, place->inside.size,
+	             place->inside.start - place->whole.start);
+}
+
+/* For whoever watches: what will lie where, once nothing else is left. */
+static void report_places(const struct jail *j)
+{
+	const struct range *clock = &j->vdso.whole;
+
+	report_one(j, REPORT_PLACE_IMAGE, &j->place);
+	report_one(j, REPORT_PLACE_STACK, &j->stack);
+	report_one(j, REPORT_PLACE_MEMORY, &j->memory);
+	report_one(j, REPORT_PLACE_BOOT, &j->boot_place);
+	report_one(j, REPORT_PLACE_SEAL, &j->seal);
+	if (clock->size)
+		report_place(&j->options, REPORT_PLACE_CLOCK, clock->start, clock->size,
+		             0);
+}
+
 /* ---- devices ---- */
 
 static void open_net(const struct monitor_options *o, const char *interface,
@@ -254,7 +276,7 @@ int main(int argc, char **argv)
 	make_boot(&jail);
 	open_devices(&jail);
 	privilege_drop(o);
-	report_mark(o, "privileges dropped");
+	report_places(&jail);
 	descriptors = number_descriptors(&jail);
 	privilege_limit(o, descriptors);
 	enter(&jail);

@@ -137,6 +137,22 @@ static void start_clock(struct monitor *monitor)
 	    (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec - monitor_now();
 }
 
+/* For whoever watches, by the guest's own addresses. */
+static void report_places(const struct monitor *monitor)
+{
+	const struct monitor_options *o = &monitor->options;
+	const struct space *s = &monitor->space;
+	uint64_t offset = s->offset;
+
+	report_place(o, REPORT_PLACE_IMAGE, s->image + offset, monitor->image.span, 0);
+	report_place(o, REPORT_PLACE_STACK, s->stack + offset, SPACE_STACK, PAGE);
+	report_place(o, REPORT_PLACE_MEMORY, s->arena + offset, s->memory.end - s->arena,
+	             0);
+	report_place(o, REPORT_PLACE_BOOT, s->boot + offset, s->image - s->boot, 0);
+	report_place(o, REPORT_PLACE_DEVICES, s->registers + offset,
+	             (1 + (uint64_t)monitor->device_count) * PAGE, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static struct monitor monitor;
@@ -154,6 +170,6 @@ int main(int argc, char **argv)
 	/* Now only: until here a signal ends the monitor as it would any program. */
 	monitor.stop_signal = monitor_open_stop(&monitor.options);
 	confine(&monitor);
-	report_mark(&monitor.options, "locked in");
+	report_places(&monitor);
 	run(&monitor);
 }

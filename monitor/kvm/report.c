@@ -12,9 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include "../report.h"
 #include "kvm.h"
 
-enum { VECTOR_PAGE_FAULT = 14, VECTOR_UNKNOWN = 256 };
+enum { VECTOR_PAGE_FAULT = 14, VECTOR_UNKNOWN = 256, CODE_SIZE = 16 };
 
 /* A report is written at once, by the one call that the filter allows. */
 struct report {
@@ -102,13 +103,40 @@ static void add_instruction(struct report *report, const struct monitor *monitor
 	add(report, "\n");
 }
 
-_Noreturn static void report_fault(const struct monitor *monitor,
+/* As much of the guest's memory from this address on as a backtrace may take. */
+static void report_guest(const struct monitor *monitor, uint64_t address, uint64_t most)
+{
+	const struct guest_memory *memory = &monitor->space.memory;
+	uint64_t at = address - monitor->space.offset;
+	uint64_t size = at < memory->end ? memory->end - at : 0;
+
+	size = size < most ? size : most;
+	if (guest_memory_at(memory, at, size, GUEST_READ))
+		report_memory(&monitor->options, address,
+		              memory->base + (at - memory->start), size);
+}
+
+/* Leaves the words to the parent, which has the names as well. */
+static void report_to_parent(const struct monitor *monitor, const struct kiln_fault *f)
+{
+	const struct report_fault fault = {.fault = *f};
+
+	report_guest(monitor, f->rip, CODE_SIZE);
+	report_guest(monitor, f->rsp, SPACE_STACK + PAGE); /* it may be in the guard */
+	report_fault(&monitor->options, &fault);
+}
+
+_Noreturn static void end_by_fault(const struct monitor *monitor,
                                    const struct kiln_fault *f)
 {
 	struct report report = {0};
 	uint64_t rip = f->rip;
 	bool of_image = image_address(monitor, &rip);
 
+	if (monitor->options.report >= 0) {
+		report_to_parent(monitor, f);
+		_exit(MONITOR_EXIT_FAILED);
+	}
 	add(&report, "%s: the image faulted at %s0x%llx: ", monitor->options.program,
 	    of_image ? "its address " : "", (unsigned long long)rip);
 	if (f->vector == VECTOR_PAGE_FAULT)
@@ -158,7 +186,7 @@ _Noreturn void report_shutdown(const struct monitor *monitor)
 	                        .r13 = r.r13,
 	                        .r14 = r.r14,
 	                        .r15 = r.r15};
-	report_fault(monitor, &f);
+	end_by_fault(monitor, &f);
 }
 
 _Noreturn void report_own(const struct monitor *monitor, uint64_t address)
@@ -172,5 +200,5 @@ _Noreturn void report_own(const struct monitor *monitor, uint64_t address)
 		monitor_fail(&monitor->options,
 		             "the image reports a fault from outside its memory");
 	memcpy(&copy, fault, sizeof(copy));
-	report_fault(monitor, &copy);
+	end_by_fault(monitor, &copy);
 }

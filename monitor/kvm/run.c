@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/signalfd.h>
+#include <linux/virtio_ids.h>
 #include "kvm.h"
 
 enum { STATUS_STOP = 1 };
@@ -123,6 +124,14 @@ static void wait_until(struct monitor *monitor, uint64_t deadline)
 
 /* ---- exits ---- */
 
+/* What a failed check has written to the console, before it ended by a fault. */
+static void print_last_words(struct monitor *monitor)
+{
+	for (unsigned i = 0; i < monitor->device_count; i++)
+		if (monitor->devices[i]->id == VIRTIO_ID_CONSOLE)
+			virtio_serve(monitor->devices[i]);
+}
+
 static void control(struct monitor *monitor, uint64_t offset, const struct kvm_run *exit)
 {
 	uint64_t value = 0;
@@ -184,6 +193,7 @@ _Noreturn void run(struct monitor *monitor)
 			break;
 		case KVM_EXIT_SHUTDOWN:       /* an exception that found no handler */
 		case KVM_EXIT_INTERNAL_ERROR: /* an instruction that KVM cannot emulate */
+			print_last_words(monitor);
 			report_shutdown(monitor);
 		default:
 			monitor_fail(

@@ -5,6 +5,7 @@
  *
  * Both stand in one section, so that the assembler can tell their distance to the monitor.
  */
+	.cfi_sections .debug_frame
 	.section .text.gate, "ax", @progbits
 
 /* From the monitor, by a jump: rdi is the struct kiln_boot, rsp the end of the stack, all
@@ -13,6 +14,8 @@
 	.hidden	_start
 	.type	_start, @function
 _start:
+	.cfi_startproc
+	.cfi_undefined %rip /* nobody called it: backtraces end here */
 	/* The stack protector's guard, before any C runs: the last 8 bytes of the seed
 	 * (<kiln/abi/boot.h>), the lowest zero, so that no text can contain it. */
 	movq	176(%rdi), %rax
@@ -20,6 +23,7 @@ _start:
 	movq	%rax, __stack_chk_guard(%rip)
 	call	jail_start
 	ud2
+	.cfi_endproc
 	.size	_start, . - _start
 
 /* long jail_call(long a, long b, long c, long d, long e, long number) */
@@ -28,10 +32,12 @@ _start:
 	.type	jail_call, @function
 	.balign	16
 jail_call:
+	.cfi_startproc
 	movq	%rcx, %r10
 	movl	%r9d, %eax
 	syscall
 	ret
+	.cfi_endproc
 .Lgate_end:
 	.size	jail_call, . - jail_call
 

@@ -102,6 +102,6 @@ void target_exit(struct kiln *k, int status)
 
 void target_panic(struct slice message)
 {
-	console(message);
-	end(1);
+	target_console(vm.kiln, message);
+	__builtin_trap(); /* whoever watches sees where it was */
 }
