@@ -20,7 +20,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all libs tests clean
+.PHONY: all libs tests clean install uninstall
 all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm
 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
@@ -117,6 +117,41 @@ $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_LIBS) $(FUZZ_MONITOR)
 
 clean:
 	rm -rf $(B)
+
+# ---- make install [PREFIX=/usr/local] [DESTDIR=] ----
+#
+# PREFIX/lib/kiln is laid out as this folder is, with what is in build/ beside the rest
+# (tool/place.c).
+
+PREFIX ?= /usr/local
+install_root = $(DESTDIR)$(PREFIX)
+install_lib = $(install_root)/lib/kiln
+INSTALLED_HEADERS = $(wildcard include/kiln/*.h include/kiln/abi/*.h)
+INSTALLED_ARCHIVES = $(wildcard $(B)/image/*.a $(B)/hosted/*.a $(B)/asan/*.a)
+INSTALLED_FILES = target/flags.mk $(wildcard target/*/image.ld) $(shell find tool/new -type f)
+
+install: all
+	for file in $(INSTALLED_HEADERS); do \
+		install -D -m 644 $$file $(install_lib)/$$file || exit 1; done
+	for file in $(INSTALLED_FILES); do \
+		install -D -m 644 $$file $(install_lib)/$$file || exit 1; done
+	for file in $(patsubst $(B)/%,%,$(INSTALLED_ARCHIVES)); do \
+		install -D -m 644 $(B)/$$file $(install_lib)/$$file || exit 1; done
+	install -d $(install_root)/bin $(install_root)/include $(install_lib)/bin
+	install -m 755 $(B)/bin/kiln-* $(install_lib)/bin
+	ln -sfn ../lib/kiln/include/kiln $(install_root)/include/kiln
+	install -D -m 644 doc/kiln.1 $(install_root)/share/man/man1/kiln.1
+	install -D -m 644 tool/completion/kiln.bash \
+		$(install_root)/share/bash-completion/completions/kiln
+	install -D -m 644 tool/completion/_kiln \
+		$(install_root)/share/zsh/site-functions/_kiln
+	install -m 755 $(B)/bin/kiln $(install_root)/bin/kiln
+
+uninstall:
+	rm -rf $(install_lib)
+	rm -f $(install_root)/include/kiln $(install_root)/bin/kiln $(install_root)/share/man/man1/kiln.1 \
+		$(install_root)/share/bash-completion/completions/kiln \
+		$(install_root)/share/zsh/site-functions/_kiln
 
 # Not those below build/appliance: kiln build reads them itself.
 -include $(shell find $(B) -path $(B)/appliance -prune -o -name '*.d' -print 2>/dev/null)

@@ -503,6 +503,7 @@ const char *build_image(struct build *build)
 	struct make_step link;
 
 	name_appliance(build);
+	build_check_needs(build->target);
 	open_state(build);
 	build->world = build->sanitize ? "asan" : build->target->world;
 	if (!build->output)

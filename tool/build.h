@@ -46,6 +46,9 @@ const char *build_state_path(const char *folder, const struct target *target);
 
 /* ---- the steps ---- */
 
+/* Ends the process if a program or a file that building for the target takes is missing. */
+void build_check_needs(const struct target *target);
+
 /* Adds the words of `name` in target/flags.mk. */
 void flags_add(struct words *words, const char *name);
 

@@ -39,8 +39,24 @@ static bool read_notes(const char *path, struct image *image)
 	       image->target.abi;
 }
 
-/* The image that the words before name, or that was built of their folder; the parameters
- * are the same for every target but for those of its libraries. */
+/* What was built of a folder last. The next build may leave open what that one fixed. */
+static bool read_built(const char *folder, const struct target *target,
+                       struct image *image)
+{
+	const char *real = path_resolve(folder);
+
+	for (unsigned i = 0; target_at(i); i++) {
+		const char *state = build_state_path(real, target_at(i));
+		if ((target && target != target_at(i)) ||
+		    !read_notes(text_format("%s/image.elf", state), image))
+			continue;
+		memset(image->param_fixed, 0, sizeof(image->param_fixed));
+		return true;
+	}
+	return false;
+}
+
+/* The image or the folder that the words before name. */
 static bool find_image(const struct typed *typed, struct image *image)
 {
 	const struct target *target = NULL;
@@ -50,17 +66,9 @@ static bool find_image(const struct typed *typed, struct image *image)
 			target = target_find(typed->before.item[i + 1]);
 	for (size_t i = 0; i < typed->before.count; i++) {
 		const char *word = typed->before.item[i];
-		const char *folder = folder_exists(word) ? path_resolve(word) : NULL;
-
-		if (read_notes(word, image))
+		if (folder_exists(word) ? read_built(word, target, image)
+		                        : read_notes(word, image))
 			return true;
-		for (unsigned t = 0; folder && target_at(t); t++)
-			if ((!target || target == target_at(t)) &&
-			    read_notes(
-			        text_format("%s/image.elf",
-			                    build_state_path(folder, target_at(t))),
-			        image))
-				return true;
 	}
 	return false;
 }
