@@ -8,7 +8,7 @@ from attempts import outcome_of
 from harness import KILN, WORK, Netns, Process, check, check_equal, need_root, wait_for
 from worlds import build
 
-JAIL = os.path.join(os.path.dirname(KILN), "kiln-jail")
+MONITORS = {"jail": "kiln-jail", "vm": "kiln-kvm"}
 DISK_SIZE = 1 << 20
 CANARY = b"This stays as it is.\n"
 
@@ -17,9 +17,11 @@ class Cell:
     """A tap, a disk and one that is read-only; a file, a process and a descriptor that the
     monitor inherits, as canaries. The tap stays from start to start, so that they are fast."""
 
-    def __init__(self):
+    def __init__(self, image, target, memory):
         need_root()
-        self.image = build("attack", "jail")
+        self.image = build(image, target)
+        self.monitor = os.path.join(os.path.dirname(KILN), MONITORS[target])
+        self.memory = memory
         self.netns = Netns()
         self.file = os.path.join(WORK, "canary")
         self.disk = os.path.join(WORK, "attacked.disk")
@@ -48,7 +50,7 @@ class Cell:
     @property
     def devices(self):
         return ["--net", "net0=tap:cell0", "--disk", f"disk0={self.disk}",
-                "--disk", f"disk1={self.read_only}"]
+                "--disk", f"disk1={self.read_only}", "-m", self.memory]
 
     @contextlib.contextmanager
     def inherited(self):
@@ -60,18 +62,17 @@ class Cell:
         finally:
             os.close(9)
 
-    def start(self, how):
+    def start(self, how, **settings):
         """Makes an attempt, by the monitor itself."""
         with self.netns, self.inherited() as descriptor:
-            return outcome_of([JAIL, *self.devices, "-m", "1M", self.image, f"attack={how}",
-                               f"path={self.file}", f"pid={self.canary.pid}"],
+            return outcome_of([self.monitor, *self.devices, self.image, f"attack={how}",
+                               *(f"{key}={value}" for key, value in settings.items())],
                               pass_fds=[descriptor])
 
     def run(self, how):
         """Makes an attempt as a user would, by kiln run."""
         with self.netns:
-            return outcome_of([KILN, "run", self.image, *self.devices, "--attack", how,
-                               "--path", self.file, "--pid", str(self.canary.pid)])
+            return outcome_of([KILN, "run", self.image, *self.devices, "--attack", how])
 
     def check_unharmed(self):
         with open(self.file, "rb") as file:

@@ -16,8 +16,8 @@ HARMLESS = "77 buffer 8 0 0", "-1 -1 -1 -1 -1"
 
 
 def attack(attempts):
-    with Cell() as cell:
-        make(attempts, cell.start)
+    with Cell("attack", "jail", memory="1M") as cell:
+        make(attempts, lambda how: cell.start(how, path=cell.file, pid=cell.canary.pid))
 
 
 add_tests(globals(), "test/jail/attempts", attack)

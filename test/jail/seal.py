@@ -18,7 +18,7 @@ SETTINGS = ["--net", "tap:jail0", "--ip", "10.7.0.2/24"]
 
 def test_words(_):
     """kiln run tells the user how an attack on the jail ended"""
-    with Cell() as cell:
+    with Cell("attack", "jail", memory="1M") as cell:
         for how, words in (("call gate 57", "its filter refused the system call fork("),
                            ("call int80 20", "getpid("),
                            ("write text", "in its text"),

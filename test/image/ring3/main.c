@@ -2,9 +2,8 @@
  * An image that turns on what stands under it in a virtual machine. What it tries stands in
  * test/vm/attempts; ../attack.h has the words, to which this one adds
  *
- *	gate CALL A B
- *
- * a call of the stub, where there is one; it prints what was returned.
+ *	gate CALL A B	a call of the stub, where there is one; it prints what was returned
+ *	busy		says so, and never waits again: under Kiln's monitor
  */
 #include <kiln/appliance.h>
 
@@ -44,10 +43,23 @@ static bool own_place(struct attack *a, struct slice name, uint64_t *value)
 	return false;
 }
 
+static _Noreturn void print_busy(struct attack *a)
+{
+	volatile uint64_t *control =
+	    (volatile uint64_t *)(uintptr_t)a->kiln->boot->control;
+
+	kiln_print(a->kiln, SLICE("busy\n"));
+	control[KILN_CONTROL_WAIT / 8] = 0; /* prints it */
+	for (;;)
+		__asm__ volatile("");
+}
+
 static bool try_own(struct attack *a, struct slice verb)
 {
 	uint64_t call, first, second;
 
+	if (slice_equal(verb, SLICE("busy")))
+		print_busy(a);
 	if (!slice_equal(verb, SLICE("gate")))
 		return false;
 	call = next_value(a);

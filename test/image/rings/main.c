@@ -1,14 +1,32 @@
 /*
- * An image whose driver breaks the rules in the way that --attack names; test/vm/kvm.py runs
- * it once for each under Kiln's KVM monitor, which must say what was wrong. It prints
- * "survived" if it was not ended for it.
+ * An image whose drivers break the rules. What it tries stands in test/vm/rings, in these words;
+ * a line is a whole program of them. PLACE and number are as in ../attack.h; devices are told
+ * guest-physical addresses, which are the image's own less `offset`.
  *
- * Drives the entropy device by its registers, as code that was taken over would.
+ *	setup DEVICE QUEUE          resets, agrees on features, and places the queue's rings
+ *	size N, desc A, avail A, used A   changes what was set up
+ *	start                       the queue is ready, and the driver is up
+ *	d I ADDRESS SIZE FLAGS NEXT a descriptor; flags: 1 has a next, 2 to write, 4 indirect
+ *	i I ADDRESS SIZE FLAGS NEXT one of the table `table`, for indirect descriptors
+ *	offer N                     shows the device N buffers, the first descriptors, and notifies
+ *	index N                     shows it that index, whatever it means, and notifies
+ *	set1, set2, set4, set8 OFFSET VALUE     writes a register
+ *	control4, control8 OFFSET VALUE         writes a control register
+ *	put PLACE VALUE             8 bytes of its own memory
+ *	move PLACE                  writes 16 bytes by one instruction
+ *	show PLACE                  prints "returned" and the byte there
  */
+#include <kiln/bytes.h>
 #include <kiln/appliance.h>
 
+KILN_NET(net0, "a tap to abuse");
+KILN_BLOCK(disk0, "a disk to abuse");
+KILN_BLOCK(disk1, "one that may only be read");
 KILN_PARAM_STRING(attack, "none", "what to try");
 
+#include "../attack.h"
+
+/* virtio 1.2, 4.2.2 */
 enum {
 	DRIVER_FEATURES = 0x20,
 	DRIVER_FEATURES_SELECT = 0x24,
@@ -21,8 +39,6 @@ enum {
 	QUEUE_AVAIL = 0x90,
 	QUEUE_USED = 0xa0,
 	QUEUE = 4,
-	NEXT = 1,
-	WRITE = 2,
 };
 
 struct descriptor {
@@ -30,157 +46,210 @@ struct descriptor {
 	uint32_t size;
 	uint16_t flags, next;
 };
+_Static_assert(sizeof(struct descriptor) == 16, "virtio 1.2, 2.7.5");
 
+/* All that a device gets to see. */
 static volatile struct {
-	struct descriptor desc[QUEUE];
-	uint16_t avail[2 + QUEUE + 1];
-	uint8_t buffer[64];
+	struct descriptor desc[256], table[256];
+	uint16_t avail[2 + 256 + 1];
+	uint8_t header[16], status[16], buffer[2048];
 	struct {
 		uint16_t flags, index;
-		uint32_t ring[2 * QUEUE + 1];
+		uint32_t ring[2 * 256 + 1];
 	} used;
-} rings __attribute__((aligned(64)));
+} rings __attribute__((aligned(4096)));
 
-static const uint64_t constant = 1;
+static volatile uint8_t *registers; /* of the device that was set up last */
+static unsigned queue;
 
-struct attacker {
-	struct kiln *kiln;
-	volatile uint8_t *registers;
-};
-
-static void set(struct attacker *a, unsigned offset, uint32_t value)
+static void set(unsigned offset, uint32_t value)
 {
-	*(volatile uint32_t *)(a->registers + offset) = value;
+	*(volatile uint32_t *)(volatile void *)(registers + offset) = value;
 }
 
-static uint64_t physical(struct attacker *a, const volatile void *at)
+static void set_address(unsigned offset, uint64_t address)
 {
-	return (uintptr_t)at - a->kiln->boot->physical_offset;
+	set(offset, (uint32_t)address);
+	set(offset + 4, (uint32_t)(address >> 32));
 }
 
-static void set_address(struct attacker *a, unsigned offset, uint64_t address)
-{
-	set(a, offset, (uint32_t)address);
-	set(a, offset + 4, (uint32_t)(address >> 32));
-}
-
-static void start_queue(struct attacker *a, uint64_t used)
-{
-	set(a, STATUS, 0);
-	set(a, STATUS, 3);
-	set(a, DRIVER_FEATURES_SELECT, 1);
-	set(a, DRIVER_FEATURES, 1); /* VERSION_1 */
-	set(a, STATUS, 11);
-	set(a, QUEUE_SELECT, 0);
-	set(a, QUEUE_SIZE, QUEUE);
-	set_address(a, QUEUE_DESC, physical(a, rings.desc));
-	set_address(a, QUEUE_AVAIL, physical(a, rings.avail));
-	set_address(a, QUEUE_USED, used);
-	set(a, QUEUE_READY, 1);
-	set(a, STATUS, 15);
-}
-
-/* Asks for random bytes at `address`; true if the device wrote any. */
-static bool ask(struct attacker *a, uint64_t address, uint32_t size, uint16_t flags)
-{
-	start_queue(a, physical(a, &rings.used));
-	rings.desc[0].address = address;
-	rings.desc[0].size = size;
-	rings.desc[0].flags = flags;
-	rings.desc[0].next = 0;
-	rings.avail[2] = 0;
-	rings.avail[1] = 1;
-	set(a, NOTIFY, 0);
-	return rings.used.index == 1;
-}
-
-static bool is(const char *name)
-{
-	return slice_equal(slice_text(attack), slice_text(name));
-}
-
-/* Device writes to where the image itself could not write. */
-static bool attack_memory(struct attacker *a)
+static bool own_place(struct attack *a, struct slice name, uint64_t *value)
 {
 	const struct kiln_boot *boot = a->kiln->boot;
+	const struct {
+		struct slice name;
+		uint64_t value;
+	} places[] = {
+	    {SLICE("offset"), boot->physical_offset},
+	    {SLICE("control"), boot->control},
+	    {SLICE("registers"), (uintptr_t)registers},
+	    {SLICE("tables"), boot->control + (2 << 20)},
+	    {SLICE("desc"), (uintptr_t)rings.desc},
+	    {SLICE("table"), (uintptr_t)rings.table},
+	    {SLICE("avail"), (uintptr_t)rings.avail},
+	    {SLICE("used"), (uintptr_t)&rings.used},
+	    {SLICE("header"), (uintptr_t)rings.header},
+	    {SLICE("status"), (uintptr_t)rings.status},
+	    {SLICE("buffer"), (uintptr_t)rings.buffer},
+	};
 
-	if (is("dma-text"))
-		return ask(a, physical(a, (const void *)(uintptr_t)kiln_run), 16, WRITE);
-	if (is("dma-constant"))
-		return ask(a, physical(a, &constant), 8, WRITE);
-	if (is("dma-boot"))
-		return ask(a, physical(a, boot), 16, WRITE);
-	if (is("dma-behind-memory"))
-		return ask(a, boot->memory + boot->memory_size - boot->physical_offset,
-		           16, WRITE);
-	if (is("dma-tables"))
-		return ask(a, physical(a, a->registers) + (2 << 20), 16, WRITE);
-	if (is("dma-registers"))
-		return ask(a, physical(a, a->registers), 16, WRITE);
-	if (is("dma-wrap"))
-		return ask(a, UINT64_MAX - 7, 16, WRITE);
-	if (is("used-constant"))
-		return start_queue(a, physical(a, &constant) & ~(uint64_t)3), true;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (slice_equal(name, places[i].name)) {
+			*value = places[i].value;
+			return true;
+		}
+	}
 	return false;
 }
 
-static bool attack_rings(struct attacker *a)
+static void setup(struct attack *a, struct slice device)
 {
-	if (is("loop"))
-		return ask(a, physical(a, rings.buffer), 16, WRITE | NEXT);
-	if (is("jump")) {
-		start_queue(a, physical(a, &rings.used));
-		rings.avail[1] = 1000;
-		set(a, NOTIFY, 0);
+	const struct kiln_boot *boot = a->kiln->boot;
+	uint64_t offset = boot->physical_offset;
+
+	registers = NULL;
+	for (uint32_t i = 0; i < boot->device_count; i++) {
+		const struct kiln_boot_device *d = &boot->devices[i];
+		if (slice_equal(device, slice_text(d->name)))
+			registers = (volatile uint8_t *)(uintptr_t)d->registers;
+	}
+	if (!registers)
+		cannot_read(a, device);
+	queue = (unsigned)next_value(a);
+	set(STATUS, 0);
+	set(STATUS, 3);
+	set(DRIVER_FEATURES_SELECT, 1);
+	set(DRIVER_FEATURES, 1); /* VERSION_1 */
+	set(STATUS, 11);
+	set(QUEUE_SELECT, queue);
+	set(QUEUE_SIZE, QUEUE);
+	set_address(QUEUE_DESC, (uintptr_t)rings.desc - offset);
+	set_address(QUEUE_AVAIL, (uintptr_t)rings.avail - offset);
+	set_address(QUEUE_USED, (uintptr_t)&rings.used - offset);
+}
+
+static void describe(struct attack *a, volatile struct descriptor *table)
+{
+	volatile struct descriptor *d = &table[next_value(a) % 256];
+
+	d->address = next_value(a);
+	d->size = (uint32_t)next_value(a);
+	d->flags = (uint16_t)next_value(a);
+	d->next = (uint16_t)next_value(a);
+}
+
+static void show_index(uint16_t index)
+{
+	rings.avail[1] = index;
+	set(NOTIFY, queue);
+}
+
+static void offer(uint64_t count)
+{
+	for (uint64_t i = 0; i < count && i < 256; i++)
+		rings.avail[2 + i] = (uint16_t)i;
+	show_index((uint16_t)count);
+}
+
+static void write_register(volatile uint8_t *at, unsigned size, uint64_t value)
+{
+	if (size == 1)
+		*at = (uint8_t)value;
+	else if (size == 2)
+		*(volatile uint16_t *)(volatile void *)at = (uint16_t)value;
+	else if (size == 4)
+		*(volatile uint32_t *)(volatile void *)at = (uint32_t)value;
+	else
+		*(volatile uint64_t *)(volatile void *)at = value;
+}
+
+/* "set4": the digit behind the word; 0 if it is another word. */
+static unsigned width_of(struct slice verb, struct slice word)
+{
+	return verb.len == word.len + 1 && slice_starts_with(verb, word)
+	           ? verb.data[word.len] - '0'
+	           : 0;
+}
+
+static bool try_register(struct attack *a, struct slice verb)
+{
+	unsigned width = width_of(verb, SLICE("set"));
+	volatile uint8_t *base = registers;
+	uint64_t offset;
+
+	if (!width) {
+		width = width_of(verb, SLICE("control"));
+		base = (volatile uint8_t *)(uintptr_t)a->kiln->boot->control;
+	}
+	if (!width)
+		return false;
+	offset = next_value(a);
+	write_register(base + offset, width, next_value(a));
+	return true;
+}
+
+static bool try_queue(struct attack *a, struct slice verb)
+{
+	if (slice_equal(verb, SLICE("setup"))) {
+		setup(a, next_word(a));
+	} else if (slice_equal(verb, SLICE("size"))) {
+		set(QUEUE_SIZE, (uint32_t)next_value(a));
+	} else if (slice_equal(verb, SLICE("desc"))) {
+		set_address(QUEUE_DESC, next_value(a));
+	} else if (slice_equal(verb, SLICE("avail"))) {
+		set_address(QUEUE_AVAIL, next_value(a));
+	} else if (slice_equal(verb, SLICE("used"))) {
+		set_address(QUEUE_USED, next_value(a));
+	} else if (slice_equal(verb, SLICE("start"))) {
+		set(QUEUE_READY, 1);
+		set(STATUS, 15);
+	} else if (slice_equal(verb, SLICE("d"))) {
+		describe(a, rings.desc);
+	} else if (slice_equal(verb, SLICE("i"))) {
+		describe(a, rings.table);
+	} else if (slice_equal(verb, SLICE("offer"))) {
+		offer(next_value(a));
+	} else if (slice_equal(verb, SLICE("index"))) {
+		show_index((uint16_t)next_value(a));
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool try_one(struct attack *a, struct slice verb)
+{
+	uint64_t place;
+
+	if (try_queue(a, verb) || try_register(a, verb))
 		return true;
+	if (slice_equal(verb, SLICE("put"))) {
+		place = next_value(a);
+		write_register((volatile uint8_t *)(uintptr_t)place, 8, next_value(a));
+	} else if (slice_equal(verb, SLICE("move"))) {
+		place = next_value(a);
+		__asm__ volatile("movups %%xmm0, (%0)" : : "r"(place) : "memory");
+	} else if (slice_equal(verb, SLICE("show"))) {
+		place = next_value(a);
+		kiln_printf(a->kiln, "returned %u\n",
+		            *(volatile uint8_t *)(uintptr_t)place);
+	} else {
+		return false;
 	}
-	if (is("byte-register"))
-		return *(a->registers + STATUS) = 0, true;
-	if (is("no-register"))
-		return set(a, 0xff0, 1), true;
-	if (is("no-queue"))
-		return set(a, QUEUE_SELECT, 77), set(a, QUEUE_READY, 1), true;
-	return false;
+	return true;
 }
 
-static bool attack_control(struct attacker *a)
+static bool try_own(struct attack *a, struct slice verb)
 {
-	volatile uint64_t *control =
-	    (volatile uint64_t *)(uintptr_t)a->kiln->boot->control;
-
-	if (is("control-bytes"))
-		return *(volatile uint32_t *)(volatile void *)control = 0, true;
-	if (is("control-nothing"))
-		return control[100] = 0, true;
-	if (is("control-fault"))
-		return control[KILN_CONTROL_FAULT / 8] = UINT64_MAX - 8, true;
-	if (is("busy")) {
-		kiln_printf(a->kiln, "busy\n");
-		control[KILN_CONTROL_WAIT / 8] = 0; /* prints it */
-		for (;;)
-			__asm__ volatile("");
-	}
-	return false;
+	do {
+		if (!try_one(a, verb))
+			return false;
+		verb = next_word(a);
+	} while (verb.len);
+	return true;
 }
 
 int appliance(struct kiln *k)
 {
-	struct attacker a = {k, NULL};
-
-	for (unsigned i = 0; i < k->boot->device_count; i++) {
-		if (k->boot->devices[i].type == KILN_DEVICE_RNG)
-			a.registers = (uint8_t *)(uintptr_t)k->boot->devices[i].registers;
-	}
-	if (!a.registers || !k->boot->control)
-		kiln_fail(k, "rings", "this is for Kiln's KVM monitor");
-	if (is("none") &&
-	    !ask(&a, physical(&a, rings.buffer), sizeof(rings.buffer), WRITE))
-		kiln_fail(k, "rings", "no random bytes");
-	if (is("address"))
-		kiln_printf(k, "%p\n", (const void *)(uintptr_t)&rings);
-	else if (!is("none") && !attack_memory(&a) && !attack_rings(&a) &&
-	         !attack_control(&a))
-		kiln_fail(k, "rings", "there is no attack %s", attack);
-	kiln_printf(k, "survived\n");
-	return 0;
+	return attack_main(k, try_own);
 }
