@@ -6,7 +6,7 @@
 #   build/asan/    hosted, with AddressSanitizer and UBSan, for unit tests
 #   build/fuzz/    hosted, by clang, with sanitizers and libFuzzer's counters
 #   build/musl/    objects of kiln-jail, which is linked with musl
-#   build/bin/     kiln, kiln-jail, kiln-kvm
+#   build/bin/     kiln, kiln-jail, kiln-kvm, kiln-usernet
 #   build/test/    test programs
 
 include target/flags.mk
@@ -21,7 +21,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all libs tests clean install uninstall
-all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm
+all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm $(B)/bin/kiln-usernet
 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
 hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
@@ -81,6 +81,13 @@ $(B)/bin/kiln-jail: $(patsubst %,$(B)/musl/%.o,$(call sources,monitor/jail) $(MO
 $(B)/bin/kiln-kvm: $(call objects,$(call sources,monitor/kvm) $(MONITOR_SHARED))
 	@mkdir -p $(@D)
 	$(CC) -static-pie -o $@ $^ -lseccomp
+
+# One of Kiln's own stacks, over the loop of the host target; libslirp is for the way out.
+USERNET = $(call sources,usernet) monitor/privilege.c monitor/process.c \
+	$(patsubst %,target/host/%.c,host block) target/sim/pcap.c
+$(B)/bin/kiln-usernet: $(call objects,$(USERNET)) $(patsubst %,$(B)/hosted/lib%.a,net core)
+	@mkdir -p $(@D)
+	$(CC) -pie -o $@ $^ -lseccomp -lslirp
 
 # ---- tests: one program a file ----
 

@@ -2,7 +2,8 @@
  * What the monitors share before they part: the command line, the image file, and the host's
  * side of the devices that the manifest names.
  *
- *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE]... [--disk NAME=FILE]... [-m SIZE]
+ *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE|NAME=fd:N,MTU]... [--disk NAME=FILE]...
+ *		[-m SIZE]
  *		[--cpu N] [--spin TIME] [--log LEVEL] [--report FD] IMAGE [KEY=VALUE]...
  *
  * Functions that can fail return false and leave a sentence, without full stop, in `error`.
@@ -20,7 +21,9 @@ enum { MONITOR_KEPT = IMAGE_DEVICES + 1 };
 struct monitor_binding {
 	char name[20];      /* in the manifest; "" stands for the only one of its type */
 	uint32_t type;      /* enum kiln_device_type */
-	const char *source; /* the tap interface, or the file */
+	const char *source; /* the tap interface, or the file; NULL: */
+	int link;           /* a network device that is a socket: see monitor_net_open() */
+	uint16_t mtu;       /* of its frames */
 };
 
 struct monitor_options {
@@ -75,6 +78,10 @@ void monitor_options_copy(const struct monitor_options *options, char *to);
 bool monitor_host_address(const struct monitor_options *options, const char *device,
 			  uint32_t *address, unsigned *prefix_bits);
 
+/* The device's part of --ip, "10.0.0.2/24" or "net0=10.0.0.2/24,net1=dhcp"; it ends at a
+ * comma or with the text. NULL if there is none. */
+const char *monitor_address_part(const char *text, const char *device);
+
 /* A network device of the host, open and up. */
 struct tap {
 	int fd;            /* non-blocking */
@@ -91,6 +98,18 @@ struct tap {
  */
 bool tap_open(struct tap *tap, const char *interface, unsigned header_size, uint32_t address,
 	      unsigned prefix_bits, char *error, size_t error_size);
+
+/* A random address for an image's end. False: there are no random numbers. */
+bool tap_choose_mac(uint8_t mac[6]);
+
+/*
+ * Opens what the device is bound to: a tap, or a socket of `kiln run`'s, on which each
+ * message is one frame behind such a header, without offloads. Ends the process with a
+ * message if it cannot.
+ */
+void monitor_net_open(const struct monitor_options *options,
+		      const struct kiln_note_device *device, unsigned header_size,
+		      struct tap *tap);
 
 /* A file or block device of the host. */
 struct disk {
@@ -120,8 +139,13 @@ int monitor_open_stop(const struct monitor_options *options);
 
 /* ---- privilege.c: before the image runs ---- */
 
+/* What a process needs beyond its open descriptors. A monitor: nothing. */
+struct privilege_need {
+	bool sockets;
+	const char *readable; /* a folder whose files it reads; or NULL */
+};
 /* Leaves the user, the capabilities, the namespaces and the file system; for good. */
-void privilege_drop(const struct monitor_options *o);
+void privilege_drop(const struct monitor_options *o, const struct privilege_need *need);
 /* No descriptor beyond the first `descriptors`, no process, no core dump. */
 void privilege_limit(const struct monitor_options *o, unsigned descriptors);
 

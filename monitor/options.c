@@ -90,31 +90,53 @@ static int keep(struct monitor_options *o, const char *name, const char *text)
 	return fd;
 }
 
-/* "NAME=SOURCE" or "SOURCE". */
-static void bind(struct monitor_options *options, uint32_t type, const char *text)
+/* "fd:N,MTU" */
+static void bind_link(struct monitor_options *o, struct monitor_binding *b, char *text)
 {
-	static const char prefix[] = "tap:";
+	enum { MTU_LEAST = 576, MTU_MOST = 65535 };
+	char *comma = strchr(text, ',');
+
+	if (!comma)
+		misuse(o, "--net fd:N,MTU has no MTU in '%s'", text);
+	*comma = '\0';
+	b->link = keep(o, "--net fd:", text);
+	b->mtu = (uint16_t)number(o, "an MTU", KILN_PARAM_TYPE_UINT, MTU_LEAST, MTU_MOST,
+	                          comma + 1);
+}
+
+static void bind_net(struct monitor_options *o, struct monitor_binding *b, char *text)
+{
+	if (strncmp(text, "fd:", 3) == 0)
+		bind_link(o, b, text + 3);
+	else if (strncmp(text, "tap:", 4) == 0 && text[4])
+		b->source = text + 4;
+	else
+		misuse(o, "--net takes tap:INTERFACE, not '%s'", text);
+}
+
+/* "NAME=SOURCE" or "SOURCE"; a source of a network device begins with its kind. */
+static void bind(struct monitor_options *options, uint32_t type, char *text)
+{
 	struct monitor_binding *b = &options->bindings[options->binding_count];
-	const char *source = text, *equals = strchr(text, '=');
+	char *source = text, *equals = strchr(text, '=');
 	bool net = type == KILN_DEVICE_NET;
 
 	if (options->binding_count == IMAGE_DEVICES)
 		misuse(options, "more than %d devices", IMAGE_DEVICES);
-	if (equals && !(net && strncmp(text, prefix, strlen(prefix)) == 0)) {
+	if (equals && !(net && strncmp(text, "tap:", 4) == 0)) {
 		if ((size_t)(equals - text) >= sizeof(b->name) || equals == text)
 			misuse(options, "no device can have the name in '%s'", text);
-		memcpy(b->name, text, (size_t)(equals - text));
 		source = equals + 1;
-	}
-	if (net) {
-		if (strncmp(source, prefix, strlen(prefix)) != 0)
-			misuse(options, "--net takes tap:INTERFACE, not '%s'", source);
-		source += strlen(prefix);
 	}
 	if (*source == '\0')
 		misuse(options, "'%s' does not say what to use", text);
-	b->type = type;
-	b->source = source;
+	*b = (struct monitor_binding){.type = type, .link = -1};
+	if (source != text)
+		memcpy(b->name, text, (size_t)(equals - text));
+	if (net)
+		bind_net(options, b, source);
+	else
+		b->source = source;
 	options->binding_count++;
 }
 
@@ -136,7 +158,7 @@ static uint64_t spin_time(const struct monitor_options *o, const char *value)
 }
 
 /* One of the options that take a value. */
-static void take_option(struct monitor_options *o, const char *name, const char *value)
+static void take_option(struct monitor_options *o, const char *name, char *value)
 {
 	if (strcmp(name, "--net") == 0) {
 		bind(o, KILN_DEVICE_NET, value);
@@ -360,8 +382,7 @@ static const char *value_of(const struct monitor_options *o, const char *key)
 	return NULL;
 }
 
-/* The device's part of "10.0.0.2/24" or "net0=10.0.0.2/24,net1=dhcp". */
-static const char *address_part(const char *text, const char *device)
+const char *monitor_address_part(const char *text, const char *device)
 {
 	size_t length = strlen(device);
 
@@ -381,7 +402,7 @@ bool monitor_host_address(const struct monitor_options *o, const char *device,
 	uint64_t bits, mask;
 	uint32_t own;
 
-	ip = ip ? address_part(ip, device) : NULL;
+	ip = ip ? monitor_address_part(ip, device) : NULL;
 	if (!ip || !gateway)
 		return false;
 	const char *ip_end = ip + strlen(ip), *gateway_end = gateway + strlen(gateway);

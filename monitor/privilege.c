@@ -15,6 +15,7 @@
  * us, and matters at exec() only, which no_new_privs and the locked securebits make harmless.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
@@ -32,28 +33,50 @@
 struct landlock_rules {
 	uint64_t handled_access_fs, handled_access_net, scoped;
 };
+struct landlock_folder {
+	uint64_t allowed_access;
+	int32_t folder;
+} __attribute__((packed));
 enum {
 	SYS_LANDLOCK_CREATE = 444,
+	SYS_LANDLOCK_ADD = 445,
 	SYS_LANDLOCK_RESTRICT = 446,
 	LANDLOCK_VERSION = 1,
+	LANDLOCK_FOLDER = 1,
+	LANDLOCK_READ_FILE = 4,
 };
 
-/* All that a version of Landlock can forbid. */
-static struct landlock_rules landlock_all(long version)
+/* All that a version of Landlock can forbid, but what is needed. */
+static struct landlock_rules landlock_all(long version, const struct privilege_need *need)
 {
 	static const unsigned char fs_rights[] = {13, 14, 15, 15, 16};
 	size_t known = sizeof(fs_rights) / sizeof(fs_rights[0]);
 	size_t index = (size_t)version < known ? (size_t)version - 1 : known - 1;
 
 	return (struct landlock_rules){
-		.handled_access_fs = ((uint64_t)1 << fs_rights[index]) - 1,
-		.handled_access_net = version >= 4 ? 3 : 0,
-		.scoped = version >= 6 ? 3 : 0,
+	    .handled_access_fs = ((uint64_t)1 << fs_rights[index]) - 1,
+	    .handled_access_net = version >= 4 && !need->sockets ? 3 : 0,
+	    .scoped = version >= 6 ? 3 : 0,
 	};
 }
 
+/* A folder that is not there cannot be read either way. */
+static void allow_folder(long rules, const char *path)
+{
+	struct landlock_folder folder = {
+	    .allowed_access = LANDLOCK_READ_FILE,
+	    .folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC),
+	};
+
+	if (folder.folder < 0)
+		return;
+	(void)syscall(SYS_LANDLOCK_ADD, rules, LANDLOCK_FOLDER, &folder, 0);
+	close(folder.folder);
+}
+
 /* True where the kernel has it. */
-static bool restrict_paths(const struct monitor_options *o)
+static bool restrict_paths(const struct monitor_options *o,
+                           const struct privilege_need *need)
 {
 	long version = syscall(SYS_LANDLOCK_CREATE, NULL, 0, LANDLOCK_VERSION);
 	struct landlock_rules rules;
@@ -61,12 +84,14 @@ static bool restrict_paths(const struct monitor_options *o)
 
 	if (version < 1)
 		return false;
-	rules = landlock_all(version);
+	rules = landlock_all(version, need);
 	fd = syscall(SYS_LANDLOCK_CREATE, &rules,
-		     version >= 6   ? sizeof(rules)
-		     : version >= 4 ? offsetof(struct landlock_rules, scoped)
-				    : offsetof(struct landlock_rules, handled_access_net),
-		     0);
+	             version >= 6   ? sizeof(rules)
+	             : version >= 4 ? offsetof(struct landlock_rules, scoped)
+	                            : offsetof(struct landlock_rules, handled_access_net),
+	             0);
+	if (fd >= 0 && need->readable)
+		allow_folder(fd, need->readable);
 	if (fd < 0 || syscall(SYS_LANDLOCK_RESTRICT, fd, 0) < 0)
 		monitor_fail(o, "cannot restrict the file system: %s", strerror(errno));
 	close((int)fd);
@@ -111,10 +136,10 @@ static void leave_capabilities(const struct monitor_options *o, bool root)
 	struct __user_cap_data_struct none[2] = {{0}};
 
 	if (root && prctl(PR_SET_SECUREBITS,
-			  SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-				  SECBIT_NO_SETUID_FIXUP_LOCKED |
-				  SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-				  SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
+	                  SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+	                      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+	                      SECBIT_NO_CAP_AMBIENT_RAISE |
+	                      SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED) < 0)
 		monitor_fail(o, "cannot lock the secure bits: %s", strerror(errno));
 	if (root)
 		leave_user(o);
@@ -122,7 +147,7 @@ static void leave_capabilities(const struct monitor_options *o, bool root)
 		monitor_fail(o, "cannot drop capabilities: %s", strerror(errno));
 }
 
-void privilege_drop(const struct monitor_options *o)
+void privilege_drop(const struct monitor_options *o, const struct privilege_need *need)
 {
 	bool root = geteuid() == 0;
 	pid_t parent = getppid();
@@ -130,14 +155,14 @@ void privilege_drop(const struct monitor_options *o)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		monitor_fail(o, "cannot set no_new_privs: %s", strerror(errno));
 	leave_namespaces(root);
-	if (!restrict_paths(o))
+	if (!restrict_paths(o, need))
 		leave_paths(o);
 	leave_capabilities(o, root);
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    /* Cleared by every change of user, so last. */
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		monitor_fail(o, "cannot bind the process to its parent: %s",
-			     strerror(errno));
+		             strerror(errno));
 	if (getppid() != parent)
 		monitor_fail(o, "the parent is gone");
 }

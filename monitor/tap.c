@@ -158,12 +158,17 @@ static bool read_mtu(struct tap *tap, int s, const struct report *r)
 	return true;
 }
 
+bool tap_choose_mac(uint8_t mac[6])
+{
+	if (getrandom(mac, 6, 0) != 6)
+		return false;
+	mac[0] = (mac[0] & 0xfc) | 2; /* locally administered, one station */
+	return true;
+}
+
 static bool choose_mac(struct tap *tap, const struct report *r)
 {
-	if (getrandom(tap->mac, sizeof(tap->mac), 0) != sizeof(tap->mac))
-		return failed(r, "no random numbers for its address");
-	tap->mac[0] = (tap->mac[0] & 0xfc) | 2; /* locally administered, one station */
-	return true;
+	return tap_choose_mac(tap->mac) || failed(r, "no random numbers for its address");
 }
 
 bool tap_open(struct tap *tap, const char *interface, unsigned header_size,
@@ -189,4 +194,29 @@ bool tap_open(struct tap *tap, const char *interface, unsigned header_size,
 	if (!ok && tap->fd >= 0)
 		close(tap->fd);
 	return ok;
+}
+
+void monitor_net_open(const struct monitor_options *options,
+                      const struct kiln_note_device *device, unsigned header_size,
+                      struct tap *tap)
+{
+	const struct monitor_binding *binding = monitor_binding(options, device);
+	uint32_t address = 0;
+	unsigned prefix_bits = 0;
+	char error[256];
+	const struct report link = {"(link)", error, sizeof(error)};
+	bool ok;
+
+	if (binding->source) {
+		if (!monitor_host_address(options, device->name, &address, &prefix_bits))
+			address = 0;
+		ok = tap_open(tap, binding->source, header_size, address, prefix_bits,
+		              error, sizeof(error));
+	} else {
+		*tap = (struct tap){.fd = binding->link, .mtu = binding->mtu};
+		fcntl(tap->fd, F_SETFL, O_NONBLOCK);
+		ok = choose_mac(tap, &link);
+	}
+	if (!ok)
+		monitor_fail(options, "%s: %s", device->name, error);
 }

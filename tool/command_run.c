@@ -10,8 +10,12 @@
 #include <unistd.h>
 #include <kiln/abi/param.h>
 #include "build.h"
+#include "network.h"
 #include "run.h"
 #include "supervise.h"
+
+/* Of virtio-net, as the two monitors have it: without and with num_buffers. */
+enum { JAIL_HEADER = 10, KVM_HEADER = 12 };
 
 static void take_setting(struct run *run)
 {
@@ -22,6 +26,8 @@ static void take_setting(struct run *run)
 		words_add(&run->nets, last->value);
 	else if (strcmp(last->key, "disk") == 0)
 		words_add(&run->disks, last->value);
+	else if (strcmp(last->key, "pcap") == 0)
+		words_add(&run->pcaps, last->value);
 	else if (strcmp(last->key, "cpu") == 0)
 		place = &run->cpu;
 	else if (strcmp(last->key, "spin") == 0)
@@ -48,6 +54,10 @@ static void read_arguments(struct run *run, int argc, char **argv)
 				target_unknown(value);
 		} else if ((value = short_option('m', argv, &i)) != NULL) {
 			run->memory = value;
+		} else if ((value = short_option('p', argv, &i)) != NULL) {
+			struct forward forward;
+			forward_read(&forward, value);
+			words_add(&run->forwards, value);
 		} else if (strcmp(argv[i], "--sanitize") == 0) {
 			run->build.sanitize = true;
 		} else if (settings_take(&run->build.settings, argv, &i)) {
@@ -150,17 +160,14 @@ static void check_options(struct run *run)
 }
 
 /* The devices are bound by the monitors; this is only said here where all can be seen. */
-static void check_devices(const struct run *run)
+static void check_disks(const struct run *run)
 {
 	for (unsigned i = 0; i < run->manifest.device_count; i++) {
 		const struct kiln_note_device *device = &run->manifest.devices[i];
-		bool net = device->type == KILN_DEVICE_NET;
-		if ((net ? run->nets.count : run->disks.count) != 0)
+		if (device->type == KILN_DEVICE_NET || run->disks.count != 0)
 			continue;
-		fail_usage("%s needs the %s device %s (%s): give it with %s",
-		           path_display(run->image), net ? "network" : "block",
-		           device->name, device->help,
-		           net ? "--net tap:NAME" : "--disk FILE");
+		fail_usage("%s needs the block device %s (%s): give it with --disk FILE",
+		           path_display(run->image), device->name, device->help);
 	}
 }
 
@@ -172,7 +179,7 @@ static void add_option(struct words *command, const char *option, const char *va
 	words_add(command, value);
 }
 
-static int run_monitor(struct run *run, const char *program)
+static int run_monitor(struct run *run, const char *program, unsigned header_size)
 {
 	bool jail = run->target->id == KILN_TARGET_JAIL;
 	struct supervised s = {
@@ -183,6 +190,7 @@ static int run_monitor(struct run *run, const char *program)
 	};
 	struct words command = {0};
 
+	network_open(run, &s, header_size);
 	supervise_report(&s);
 	words_add(&command, kiln_path(text_format("build/bin/%s", program)));
 	for (size_t i = 0; i < run->nets.count; i++)
@@ -217,6 +225,14 @@ static int run_host(struct run *run)
 {
 	struct words command = {0};
 
+	if (run->forwards.count)
+		fail_usage(
+		    "a host image listens on this machine's own ports: instead of -p, "
+		    "give it a --port, or whatever its parameter is named");
+	if (run->pcaps.count)
+		fail_usage(
+		    "a host image has no frames of its own to capture: --pcap is for "
+		    "-t sim, jail and vm");
 	if (run->nets.count)
 		warn("a host image uses this machine's own network: --net is left out");
 	if (run->cpu || run->spin)
@@ -235,12 +251,19 @@ static int run_sim(struct run *run)
 {
 	struct words command = {0};
 
+	if (run->forwards.count)
+		fail_usage("a sim image has a simulated network, which no port of this "
+		           "machine leads to: -p is for -t jail and vm");
+	if (run->pcaps.count > 1)
+		fail_usage("a sim image has one link: one --pcap FILE is all it takes");
 	if (run->nets.count)
 		warn("a sim image has a simulated network: --net is left out");
 	if (run->disks.count)
 		warn("a sim image has simulated disks: --disk is left out");
 	words_add(&command, path_resolve(run->image));
 	add_option(&command, "--memory", run->memory);
+	if (run->pcaps.count)
+		add_option(&command, "--pcap", run->pcaps.item[0]);
 	for (size_t i = 0; i < run->options.count; i++)
 		words_add(&command, text_format("--%s=%s", run->options.item[i].key,
 		                                run->options.item[i].value));
@@ -272,9 +295,9 @@ int command_run(int argc, char **argv)
 	check_options(run);
 	if (run->target->id == KILN_TARGET_HOST)
 		return run_host(run);
-	check_devices(run);
+	check_disks(run);
 	if (run->target->id == KILN_TARGET_JAIL)
-		return run_monitor(run, "kiln-jail");
+		return run_monitor(run, "kiln-jail", JAIL_HEADER);
 	if (!run->monitor && !kvm_serves()) {
 		fprintf(
 		    stderr,
@@ -283,6 +306,6 @@ int command_run(int argc, char **argv)
 		run->monitor = "qemu";
 	}
 	if (!run->monitor || strcmp(run->monitor, "kvm") == 0)
-		return run_monitor(run, "kiln-kvm");
+		return run_monitor(run, "kiln-kvm", KVM_HEADER);
 	return run_qemu(run);
 }

@@ -7,15 +7,16 @@
  * image's own exit status is made out of QEMU's. Its taps go with it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <kiln/abi/param.h>
 #include "../monitor/monitor.h"
+#include "network.h"
 #include "run.h"
 #include "supervise.h"
 
-enum { HEADER_SIZE = 12, MEMORY_LEAST_KB = 1024 };
+enum { TAP_HEADER = 12, LINK_HEADER = 0, MEMORY_LEAST_KB = 1024 };
 
 /* What the debug exit device makes of the status that the stub writes, 0x40 | status:
  * QEMU's own failures exit with 1. */
@@ -44,33 +45,32 @@ static const char *source_of(const struct run *run, const struct words *bindings
 	           device->name, device->type == KILN_DEVICE_NET ? "tap:NAME" : "FILE");
 }
 
-/* The tap is made here, as for the other monitors, and QEMU inherits it. */
+/* A socket of kiln-usernet's, or a tap, which is made here, as for the other monitors. */
 static void add_net(struct words *command, struct run *run, const char *source,
-                    const struct kiln_note_device *device)
+                    const struct kiln_note_device *device, struct supervised *s)
 {
-	struct monitor_options options = {.value_count = (unsigned)run->values.count};
-	uint32_t address = 0;
-	unsigned bits = 0;
 	struct tap tap;
-	char error[256];
+	unsigned mtu;
+	int fd;
 
-	if (strncmp(source, "tap:", 4) != 0 || !source[4])
-		fail_usage("--net takes tap:NAME, not '%s'", source);
-	for (size_t i = 0; i < run->values.count && i < IMAGE_PARAMS; i++)
-		options.values[i] = run->values.item[i];
-	if (!monitor_host_address(&options, device->name, &address, &bits))
-		address = 0;
-	if (!tap_open(&tap, source + 4, HEADER_SIZE, address, bits, error, sizeof(error)))
-		fail("%s", error);
-	fcntl(tap.fd, F_SETFD, 0);
-	words_add(command, "-netdev");
-	words_add(command, text_format("tap,id=%s,fd=%d", device->name, tap.fd));
+	if (sscanf(source, "fd:%d,%u", &fd, &mtu) == 2) {
+		if (!tap_choose_mac(tap.mac))
+			fail("%s: no random numbers for its address", device->name);
+		words_add(command, "-netdev");
+		words_add(command, text_format("dgram,id=%s,local.type=fd,local.str=%d",
+		                               device->name, fd));
+	} else {
+		network_open_tap(run, device, source + strlen("tap:"), TAP_HEADER, &tap);
+		supervise_hand(s, tap.fd);
+		mtu = tap.mtu;
+		words_add(command, "-netdev");
+		words_add(command, text_format("tap,id=%s,fd=%d", device->name, tap.fd));
+	}
 	words_add(command, "-device");
-	words_add(
-	    command,
-	    text_format("virtio-net-device,netdev=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
-	                device->name, tap.mac[0], tap.mac[1], tap.mac[2], tap.mac[3],
-	                tap.mac[4], tap.mac[5]));
+	words_add(command, text_format("virtio-net-device,netdev=%s,host_mtu=%u,"
+	                               "mac=%02x:%02x:%02x:%02x:%02x:%02x",
+	                               device->name, mtu, tap.mac[0], tap.mac[1],
+	                               tap.mac[2], tap.mac[3], tap.mac[4], tap.mac[5]));
 }
 
 static void add_disk(struct words *command, const char *file,
@@ -124,7 +124,7 @@ static void add_words(struct words *command, const char *text)
 	words_split(command, text);
 }
 
-static struct words qemu_command(struct run *run)
+static struct words qemu_command(struct run *run, struct supervised *s)
 {
 	struct words command = {0};
 
@@ -143,8 +143,8 @@ static struct words qemu_command(struct run *run)
 	for (unsigned i = 0; i < run->manifest.device_count; i++) {
 		const struct kiln_note_device *device = &run->manifest.devices[i];
 		if (device->type == KILN_DEVICE_NET)
-			add_net(&command, run, source_of(run, &run->nets, device),
-			        device);
+			add_net(&command, run, source_of(run, &run->nets, device), device,
+			        s);
 		else
 			add_disk(&command, source_of(run, &run->disks, device), device);
 	}
@@ -182,7 +182,6 @@ int run_qemu(struct run *run)
 	    .path = run->image,
 	    .image = run->sealed,
 	    .program = "qemu-system-x86_64",
-	    .command = qemu_command(run),
 	    .missing = " (the package is qemu-system-x86)",
 	    .stop_by_input = true,
 	    .image_status = image_status,
@@ -190,6 +189,8 @@ int run_qemu(struct run *run)
 	    .report_input = -1,
 	};
 
+	network_open(run, &s, LINK_HEADER);
+	s.command = qemu_command(run, &s);
 	pin(run);
 	return supervise(&s);
 }

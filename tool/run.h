@@ -15,7 +15,7 @@ struct run {
 	struct image *sealed;    /* all of it, of a sealed image; else NULL */
 	struct settings options; /* parameters of the image */
 	struct words values;     /* the same as "key=value" */
-	struct words nets, disks;
+	struct words nets, disks, forwards, pcaps; /* --net, --disk, -p, --pcap */
 	const char *memory, *cpu, *spin, *monitor; /* NULL: not given */
 };
 

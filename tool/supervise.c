@@ -25,7 +25,7 @@ enum { STOP_MS = 3000, CTRL_C = 3 };
 
 /* What there is to know while the child runs. */
 struct attended {
-	const struct supervised *s;
+	struct supervised *s;
 	pid_t pid;
 	int signals;   /* signalfd */
 	int input;     /* the child's standard input, if it is asked to stop by that */
@@ -59,6 +59,13 @@ void supervise_report(struct supervised *s)
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	s->report_input = ends[0];
 	s->report = ends[1];
+}
+
+void supervise_hand(struct supervised *s, int fd)
+{
+	if (s->handed_count == SUPERVISED_MOST)
+		fail("more than %d descriptors for one image", SUPERVISED_MOST);
+	s->handed[s->handed_count++] = fd;
 }
 
 /* ---- how it ended ---- */
@@ -177,7 +184,8 @@ static _Noreturn void become(const struct supervised *s, int go, int input,
 		dup2(input, STDIN_FILENO);
 	if (s->report >= 0)
 		fcntl(s->report, F_SETFD, 0);
-	setpgid(0, 0);
+	for (unsigned i = 0; i < s->handed_count; i++)
+		fcntl(s->handed[i], F_SETFD, 0);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(s->command.item[0], (char *const *)(void *)s->command.item);
 	fprintf(stderr, "kiln: cannot run %s: %s%s\n", s->command.item[0],
@@ -198,9 +206,7 @@ static void start(struct attended *a, const sigset_t *mask)
 	if (a->pid < 0)
 		fail("cannot start %s: %s", a->s->command.item[0], strerror(errno));
 	if (a->pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
+		companion_belong(parent);
 		close(go[1]);
 		become(a->s, go[0], ends[0], mask);
 	}
@@ -214,6 +220,8 @@ static void start(struct attended *a, const sigset_t *mask)
 	a->input = ends[1];
 	if (a->s->report >= 0)
 		close(a->s->report);
+	for (unsigned i = 0; i < a->s->handed_count; i++)
+		close(a->s->handed[i]);
 }
 
 /* ---- attending ---- */
@@ -286,8 +294,13 @@ static int attend(struct attended *a)
 	while (!take_statuses(a, &status)) {
 		struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
 		                       {.fd = a->reports.fd, .events = POLLIN}};
-		int ready = poll(fds, 2, time_left(a));
+		int ready;
 
+		if (companion_missing(a->s)) {
+			a->killed = true;
+			kill(a->pid, SIGKILL);
+		}
+		ready = poll(fds, 2, time_left(a));
 		if (ready == 0)
 			end(a, " in time");
 		if (ready <= 0)
@@ -305,6 +318,7 @@ int supervise(struct supervised *s)
 	static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCHLD};
 	struct attended *a = allocate(sizeof(*a));
 	sigset_t set, before;
+	int status;
 
 	/* As what it runs: nothing outlives the process that started it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -322,5 +336,7 @@ int supervise(struct supervised *s)
 	if (a->signals < 0)
 		fail("cannot wait for signals: %s", strerror(errno));
 	start(a, &before);
-	return status_of(a, attend(a));
+	status = attend(a);
+	companion_end_all(s);
+	return status_of(a, status);
 }

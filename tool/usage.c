@@ -23,8 +23,10 @@ static const struct usage_option build_options[] = {
 static const struct usage_option run_options[] = {
     {"-t", "TARGET", "of a folder, what to build it for", "@target"},
     {"-m", "SIZE", "memory of the image (8M; host and sim: 64M)", NULL},
-    {"--net", "[NAME=]tap:IF", "the network device: a tap interface, made if missing",
-     NULL},
+    {"-p", "HOST:GUEST[/udp]", "a port of this machine that leads into the image", NULL},
+    {"--net", "[NAME=]user|tap:IF",
+     "the network device: a network of its own, or a tap interface", "user tap:"},
+    {"--pcap", "[NAME=]FILE", "writes the network device's frames to a file", "@file"},
     {"--disk", "[NAME=]FILE", "the block device", "@file"},
     {"--cpu", "N", "runs on this processor only", NULL},
     {"--spin", "TIME", "how long to poll before sleeping (50us)", NULL},
@@ -51,7 +53,6 @@ static const struct usage_option sim_options[] = {
     {"--delay", "MS", "one way", NULL},
     {"--jitter", "MS", "added to the delay, up to", NULL},
     {"--rate", "BITS", "per second, such as 10M", NULL},
-    {"--pcap", "FILE", "writes the frames to a file", "@file"},
     {"--time", "S", "virtual time after which it is stopped (60)", NULL},
     {"--to", "PORT", "where standard input is sent (the first port parameter)", NULL},
     {0}};

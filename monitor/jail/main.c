@@ -123,19 +123,13 @@ static void report_places(const struct jail *j)
 
 /* ---- devices ---- */
 
-static void open_net(const struct monitor_options *o, const char *interface,
+static void open_net(const struct monitor_options *o, const struct kiln_note_device *note,
                      struct kiln_boot_device *device)
 {
 	enum { HEADER = 10 }; /* struct netdev_offload */
 	struct tap tap;
-	char error[256];
-	uint32_t address;
-	unsigned bits = 0;
 
-	if (!monitor_host_address(o, device->name, &address, &bits))
-		address = 0;
-	if (!tap_open(&tap, interface, HEADER, address, bits, error, sizeof(error)))
-		monitor_fail(o, "%s", error);
+	monitor_net_open(o, note, HEADER, &tap);
 	device->handle = tap.fd;
 	device->features = tap.offloads;
 	device->mtu = tap.mtu;
@@ -159,15 +153,15 @@ static void open_devices(struct jail *j)
 {
 	for (unsigned i = 0; i < j->image.device_count; i++) {
 		const struct kiln_note_device *note = &j->image.devices[i];
-		const char *source = monitor_binding(&j->options, note)->source;
 		struct kiln_boot_device *device =
 		    &j->boot->devices[j->boot->device_count++];
 		memcpy(device->name, note->name, sizeof(device->name));
 		device->type = note->type;
 		if (note->type == KILN_DEVICE_NET)
-			open_net(&j->options, source, device);
+			open_net(&j->options, note, device);
 		else
-			open_disk(&j->options, source, device);
+			open_disk(&j->options, monitor_binding(&j->options, note)->source,
+			          device);
 	}
 	j->boot->stop = monitor_open_stop(&j->options);
 }
@@ -275,7 +269,7 @@ int main(int argc, char **argv)
 	find_gate(&jail);
 	make_boot(&jail);
 	open_devices(&jail);
-	privilege_drop(o);
+	privilege_drop(o, &(struct privilege_need){0});
 	report_places(&jail);
 	descriptors = number_descriptors(&jail);
 	privilege_limit(o, descriptors);

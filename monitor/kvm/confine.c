@@ -85,7 +85,7 @@ void confine(const struct monitor *monitor)
 	int failed = filter == NULL;
 
 	/* No privilege_limit(): KVM makes a thread of its own when the guest first runs. */
-	privilege_drop(&monitor->options);
+	privilege_drop(&monitor->options, &(struct privilege_need){0});
 	for (const struct policy_call *call = policy_kvm; call->name && !failed; call++)
 		failed = allow_call(filter, call, monitor);
 	if (failed || seccomp_load(filter) != 0)

@@ -19,16 +19,10 @@
 static void open_net(const struct monitor_options *options, struct virtio_net *net,
                      const struct kiln_note_device *device, struct virtio_place place)
 {
-	const char *interface = monitor_binding(options, device)->source;
+	enum { HEADER = 12 }; /* struct virtio_net_hdr_mrg_rxbuf */
 	struct tap tap;
-	uint32_t address = 0;
-	unsigned prefix_bits = 0;
-	char error[200];
 
-	if (!monitor_host_address(options, device->name, &address, &prefix_bits))
-		address = 0;
-	if (!tap_open(&tap, interface, 12, address, prefix_bits, error, sizeof(error)))
-		monitor_fail(options, "%s: %s", device->name, error);
+	monitor_net_open(options, device, HEADER, &tap);
 	virtio_net_init(net, device->name, tap.fd, tap.offloads, tap.mac, tap.mtu, place);
 }
 

@@ -1,0 +1,45 @@
+/*
+ * What stands behind the network devices of an image that `kiln run` starts: a tap, which
+ * the monitor opens itself, or a process of our own, kiln-usernet (usernet/usernet.h), for
+ * user-mode networks and for captures.
+ *
+ *	network.c   which device gets what, addresses, the process
+ *	forward.c   -p: its syntax, and the sockets of this machine
+ */
+#ifndef TOOL_NETWORK_H
+#define TOOL_NETWORK_H
+
+#include "run.h"
+#include "supervise.h"
+
+/*
+ * Replaces run->nets by what the monitor is to be told, NAME=tap:INTERFACE or
+ * NAME=fd:N,MTU, having started a kiln-usernet for each of the latter; and gives the image
+ * an address where it has a user-mode network and the user said none. Frames on a
+ * descriptor stand behind a header of header_size bytes. Ends the process with a message if
+ * something is wrong.
+ */
+void network_open(struct run *run, struct supervised *s, unsigned header_size);
+
+/* The network device's tap, opened and with the host's address on it. */
+struct tap;
+void network_open_tap(const struct run *run, const struct kiln_note_device *device,
+                      const char *interface, unsigned header_size, struct tap *tap);
+
+/* [NAME=][ADDRESS:]HOST:GUEST[/tcp|/udp] */
+struct forward {
+	const char *text;    /* as given, for messages */
+	char device[20];     /* NAME; "" if not given */
+	uint8_t address[16]; /* of this machine; IPv4 as ::ffff:a.b.c.d; all zero: any */
+	bool ip6;            /* the address is one of IPv6's own */
+	uint16_t host, guest;
+	bool udp;
+};
+
+/* Ends the process with a message if the text is no forward. */
+void forward_read(struct forward *forward, const char *text);
+/* A socket that is bound, and listens if it is TCP's. Ends the process with a message if
+ * there cannot be one. */
+int forward_open(const struct forward *forward);
+
+#endif
