@@ -44,7 +44,10 @@ bool disk_open(struct disk *disk, const char *path, char *error, size_t error_si
 		return false;
 	}
 	if (flock(disk->fd, (disk->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
-		snprintf(error, error_size, "%s is in use by another monitor", path);
+		snprintf(error, error_size,
+		         "%s is in use by another image: stop that, or give this one "
+		         "another file",
+		         path);
 	else if (!find_size(disk))
 		snprintf(error, error_size, "cannot use %s as a disk: %s", path,
 		         strerror(errno));

@@ -24,19 +24,18 @@ enum { PAGE = 4096 };
  * than to sleep at once, and often much better. */
 #define SPIN_DEFAULT_NS 50000
 
-static void usage(const struct monitor_options *options, FILE *to)
+static void usage(const struct monitor_options *options)
 {
-	fprintf(to,
-	        "usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
-	        "  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
-	        "missing\n"
-	        "  --disk [NAME=]FILE          the block device NAME\n"
-	        "  -m SIZE                     memory of the image (8M)\n"
-	        "  --cpu N                     run on this processor only\n"
-	        "  --spin TIME                 poll for so long before sleeping (50us)\n"
-	        "  --log LEVEL                 error, warn, info or debug\n"
-	        "  --report FD                 write records for kiln run to this pipe\n",
-	        options->program);
+	printf("usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
+	       "  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
+	       "missing\n"
+	       "  --disk [NAME=]FILE          the block device NAME\n"
+	       "  -m SIZE                     memory of the image (8M)\n"
+	       "  --cpu N                     run on this processor only\n"
+	       "  --spin TIME                 poll for so long before sleeping (50us)\n"
+	       "  --log LEVEL                 error, warn, info or debug\n"
+	       "  --report FD                 write records for kiln run to this pipe\n",
+	       options->program);
 }
 
 static _Noreturn void misuse(const struct monitor_options *options, const char *format,
@@ -51,7 +50,6 @@ static _Noreturn void misuse(const struct monitor_options *options, const char *
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
-	usage(options, stderr);
 	exit(MONITOR_EXIT_USAGE);
 }
 
@@ -212,10 +210,11 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 	};
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
-			usage(o, stdout);
+			usage(o);
 			exit(0);
 		} else if (!takes_value(argv[i])) {
-			misuse(o, "no option %s", argv[i]);
+			misuse(o, "no option %s: %s --help lists them", argv[i],
+			       o->program);
 		} else if (i + 1 == argc) {
 			misuse(o, "%s needs a value", argv[i]);
 		} else {
@@ -224,7 +223,7 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 		}
 	}
 	if (i >= argc)
-		misuse(o, "no image to run");
+		misuse(o, "no image to run: %s --help says how", o->program);
 	o->image = argv[i++];
 	for (; i < argc; i++)
 		add_value(o, argv[i]);
@@ -242,7 +241,7 @@ static const void *map_file(const struct monitor_options *o, size_t *size)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		monitor_fail(o, "cannot open %s: %s", o->image, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
-		monitor_fail(o, "%s: not an image", o->image);
+		monitor_fail(o, "%s is no image: kiln build makes one", o->image);
 	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		monitor_fail(o, "cannot map %s: %s", o->image, strerror(errno));
@@ -279,13 +278,12 @@ static void name_binding(const struct monitor_options *o, struct monitor_binding
 		if (image->devices[i].type != b->type)
 			continue;
 		if (only)
-			monitor_fail(
-			    o, "the image has several devices for %s: say %s NAME=...",
-			    option_name(b->type), option_name(b->type));
+			misuse(o, "the image has several devices for %s: say %s NAME=...",
+			       option_name(b->type), option_name(b->type));
 		only = &image->devices[i];
 	}
 	if (!only)
-		monitor_fail(o, "the image has no device for %s", option_name(b->type));
+		misuse(o, "the image has no device for %s", option_name(b->type));
 	memcpy(b->name, only->name, sizeof(b->name));
 }
 
@@ -309,19 +307,19 @@ static void check_devices(struct monitor_options *o, const struct image *image)
 			name_binding(o, b, image);
 		device = image_device(image, b->name);
 		if (!device || device->type != b->type)
-			monitor_fail(o, "the image has no device '%s' for %s", b->name,
-			             option_name(b->type));
+			misuse(o, "the image has no device '%s' for %s", b->name,
+			       option_name(b->type));
 		if (monitor_binding(o, device) != b)
-			monitor_fail(o, "device '%s' is given twice", b->name);
+			misuse(o, "device '%s' is given twice", b->name);
 	}
 	for (unsigned i = 0; i < image->device_count; i++) {
 		const struct kiln_note_device *device = &image->devices[i];
 		if (!monitor_binding(o, device))
-			monitor_fail(
-			    o, "the image needs its device '%s' (%s): give %s %s=%s",
-			    device->name, device->help, option_name(device->type),
-			    device->name,
-			    device->type == KILN_DEVICE_NET ? "tap:INTERFACE" : "FILE");
+			misuse(o, "the image needs its device '%s' (%s): give %s %s=%s",
+			       device->name, device->help, option_name(device->type),
+			       device->name,
+			       device->type == KILN_DEVICE_NET ? "tap:INTERFACE"
+			                                       : "FILE");
 	}
 }
 
@@ -335,18 +333,21 @@ void monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
 	if (!image_parse(image, bytes, size, error, sizeof(error)))
 		monitor_fail(o, "%s: %s", o->image, error);
 	if (image->target.abi == 0)
-		monitor_fail(o, "%s: not a Kiln image", o->image);
+		monitor_fail(o, "%s is no image of Kiln's: kiln build makes one",
+		             o->image);
 	if (image->target.abi != KILN_ABI_VERSION)
-		monitor_fail(o,
-		             "%s: made for ABI %u, this monitor is for %d: build it anew",
-		             o->image, image->target.abi, KILN_ABI_VERSION);
+		monitor_fail(
+		    o, "%s was made for ABI %u, this monitor is for %d: build it again",
+		    o->image, image->target.abi, KILN_ABI_VERSION);
 	if (image->target.target != target)
-		monitor_fail(o, "%s: an image for target %s, not %s", o->image,
-		             target_name(image->target.target), target_name(target));
+		monitor_fail(o, "%s is an image for target %s, not %s: build it again",
+		             o->image, target_name(image->target.target),
+		             target_name(target));
 	if (image->stack_executable)
-		monitor_fail(o, "%s: it asks for an executable stack", o->image);
+		monitor_fail(o, "%s asks for an executable stack: build it again",
+		             o->image);
 	if (!image_check_options(image, o->values, o->value_count, error, sizeof(error)))
-		monitor_fail(o, "%s: %s", o->image, error);
+		misuse(o, "%s: %s", o->image, error);
 	check_devices(o, image);
 }
 

@@ -77,11 +77,12 @@ static bool attach(struct tap *tap, const struct report *r)
 		              "ip tuntap add dev %s mode tap user $USER",
 		              r->interface);
 	case EBUSY:
-		return failed(r, "in use by another process");
+		return failed(
+		    r, "in use by another process: stop that, or choose another name");
 	case EINVAL:
 		return failed(
 		    r, "no tap can have that name: it is another interface's, or has "
-		       "a character that none may have");
+		       "a character that none may have; choose another");
 	default:
 		return failed(r, "cannot attach: %s", strerror(errno));
 	}
@@ -180,7 +181,8 @@ bool tap_open(struct tap *tap, const char *interface, unsigned header_size,
 
 	*tap = (struct tap){.fd = -1};
 	if (strlen(interface) >= IFNAMSIZ)
-		return failed(&r, "a name longer than %d bytes", IFNAMSIZ - 1);
+		return failed(&r, "an interface's name has at most %d bytes",
+		              IFNAMSIZ - 1);
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return failed(&r, "no socket to configure it: %s", strerror(errno));

@@ -85,7 +85,11 @@ static void name_appliance(struct build *build)
 	size_t len = strlen(build->folder);
 
 	if (!real)
-		fail("there is no folder %s", build->folder);
+		fail("there is no folder %s: kiln new makes an appliance to begin with",
+		     build->folder);
+	if (!folder_exists(real))
+		fail("%s is no folder: kiln build takes the folder of an appliance",
+		     build->folder);
 	while (len > 1 && build->folder[len - 1] == '/')
 		len--;
 	build->folder = text_format("%.*s", (int)len, build->folder);
@@ -112,7 +116,10 @@ static void open_state(struct build *build)
 	fd = open(text_format("%s/lock", build->state), O_RDWR | O_CREAT | O_CLOEXEC,
 	          0666);
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		fail("cannot lock %s: %s", build->state, strerror(errno));
+		fail("cannot build in %s: %s (if another user has built there, remove it "
+		     "as "
+		     "that user)",
+		     build->state, strerror(errno));
 }
 
 /* ---- fixing parameters ---- */
@@ -154,7 +161,8 @@ static void sort_settings(struct build *build)
 		if (is_embed(build, s->key))
 			continue;
 		if (strlen(s->value) >= sizeof(((struct kiln_note_fixed *)0)->value))
-			fail_usage("the value of --%s is too long", s->key);
+			fail_usage("the value of --%s is longer than %zu bytes", s->key,
+			           sizeof(((struct kiln_note_fixed *)0)->value) - 1);
 		if (!param || build->fix_nothing) {
 			settings_add(&build->options, s->key, s->value);
 			continue;
@@ -190,9 +198,8 @@ static const char *fixed_definition(const struct kiln_note_param *param,
 
 	if (param->type == KILN_PARAM_TYPE_STRING)
 		return text_format("-DKILN_FIXED_%s=~,%s", param->name, c_literal(value));
-	if (!param_parse(param->type, param->min, param->max, value, strlen(value),
-	                 &number))
-		fail("--%s cannot be '%s'", param->name, value);
+	(void)param_parse(param->type, param->min, param->max, value, strlen(value),
+	                  &number); /* check_value() has seen it */
 	if (param->type == KILN_PARAM_TYPE_BOOL)
 		return text_format("-DKILN_FIXED_%s=~,%s", param->name,
 		                   number ? "true" : "false");
@@ -404,8 +411,8 @@ static void check_options(const struct build *build, const char *linked)
 		const struct setting *s = &build->options.item[i];
 		const struct kiln_note_param *param = image_param(image, s->key);
 		if (!param)
-			fail_usage("%s takes no --%s; it has%s", build->name, s->key,
-			           known.len ? known.data : " no parameters");
+			fail_usage("%s takes no --%s; it takes:%s", build->name, s->key,
+			           known.len ? known.data : " none");
 		check_value(param, s->value);
 	}
 }
@@ -435,6 +442,19 @@ static void check_seal(const struct build *build, const char *linked)
 		     build->name);
 }
 
+static void write_output(const char *path, const void *bytes, size_t size)
+{
+	if (folder_exists(path))
+		fail("the image cannot be written to %s: it is a folder; give the name "
+		     "of a "
+		     "file with -o",
+		     path);
+	if (!file_replace(path, bytes, size))
+		fail(
+		    "the image cannot be written to %s: %s; choose another place with -o",
+		    path, strerror(errno));
+}
+
 /* A program of the host stays whole, for debuggers and sanitizers. */
 static void copy_linked(const struct build *build, const char *linked)
 {
@@ -443,7 +463,7 @@ static void copy_linked(const struct build *build, const char *linked)
 
 	if (!bytes)
 		fail("cannot read %s: %s", path_display(linked), strerror(errno));
-	file_write(build->output, bytes, size);
+	write_output(build->output, bytes, size);
 	chmod(build->output, 0755);
 	free(bytes);
 }
@@ -469,11 +489,11 @@ static void split_debug(const struct build *build, const char *linked)
 	if (!make_steps(steps, 2))
 		fail("%s could not be stripped: see above", path_display(linked));
 	bytes = file_read(stripped, &size);
-	file_write(build->output, bytes, size);
+	write_output(build->output, bytes, size);
 	chmod(build->output, 0755);
 	free(bytes);
 	bytes = file_read(debug, &size);
-	file_write(text_format("%s.debug", build->output), bytes, size);
+	write_output(text_format("%s.debug", build->output), bytes, size);
 	free(bytes);
 }
 

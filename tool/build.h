@@ -15,14 +15,14 @@ struct build {
 	const char
 	    *folder; /* as the user gave it, so that compiler messages name it so */
 	const struct target *target;
-	const char *output;       /* NULL: NAME.TARGET, here or, for `kiln run`, in `state` */
+	const char *output; /* NULL: NAME.TARGET, here or, for `kiln run`, in `state` */
 	struct settings settings; /* --KEY VALUE: fixed parameters, folders to embed */
 	uint64_t layout_seed;
 	bool has_layout_seed; /* else it is derived from what is linked */
 	bool fix_nothing;     /* for `kiln run`: parameters stay open, in `options` */
 	bool sanitize;        /* host only: AddressSanitizer and UBSan */
 	bool unsealed;        /* make the image even if it breaks the seal: for tests */
-	bool tests;           /* with its folder test/, as a program that tests it in sim */
+	bool tests; /* with its folder test/, as a program that tests it in sim */
 
 	/* set on the way */
 	const char *name;      /* of the folder */
@@ -43,6 +43,10 @@ const char *build_image(struct build *build);
 
 /* Where all that belongs to the build of a folder, given by its real path, is kept. */
 const char *build_state_path(const char *folder, const struct target *target);
+
+/* Ends the process: there is no such file, or it is no image (`why` says what is wrong). */
+_Noreturn void image_unreadable(const char *path);
+_Noreturn void image_refused(const char *path, const char *why);
 
 /* ---- the steps ---- */
 

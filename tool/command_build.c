@@ -44,7 +44,8 @@ static void read_arguments(struct build *build, int argc, char **argv)
 		} else if (settings_take(&build->settings, argv, &i)) {
 			build_own_setting(build);
 		} else if (argv[i][0] == '-') {
-			fail_usage("kiln build does not know %s (see kiln help)",
+			fail_usage("kiln build does not know %s: kiln help build lists "
+			           "its options",
 			           argv[i]);
 		} else if (build->folder) {
 			fail_usage("kiln build takes one folder, not both %s and %s",
@@ -63,8 +64,9 @@ int command_build(int argc, char **argv)
 	if (!build.folder)
 		fail_usage("which appliance? kiln build DIR -t jail");
 	if (!build.target)
-		fail_usage("for which target? kiln build %s -t host, -t jail or -t vm",
-		           build.folder);
+		fail_usage(
+		    "for which target? kiln build %s -t host, -t sim, -t jail or -t vm",
+		    build.folder);
 	if (build.sanitize && build.target->sealed)
 		fail_usage(
 		    "--sanitize is for -t host: a sealed image has no runtime for it");

@@ -9,6 +9,7 @@
 #include <elf.h>
 #include <kiln/abi/param.h>
 #include "../monitor/policy.h"
+#include "build.h"
 #include "seal.h"
 
 struct report {
@@ -332,17 +333,19 @@ static void read_image(struct report *r)
 	size_t debug_size;
 
 	if (!bytes)
-		fail("cannot read %s: %s", r->path, strerror(errno));
+		image_unreadable(r->path);
 	if (!image_parse_notes(&r->image, bytes, r->size, error, sizeof(error)))
-		fail("%s: %s", r->path, error);
+		image_refused(r->path, error);
 	r->target = target_by_id(r->image.target.target);
 	if (!r->image.target.abi || !r->target)
-		fail("%s is no image of Kiln's: kiln build makes one", r->path);
+		image_refused(r->path, "it has no manifest");
 	r->sealed = r->target->sealed;
 	if (r->sealed && !image_parse(&r->image, bytes, r->size, error, sizeof(error)))
-		fail("%s: %s", r->path, error);
+		image_refused(r->path, error);
 	if (!sections_read(&r->sections, bytes, r->size))
-		fail("%s has no section headers: its seal cannot be checked", r->path);
+		fail("%s has no section headers, so its seal cannot be checked: build it "
+		     "again",
+		     r->path);
 	debug = file_read(text_format("%s.debug", r->path), &debug_size);
 	if (debug)
 		(void)sections_read(&r->debug, debug, debug_size);
@@ -363,7 +366,8 @@ int command_info(int argc, char **argv)
 			    "kiln info does not know %s: it takes IMAGE and --json",
 			    argv[i]);
 		else if (r->path)
-			fail_usage("kiln info takes one image");
+			fail_usage("kiln info takes one image, not both %s and %s",
+			           r->path, argv[i]);
 		else
 			r->path = argv[i];
 	}

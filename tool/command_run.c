@@ -63,7 +63,9 @@ static void read_arguments(struct run *run, int argc, char **argv)
 		} else if (settings_take(&run->build.settings, argv, &i)) {
 			take_setting(run);
 		} else if (argv[i][0] == '-') {
-			fail_usage("kiln run does not know %s (see kiln help)", argv[i]);
+			fail_usage(
+			    "kiln run does not know %s: kiln help run lists its options",
+			    argv[i]);
 		} else if (run->what) {
 			fail_usage(
 			    "kiln run takes one folder or image, not both %s and %s",
@@ -110,13 +112,12 @@ static void read_manifest(struct run *run)
 	const char *bytes = file_read(run->image, &size);
 
 	if (!bytes)
-		fail("cannot read %s: %s", run->image, strerror(errno));
+		image_unreadable(run->image);
 	if (!image_parse_notes(&run->manifest, bytes, size, error, sizeof(error)))
-		fail("%s: %s", run->image, error);
+		image_refused(run->image, error);
 	run->target = target_by_id(run->manifest.target.target);
 	if (!run->target || !run->manifest.target.abi)
-		fail("%s is no image of Kiln's, and no folder: kiln build makes an image",
-		     run->image);
+		image_refused(run->image, "it has no manifest");
 	if (run->build.target && run->build.target != run->target)
 		fail_usage("%s is an image for %s, not for %s: build it again with -t %s",
 		           run->image, run->target->name, run->build.target->name,
@@ -124,7 +125,7 @@ static void read_manifest(struct run *run)
 	if (run->target->sealed) {
 		run->sealed = allocate(sizeof(*run->sealed));
 		if (!image_parse(run->sealed, bytes, size, error, sizeof(error)))
-			fail("%s: %s", run->image, error);
+			image_refused(run->image, error);
 	}
 	if (run->monitor && run->target->id != KILN_TARGET_VM)
 		fail_usage("--monitor is for vm images; this one is for %s",

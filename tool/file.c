@@ -42,25 +42,36 @@ char *file_read(const char *path, size_t *size)
 	return bytes;
 }
 
-void file_write(const char *path, const void *bytes, size_t size)
+bool file_replace(const char *path, const void *bytes, size_t size)
 {
 	size_t old_size;
 	char *old = file_read(path, &old_size), *temporary;
+	bool same = old && old_size == size && memcmp(old, bytes, size) == 0, written;
 	FILE *file;
+	int error;
 
-	if (old && old_size == size && memcmp(old, bytes, size) == 0) {
-		free(old);
-		return;
-	}
 	free(old);
+	if (same)
+		return true;
 	temporary = text_format("%s.new", path);
 	file = fopen(temporary, "we");
 	if (!file)
-		fail("cannot write %s: %s", temporary, strerror(errno));
-	if (fwrite(bytes, 1, size, file) != size || fflush(file) != 0)
-		fail("cannot write %s: %s", temporary, strerror(errno));
+		return false;
+	written = fwrite(bytes, 1, size, file) == size && fflush(file) == 0;
+	error = errno;
 	fclose(file);
-	if (rename(temporary, path) < 0)
+	errno = error;
+	if (written && rename(temporary, path) == 0)
+		return true;
+	error = errno;
+	unlink(temporary); /* half of a file, on a disk that is full */
+	errno = error;
+	return false;
+}
+
+void file_write(const char *path, const void *bytes, size_t size)
+{
+	if (!file_replace(path, bytes, size))
 		fail("cannot write %s: %s", path, strerror(errno));
 }
 

@@ -9,6 +9,7 @@
  */
 #include <ar.h>
 #include <elf.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sha2.h>
@@ -63,7 +64,7 @@ static void collect_sections(struct collect *collect, const char *path)
 	char *bytes = file_read(path, &size);
 
 	if (!bytes)
-		fail("cannot read %s", path);
+		fail("cannot read %s: %s", path, strerror(errno));
 	if (size > SARMAG && memcmp(bytes, ARMAG, SARMAG) == 0)
 		archive_sections(collect, bytes, size);
 	else

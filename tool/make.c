@@ -4,6 +4,7 @@
  * command, and output.d, the headers that the compiler found.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ void flags_add(struct words *words, const char *name)
 	if (!flags)
 		flags = file_read(kiln_path("target/flags.mk"), NULL);
 	if (!flags)
-		fail("%s is missing: is this all of Kiln?", kiln_path("target/flags.mk"));
+		fail("cannot read %s: %s", kiln_path("target/flags.mk"), strerror(errno));
 	for (const char *line = flags; line; line = strchr(line, '\n')) {
 		if (*line == '\n')
 			line++;

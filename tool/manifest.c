@@ -3,6 +3,7 @@
  * read together. What is declared twice is refused here, by name, before the linker
  * would.
  */
+#include <errno.h>
 #include <string.h>
 #include "build.h"
 
@@ -10,7 +11,9 @@ static void add_devices(struct image *to, const struct image *from)
 {
 	for (unsigned i = 0; i < from->device_count; i++) {
 		if (image_device(to, from->devices[i].name))
-			fail("device '%s' is declared twice", from->devices[i].name);
+			fail("device '%s' is declared twice: give one of them another "
+			     "name",
+			     from->devices[i].name);
 		if (to->device_count == IMAGE_DEVICES)
 			fail("more than %d devices are declared", IMAGE_DEVICES);
 		to->devices[to->device_count++] = from->devices[i];
@@ -21,7 +24,9 @@ static void add_params(struct image *to, const struct image *from)
 {
 	for (unsigned i = 0; i < from->param_count; i++) {
 		if (image_param(to, from->params[i].name))
-			fail("parameter '%s' is declared twice", from->params[i].name);
+			fail("parameter '%s' is declared twice: give one of them another "
+			     "name",
+			     from->params[i].name);
 		if (to->param_count == IMAGE_PARAMS)
 			fail("more than %d parameters are declared", IMAGE_PARAMS);
 		to->params[to->param_count++] = from->params[i];
@@ -33,12 +38,27 @@ static void add_embeds(struct image *to, const struct image *from)
 	for (unsigned i = 0; i < from->embed_count; i++) {
 		for (unsigned j = 0; j < to->embed_count; j++)
 			if (strcmp(to->embeds[j].name, from->embeds[i].name) == 0)
-				fail("embedded folder '%s' is declared twice",
+				fail("embedded folder '%s' is declared twice: give one "
+				     "of them another "
+				     "name",
 				     from->embeds[i].name);
 		if (to->embed_count == IMAGE_EMBEDS)
 			fail("more than %d embedded folders are declared", IMAGE_EMBEDS);
 		to->embeds[to->embed_count++] = from->embeds[i];
 	}
+}
+
+void image_unreadable(const char *path)
+{
+	if (errno == ENOENT)
+		fail("there is no %s: kiln build makes an image, kiln new an appliance",
+		     path);
+	fail("cannot read %s: %s", path, strerror(errno));
+}
+
+void image_refused(const char *path, const char *why)
+{
+	fail("%s is no image, or a damaged one: %s; kiln build makes one", path, why);
 }
 
 void manifest_read(struct image *manifest, const struct words *objects)

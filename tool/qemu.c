@@ -79,7 +79,10 @@ static void add_disk(struct words *command, const char *file,
 	struct text escaped = {0};
 
 	if (!file_exists(file))
-		fail("there is no file %s for the device %s", file, device->name);
+		fail("there is no file %s for the device %s: make one, such as by "
+		     "truncate "
+		     "-s 64M %s",
+		     file, device->name, file);
 	for (const char *p = file; *p; p++)
 		text_add(&escaped, *p == ',' ? ",%c" : "%c", *p);
 	words_add(command, "-drive");

@@ -118,8 +118,6 @@ bool settings_take(struct settings *settings, char **argv, int *at)
 
 	if (strncmp(option, "--", 2) != 0 || !option[2])
 		return false;
-	if (strcmp(option, "--help") == 0)
-		fail_usage("see kiln help");
 	key = text_format("%s", option + 2);
 	equals = strchr(key, '=');
 	if (equals) {
@@ -147,6 +145,6 @@ const char *short_option(char letter, char **argv, int *at)
 	if (option[2])
 		return option + 2;
 	if (!argv[*at + 1])
-		fail_usage("-%c needs a value", letter);
+		fail_usage("-%c needs a value: -%c VALUE", letter, letter);
 	return argv[++*at];
 }

@@ -73,8 +73,11 @@ const char *short_option(char letter, char **argv, int *at);
 
 /* The whole file, with a NUL behind it; NULL with errno set if it cannot be read. */
 char *file_read(const char *path, size_t *size);
-/* Replaces the file as a whole, or leaves it and its time alone if it has these bytes. */
+/* Replaces the file as a whole, or leaves it and its time alone if it has these bytes;
+ * ends the process with a message if it cannot. */
 void file_write(const char *path, const void *bytes, size_t size);
+/* The same; false with errno set if it cannot. */
+bool file_replace(const char *path, const void *bytes, size_t size);
 bool file_exists(const char *path);
 bool folder_exists(const char *path);
 size_t file_size(const char *path); /* 0 if there is no such file */

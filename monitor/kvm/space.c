@@ -10,6 +10,7 @@
  * costs 7 to 12 us and of a large one 220 to 400, a server's start touches some hundred
  * small ones, and the search for a free large page delayed some starts by 70 ms.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -90,14 +91,15 @@ bool space_init(struct space *space, const struct image *image, uint64_t boot_si
 	space->stack = space->image + image->span + PAGE;
 	space->stack_end = space->stack + SPACE_STACK;
 	if (size > SPACE_MOST) {
-		snprintf(error, error_size, "the monitor gives at most 64 GiB of memory");
+		snprintf(error, error_size,
+		         "the monitor gives at most 64 GiB of memory: say less with -m");
 		return false;
 	}
 	if (before + ARENA_LEAST > size) {
 		snprintf(
 		    error, error_size,
 		    "this image does not fit into %llu KiB of memory: it takes %llu KiB "
-		    "before it allocates any",
+		    "before it allocates any; give it more with -m",
 		    (unsigned long long)(size >> 10), (unsigned long long)(before >> 10));
 		return false;
 	}
@@ -110,8 +112,11 @@ bool space_init(struct space *space, const struct image *image, uint64_t boot_si
 	space->register_page = reserve(0, SPACE_REGISTERS * PAGE);
 	if (!space->memory.base || !space->table || !space->register_page ||
 	    getrandom(&random, sizeof(random), 0) != sizeof(random)) {
-		snprintf(error, error_size, "cannot reserve %llu bytes of memory",
-		         (unsigned long long)size);
+		snprintf(
+		    error, error_size,
+		    "this machine has no %llu KiB of memory for the image: %s; give it "
+		    "less with -m",
+		    (unsigned long long)(size >> 10), strerror(errno));
 		return false;
 	}
 	/* Not in the first 4 GiB, where a truncated pointer would fall. */

@@ -158,7 +158,10 @@ enum kiln_error host_bind_error(struct net *net, uint16_t port)
 	case EADDRNOTAVAIL:
 		kiln_fail(k, "net", "--bind: this host has no such address");
 	case EADDRINUSE:
-		log_error(k, "net", "port %u is in use by another program of this host",
+		log_error(k, "net",
+		          "port %u is in use by another program of this host: choose "
+		          "another, or "
+		          "stop that; 'ss -lntup' names it",
 		          port);
 		return KILN_ERR_IN_USE;
 	default:

@@ -46,7 +46,7 @@ def test_disk_lock(_):
             try:
                 wait_for(lambda: subprocess.run(["flock", "-n", path, "true"],
                                                 check=False).returncode, "the lock taken")
-                refuses("is in use by another monitor", "--disk", path,
+                refuses("is in use by another image", "--disk", path,
                         build("block", "jail"))
             finally:
                 lock.kill()
@@ -57,10 +57,11 @@ def test_disk_lock(_):
 def test_devices(_):
     """devices and the manifest must be the same set"""
     block, hello = build("block", "jail"), build("hello", "jail")
-    refuses("the image needs its device 'disk0'", block)
-    refuses("the image has no device for --disk", "--disk", "/dev/null", hello)
-    refuses("the image has no device 'other'", "--disk", "other=/dev/null", block)
-    refuses("is given twice", "--disk", "/dev/null", "--disk", "disk0=/dev/zero", block)
+    refuses("the image needs its device 'disk0'", block, status=2)
+    refuses("the image has no device for --disk", "--disk", "/dev/null", hello, status=2)
+    refuses("the image has no device 'other'", "--disk", "other=/dev/null", block, status=2)
+    refuses("is given twice", "--disk", "/dev/null", "--disk", "disk0=/dev/zero", block,
+            status=2)
     refuses("cannot open /nonexistent", "--disk", "/nonexistent", block)
     refuses("cannot use /dev/null as a disk", "--disk", "/dev/null", block)
 
@@ -84,7 +85,7 @@ def test_tap_refusals(_):
     netns = Netns()
     try:
         with netns:
-            refuses("longer than 15 bytes", "--net", "tap:a-name-that-is-too-long", image)
+            refuses("has at most 15 bytes", "--net", "tap:a-name-that-is-too-long", image)
             refuses("no tap can have that name", "--net", "tap:lo", image)
             done = subprocess.run([*NOBODY_WITH_TUN, JAIL, "--net", "tap:other", image],
                                   timeout=20, capture_output=True, text=True, check=False)
@@ -125,25 +126,28 @@ def test_tap_unprivileged(_):
 def test_parameters(_):
     """parameters are checked before anything is opened"""
     block = build("block", "jail")
-    refuses("no parameter 'colour'", "--disk", "/nonexistent", block, "colour=red")
-    refuses("not of the form key=value", "--disk", "/nonexistent", block, "colour")
+    refuses("no parameter 'colour'", "--disk", "/nonexistent", block, "colour=red", status=2)
+    refuses("not of the form key=value", "--disk", "/nonexistent", block, "colour", status=2)
 
 
 def test_usage(_):
-    """a wrong command line is answered with the right one"""
-    for arguments in ([], ["--colour"], ["-m"], ["-m", "much", "x"], ["--net", "eth0", "x"],
-                      ["--spin", "-1", "x"], ["--cpu", "none", "x"]):
-        refuses("usage: kiln-jail", *arguments, status=2)
+    """a wrong command line is answered with what is wrong with it"""
+    for says, *arguments in [("kiln-jail --help says how",), ("kiln-jail --help", "--colour"),
+                             ("-m needs a value", "-m"), ("-m takes a size", "-m", "much", "x"),
+                             ("--net takes", "--net", "eth0", "x"),
+                             ("--spin takes", "--spin", "-1", "x"),
+                             ("--cpu takes", "--cpu", "none", "x")]:
+        refuses(says, *arguments, status=2)
     refuses("cannot run on processor 4000: there is none", "--cpu", "4000", build("hello", "jail"))
 
 
 def test_files(_):
     """a file that is no image for the jail is refused with a sentence"""
     refuses("cannot open /nonexistent", "/nonexistent")
-    refuses("not an image", "/dev/null")
+    refuses("is no image", "/dev/null")
     refuses("not an ELF file", __file__)
     refuses("it needs a", "/bin/true")
-    refuses("an image for target vm, not jail", build("hello", "vm"))
+    refuses("is an image for target vm, not jail", build("hello", "vm"))
 
 
 def test_closed_descriptors(_):

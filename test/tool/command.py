@@ -122,10 +122,10 @@ def test_failures(_):
     """what cannot be done is status 1 and a sentence that says why"""
     with Appliance() as a:
         for arguments, says in [(("build", "/nothing", "-t", "jail"), "no folder"),
-                                (("info", "/nothing"), "cannot read"),
+                                (("info", "/nothing"), "there is no /nothing"),
                                 (("info", os.path.join(ROOT, "README.md")), "README.md"),
                                 (("info", "/bin/sh"), "kiln build makes one"),
-                                (("run", "/bin/sh"), "kiln build makes an image"),
+                                (("run", "/bin/sh"), "kiln build makes one"),
                                 (("new", a.top), "cannot make")]:
             check(says in kiln(*arguments, status=1), f"kiln {arguments} does not say '{says}'")
         os.makedirs(a.folder)
