@@ -403,12 +403,15 @@ static bool step_body(struct http_conn *c)
 		c->body_left -= taken;
 	if (c->body_seen > c->http->limits.body) {
 		fail_exchange(c, 413, KILN_ERR_TOO_LARGE);
-	} else if (result != HTTP_PARSED && result != HTTP_MORE) {
+		return true;
+	}
+	if (result != HTTP_PARSED && result != HTTP_MORE) {
 		count(c)->bad_requests++;
 		fail_exchange(c, (unsigned)result, KILN_ERR_PROTOCOL);
-	} else if (result == HTTP_PARSED || (c->body == BODY_LENGTH && !c->body_left)) {
-		c->body = BODY_DONE;
+		return true;
 	}
+	if (result == HTTP_PARSED || (c->body == BODY_LENGTH && !c->body_left))
+		c->body = BODY_DONE;
 	return framing + taken != 0;
 }
 

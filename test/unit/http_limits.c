@@ -140,6 +140,34 @@ static void a_body_is_echoed_while_it_arrives(void **state)
 	finish(c);
 }
 
+/* A response that has begun cannot be taken back: the connection is cut off, and is gone
+ * with all it held, wherever in a piece the malformed byte stands. */
+static void a_malformed_body_cuts_off_a_response_that_has_begun(void **state)
+{
+	static const char *const bodies[] = {"x", "5\r\nhellox", "5\r\nhello\r\nx",
+	                                     "1;\x01"};
+
+	for (size_t i = 0; i < KILN_COUNT_OF(bodies); i++) {
+		for (unsigned apart = 0; apart < 2; apart++) {
+			struct tcp_conn *c = fake_accept();
+			const char *last = bodies[i] + strlen(bodies[i]) - 1;
+
+			fake_feed(c, SLICE("POST /echo HTTP/1.1\r\nHost: a\r\n"
+			                   "Transfer-Encoding: chunked\r\n\r\n"));
+			if (apart) {
+				fake_feed(
+				    c, slice_of(bodies[i], (size_t)(last - bodies[i])));
+				fake_feed(c, slice_text(last));
+			} else {
+				fake_feed(c, slice_text(bodies[i]));
+			}
+			assert_true(c->aborted);
+			assert_int_equal(seen.why, KILN_ERR_PROTOCOL);
+			finish(c);
+		}
+	}
+}
+
 static void a_response_that_tcp_has_no_room_for_arrives_all_the_same(void **state)
 {
 	struct tcp_conn *c = fake_accept();
@@ -432,6 +460,7 @@ int main(void)
 	    TEST(a_streamed_body_goes_as_fast_as_the_peer_reads),
 	    TEST(an_upload_is_held_back_until_it_is_wanted),
 	    TEST(a_body_is_echoed_while_it_arrives),
+	    TEST(a_malformed_body_cuts_off_a_response_that_has_begun),
 	    TEST(a_response_that_tcp_has_no_room_for_arrives_all_the_same),
 	    TEST(no_request_is_begun_while_the_last_response_is_stuck),
 	    TEST(an_idle_connection_is_closed_without_a_word),
