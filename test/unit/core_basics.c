@@ -212,6 +212,11 @@ static void parameters_take_the_texts_of_their_type_only(void **state)
 	assert_true(takes(KILN_PARAM_TYPE_ADDRESS, "192.0.2.1", &v) && v == 0xc0000201);
 	assert_false(takes(KILN_PARAM_TYPE_ADDRESS, "192.0.2.256", &v));
 	assert_false(takes(KILN_PARAM_TYPE_ADDRESS, "192.0.2", &v));
+	/* As ip4_parse: the image would refuse what the command line took. */
+	assert_true(takes(KILN_PARAM_TYPE_ADDRESS, "0.0.0.10", &v));
+	assert_false(takes(KILN_PARAM_TYPE_ADDRESS, "192.0.2.01", &v));
+	assert_false(takes(KILN_PARAM_TYPE_ADDRESS, "00.0.2.1", &v));
+	assert_false(takes(KILN_PARAM_TYPE_PREFIX, "192.0.02.1/24", &v));
 	assert_true(takes(KILN_PARAM_TYPE_PREFIX, "10.0.0.2/24", &v));
 	assert_true(takes(KILN_PARAM_TYPE_PREFIX, "dhcp", &v));
 	assert_true(takes(KILN_PARAM_TYPE_PREFIX, "net0=10.0.0.2/24,net1=dhcp", &v));

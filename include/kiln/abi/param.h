@@ -52,7 +52,8 @@ static inline bool param_scaled(const char *text, const char *end,
 	return false;
 }
 
-/* "10.0.0.1" at the start of the text, as a number in host order. */
+/* "10.0.0.1" at the start of the text, as a number in host order. No leading zeroes: some
+ * would read them as octal. */
 static inline bool param_dotted(const char **text, const char *end, uint32_t *address)
 {
 	uint32_t a = 0;
@@ -61,7 +62,9 @@ static inline bool param_dotted(const char **text, const char *end, uint32_t *ad
 		uint64_t part;
 		if (i && (*text == end || *(*text)++ != '.'))
 			return false;
-		if (!param_digits(text, end, &part) || part > 255)
+		const char *first = *text;
+		if (!param_digits(text, end, &part) || part > 255 ||
+		    (*first == '0' && *text - first > 1))
 			return false;
 		a = a << 8 | (uint32_t)part;
 	}
