@@ -4,7 +4,6 @@
  * must say what the first one did.
  */
 #include "fuzz.h"
-#include <kiln/bytes.h>
 #include <lib/net/arp_wire.h>
 #include <lib/net/dhcp_wire.h>
 #include <lib/net/eth_wire.h>

@@ -21,7 +21,10 @@
 /* Not every program uses every helper. */
 #define HELPER __attribute__((unused)) static
 
-enum { FAKE_FRAMES = 128, FAKE_FRAME_SIZE = 66000, FAKE_MEMORY = 4 << 20 };
+enum { FAKE_FRAMES = 128, FAKE_FRAME_SIZE = 66000 };
+#ifndef FAKE_MEMORY
+#define FAKE_MEMORY (4 << 20)
+#endif
 
 struct fake_frame {
 	struct netdev_offload offload;

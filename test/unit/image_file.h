@@ -1,0 +1,119 @@
+/*
+ * A sound image file, made by hand as target/jail/image.ld lays one out: for tests to
+ * break. Include it in one file of a program.
+ */
+#ifndef TEST_IMAGE_FILE_H
+#define TEST_IMAGE_FILE_H
+
+#include "monitor/image.h"
+
+enum { HEADERS = 7, PAGE = 4096 };
+
+/* A file with constants, text and data, as target/jail/image.ld lays them out. */
+struct file {
+	Elf64_Ehdr header;
+	Elf64_Phdr ph[HEADERS];
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_target desc;
+	} target;
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_gate desc;
+	} __attribute__((packed)) gate;
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_device desc;
+	} device;
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_param desc;
+	} __attribute__((packed)) param[2];
+	struct {
+		struct kiln_note_header header;
+		struct kiln_note_fixed desc;
+	} fixed;
+	uint8_t notes_end[8];
+	Elf64_Dyn dynamic[4];
+	Elf64_Rela rela[2];
+	uint64_t relocated[2]; /* constants with addresses */
+	uint8_t text[64];
+	uint64_t data[4];
+};
+
+enum { CONSTANTS, TEXT, DATA, NOTE, DYNAMIC, STACK, RELRO };
+enum { GATE = 16 }; /* in the text */
+
+#define NOTE_HEADER(type, desc)                                              \
+	{                                                                    \
+		sizeof(KILN_NOTE_OWNER), sizeof(desc), type, KILN_NOTE_OWNER \
+	}
+#define AT(member) offsetof(struct file, member)
+
+static uint64_t text_address(void)
+{
+	return PAGE + AT(text);
+}
+
+static uint64_t data_address(void)
+{
+	return 2 * PAGE + AT(data);
+}
+
+static Elf64_Phdr load_header(uint32_t flags, uint64_t offset, uint64_t address,
+                              uint64_t size)
+{
+	return (Elf64_Phdr){.p_type = PT_LOAD,
+	                    .p_flags = flags,
+	                    .p_offset = offset,
+	                    .p_vaddr = address,
+	                    .p_filesz = size,
+	                    .p_memsz = size};
+}
+
+static struct file sound(void)
+{
+	struct file f = {
+	    .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB,
+	                           EV_CURRENT},
+	               .e_type = ET_DYN,
+	               .e_machine = EM_X86_64,
+	               .e_phoff = AT(ph),
+	               .e_phentsize = sizeof(Elf64_Phdr),
+	               .e_phnum = HEADERS,
+	               .e_entry = text_address()},
+	    .target = {NOTE_HEADER(KILN_NOTE_TARGET, f.target.desc),
+	               {KILN_ABI_VERSION, KILN_TARGET_JAIL}},
+	    .gate = {NOTE_HEADER(KILN_NOTE_GATE, f.gate.desc), {GATE, 9}},
+	    .device = {NOTE_HEADER(KILN_NOTE_DEVICE, f.device.desc),
+	               {KILN_DEVICE_NET, "net0", "serves"}},
+	    .param = {{NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
+	               {KILN_PARAM_TYPE_PORT, 0, 0, 0, "port", "80", "to listen on"}},
+	              {NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
+	               {KILN_PARAM_TYPE_UINT, 0, 2, 9, "count", "3", "how many"}}},
+	    .fixed = {NOTE_HEADER(KILN_NOTE_FIXED, f.fixed.desc), {"count", "5", 0}},
+	    .dynamic = {{DT_RELA, {.d_ptr = AT(rela)}},
+	                {DT_RELASZ, {.d_val = sizeof(f.rela)}},
+	                {DT_RELAENT, {.d_val = sizeof(Elf64_Rela)}},
+	                {DT_NULL, {0}}},
+	    .rela = {{AT(relocated), R_X86_64_RELATIVE, (int64_t)text_address()},
+	             {data_address() + 8, R_X86_64_RELATIVE, (int64_t)data_address()}},
+	    .text = {[GATE + 6] = 0x0f, [GATE + 7] = 0x05},
+	    .data = {0x1111},
+	};
+
+	f.ph[CONSTANTS] = load_header(PF_R, 0, 0, AT(text));
+	f.ph[TEXT] = load_header(PF_R | PF_X, AT(text), text_address(), sizeof(f.text));
+	f.ph[DATA] = load_header(PF_R | PF_W, AT(data), data_address(), sizeof(f.data));
+	f.ph[DATA].p_memsz += 100; /* bss */
+	f.ph[NOTE] =
+	    load_header(PF_R, AT(target), AT(target), AT(notes_end) - AT(target));
+	f.ph[NOTE].p_type = PT_NOTE;
+	f.ph[DYNAMIC] = load_header(PF_R, AT(dynamic), AT(dynamic), sizeof(f.dynamic));
+	f.ph[DYNAMIC].p_type = PT_DYNAMIC;
+	f.ph[STACK] = (Elf64_Phdr){.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W};
+	f.ph[RELRO] = (Elf64_Phdr){.p_type = PT_NULL};
+	return f;
+}
+
+#endif
