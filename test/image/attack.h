@@ -1,13 +1,15 @@
 /*
  * The words that the attacking images understand. What is tried is not written here but in
  * tables that can be read as such, test/jail/attempts and test/vm/attempts: a line each, which
- * test/attempts.py hands to the image as --attack.
+ * test/attempts.py hands to the image as --attack. It does one after the other:
  *
  *	read PLACE, write PLACE   8 bytes
+ *	put PLACE VALUE           the same, to its own memory
  *	run PLACE HEX             puts these bytes there, and jumps to them
  *	jump PLACE
  *	do INSTRUCTION            of instructions.h
  *	overflow, overrun         the stack, a local array
+ *	crash RIP RSP RBP         goes on there, with such a stack, for those who look at its end
  *	where                     prints addresses
  *	wait                      runs on until it is asked to stop
  *
@@ -137,6 +139,14 @@ static void run_bytes(struct attack *a, uint64_t place, struct slice hex)
 	((void (*)(void))(uintptr_t)place)();
 }
 
+static _Noreturn void crash_at(uint64_t rip, uint64_t rsp, uint64_t rbp)
+{
+	__asm__ volatile("mov %1, %%rsp\n\tmov %2, %%rbp\n\tjmp *%0"
+	                 :
+	                 : "a"(rip), "b"(rsp), "c"(rbp));
+	__builtin_unreachable();
+}
+
 static void overflow_stack(volatile uint64_t *below)
 {
 	volatile uint64_t frame[128];
@@ -180,6 +190,12 @@ static bool try_shared(struct attack *a, struct slice verb)
 	} else if (slice_equal(verb, SLICE("do"))) {
 		if (!do_instruction(next_word(a)))
 			cannot_read(a, verb);
+	} else if (slice_equal(verb, SLICE("crash"))) {
+		uint64_t rip = next_value(a), rsp = next_value(a);
+		crash_at(rip, rsp, next_value(a));
+	} else if (slice_equal(verb, SLICE("put"))) {
+		uint64_t place = next_value(a);
+		*(volatile uint64_t *)(uintptr_t)place = next_value(a);
 	} else if (slice_equal(verb, SLICE("overflow"))) {
 		overflow_stack(data_word);
 	} else if (slice_equal(verb, SLICE("overrun"))) {
@@ -223,8 +239,9 @@ static int attack_main(struct kiln *k,
 
 	if (slice_equal(verb, SLICE("wait")))
 		return kiln_run(k);
-	if (!try_shared(&a, verb) && !try_own(&a, verb))
-		cannot_read(&a, verb);
+	for (; verb.len; verb = next_word(&a))
+		if (!try_shared(&a, verb) && !try_own(&a, verb))
+			cannot_read(&a, verb);
 	kiln_print(k, sealed_sum() == before ? SLICE("survived\n")
 	                                     : SLICE("the seal is broken\n"));
 	return 0;

@@ -4,11 +4,16 @@ table."""
 import os
 
 import harness
-from attempts import make, outcome_of, read_table
+from attempts import make, outcome_of, read_table, sample
 from harness import KILN, Skip
 from worlds import build
 
 KVM = os.path.join(os.path.dirname(KILN), "kiln-kvm")
+
+
+def need_kvm():
+    if not harness.kvm_serves():
+        raise Skip("no /dev/kvm")
 
 
 def start_kvm(how):
@@ -20,13 +25,21 @@ def start_qemu(how):
                        "--attack", how], timeout=30)
 
 
+def test_words(_):
+    """kiln run tells the user how an attack of a guest on KVM ended"""
+    need_kvm()
+    make(sample("test/vm/attempts"),
+         lambda how: outcome_of([KILN, "run", build("ring3", "vm"), "--monitor", "kvm", "-m",
+                                 "2M", "--attack", how]), told=True)
+
+
 STARTS = {"KVM": start_kvm, "QEMU": start_qemu}
 
 
 def add_test(monitor, title, attempts):
     def function(_):
-        if monitor == "KVM" and not harness.kvm_serves():
-            raise Skip("no /dev/kvm")
+        if monitor == "KVM":
+            need_kvm()
         make(attempts, STARTS[monitor])
     function.__doc__ = f"{monitor}: {title} ({len(attempts)} attempts)"
     globals()[f"test_{monitor} {title}"] = function

@@ -1,7 +1,7 @@
 """Kiln's KVM monitor against drivers that break the rules: it survives, names the fault, and the
 disks and the tap behind it stay as they are."""
 
-from attempts import Attempt, add_tests, make
+from attempts import Attempt, add_tests, make, sample
 from cell import Cell
 from harness import Skip, kvm_serves
 
@@ -13,6 +13,14 @@ def attack(attempts):
         raise Skip("no /dev/kvm")
     with Cell("rings", "vm", memory="2M") as cell:
         make(attempts, cell.start)
+
+
+def test_words(_):
+    """KVM: kiln run passes the monitor's sentence on"""
+    if not kvm_serves():
+        raise Skip("no /dev/kvm")
+    with Cell("rings", "vm", memory="2M") as cell:
+        make(sample("test/vm/rings"), cell.run, told=True)
 
 
 add_tests(globals(), "test/vm/rings", attack)
