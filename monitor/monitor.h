@@ -3,8 +3,8 @@
  * side of the devices that the manifest names.
  *
  *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE|NAME=fd:N,MTU]... [--disk NAME=FILE]...
- *		[-m SIZE]
- *		[--cpu N] [--spin TIME] [--log LEVEL] [--report FD] IMAGE [KEY=VALUE]...
+ *		[-m SIZE] [--cpu N] [--spin TIME] [--log LEVEL] [--report FD] [--gdb FD|--hold]
+ *		IMAGE [KEY=VALUE]...
  *
  * Functions that can fail return false and leave a sentence, without full stop, in `error`.
  * Nothing here allocates: texts point into argv, the image's bytes stay mapped.
@@ -15,7 +15,7 @@
 #include "image.h"
 
 enum { MONITOR_EXIT_FAILED = 1, MONITOR_EXIT_USAGE = 2 };
-enum { MONITOR_KEPT = IMAGE_DEVICES + 1 };
+enum { MONITOR_KEPT = IMAGE_DEVICES + 2 };
 
 /* A device as the command line binds it to its name in the manifest. */
 struct monitor_binding {
@@ -36,6 +36,8 @@ struct monitor_options {
 	uint64_t spin;    /* ns to poll before blocking */
 	uint64_t started; /* monotonic ns when the monitor began */
 	int report;       /* where records for the parent go (report.h); -1: nowhere */
+	int gdb;          /* kvm: a listening socket for a debugger; -1: none */
+	bool hold;        /* jail: stop just before the image, for a debugger to attach */
 	/* Inherited descriptors that options name, ascending: all others are closed. */
 	int kept[MONITOR_KEPT];
 	unsigned kept_count;

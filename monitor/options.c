@@ -34,7 +34,9 @@ static void usage(const struct monitor_options *options)
 	       "  --cpu N                     run on this processor only\n"
 	       "  --spin TIME                 poll for so long before sleeping (50us)\n"
 	       "  --log LEVEL                 error, warn, info or debug\n"
-	       "  --report FD                 write records for kiln run to this pipe\n",
+	       "  --report FD                 write records for kiln run to this pipe\n"
+	       "  --gdb FD                    kvm: wait for gdb on this socket\n"
+	       "  --hold                      jail: stop before the image, for gdb\n",
 	       options->program);
 }
 
@@ -172,6 +174,8 @@ static void take_option(struct monitor_options *o, const char *name, char *value
 		o->spin = spin_time(o, value);
 	} else if (strcmp(name, "--report") == 0) {
 		o->report = keep(o, name, value);
+	} else if (strcmp(name, "--gdb") == 0) {
+		o->gdb = keep(o, name, value);
 	} else { /* --log */
 		if (strlen(value) > sizeof(o->log_value) - sizeof("log="))
 			misuse(o, "--log takes error, warn, info or debug, not '%s'",
@@ -183,8 +187,8 @@ static void take_option(struct monitor_options *o, const char *name, char *value
 
 static bool takes_value(const char *name)
 {
-	static const char *const names[] = {"--net",  "--disk", "-m",      "--cpu",
-	                                    "--spin", "--log",  "--report"};
+	static const char *const names[] = {"--net",  "--disk", "-m",       "--cpu",
+	                                    "--spin", "--log",  "--report", "--gdb"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], name) == 0)
@@ -207,11 +211,14 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 	    .spin = SPIN_DEFAULT_NS,
 	    .started = monitor_now(),
 	    .report = -1,
+	    .gdb = -1,
 	};
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			usage(o);
 			exit(0);
+		} else if (strcmp(argv[i], "--hold") == 0) {
+			o->hold = true;
 		} else if (!takes_value(argv[i])) {
 			misuse(o, "no option %s: %s --help lists them", argv[i],
 			       o->program);

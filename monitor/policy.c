@@ -51,4 +51,13 @@ const struct policy_call policy_kvm[] = {
 	{CALL(exit_group), ANY("with any status")},
 	{0},
 };
+
+const struct policy_call policy_kvm_gdb[] = {
+	{CALL(ioctl), REQUEST(PROCESSOR, KVM_SET_REGS)},
+	{CALL(ioctl), REQUEST(PROCESSOR, KVM_SET_GUEST_DEBUG)},
+	{CALL(read), ON(GDB, "")},
+	{CALL(write), ON(GDB, "")},
+	{CALL(close), ON(GDB, "")},
+	{0},
+};
 /* clang-format on */

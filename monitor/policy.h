@@ -23,6 +23,7 @@ enum policy_on {
 	POLICY_ON_REPORT,    /* the pipe to kiln run (report.h), if there is one */
 	POLICY_ON_STOP,      /* readable once somebody asked to stop */
 	POLICY_ON_PROCESSOR, /* the guest's, of KVM */
+	POLICY_ON_GDB,       /* the connection to a debugger, if there is one */
 };
 
 /* What else must hold. */
@@ -45,5 +46,7 @@ struct policy_call {
 
 /* In the order of the filter: what is called most comes first. The last has no name. */
 extern const struct policy_call policy_jail[], policy_kvm[];
+/* Next to policy_kvm, for kiln run --gdb alone. */
+extern const struct policy_call policy_kvm_gdb[];
 
 #endif

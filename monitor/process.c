@@ -83,8 +83,12 @@ int monitor_open_stop(const struct monitor_options *options)
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
+	/* A debugger stops its process by SIGINT, which must then not be blocked. */
+	if (!options->hold)
+		sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	if (options->gdb >= 0)
+		sigaddset(&set, SIGIO); /* gdb has sent something */
 	signal(SIGPIPE, SIG_IGN);
 	fd = sigprocmask(SIG_SETMASK, &set, NULL) < 0 ? -1
 	                                              : signalfd(-1, &set, SFD_CLOEXEC);

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                 "tool"))
 
-from lab import (KILN, LOGS, ROOT, WORK, Failed, Netns, Process, describe,  # noqa: E402,F401
+from lab import (KILN, LOGS, ROOT, WORK, Failed, Netns, Process, describe, die_with_parent,  # noqa: E402,F401
                  is_root, kvm_serves, run, wait_for)
 
 

@@ -60,6 +60,8 @@ static void read_arguments(struct run *run, int argc, char **argv)
 			words_add(&run->forwards, value);
 		} else if (strcmp(argv[i], "--sanitize") == 0) {
 			run->build.sanitize = true;
+		} else if (strcmp(argv[i], "--gdb") == 0) {
+			run->debugger = allocate(sizeof(*run->debugger));
 		} else if (settings_take(&run->build.settings, argv, &i)) {
 			take_setting(run);
 		} else if (argv[i][0] == '-') {
@@ -188,6 +190,7 @@ static int run_monitor(struct run *run, const char *program, unsigned header_siz
 	    .image = run->sealed,
 	    .program = program,
 	    .trace = jail,
+	    .debugger = run->debugger,
 	};
 	struct words command = {0};
 
@@ -202,6 +205,13 @@ static int run_monitor(struct run *run, const char *program, unsigned header_siz
 	add_option(&command, "--cpu", run->cpu);
 	add_option(&command, "--spin", run->spin);
 	add_option(&command, "--report", text_format("%d", s.report));
+	if (run->debugger && jail) {
+		words_add(&command, "--hold");
+	} else if (run->debugger) {
+		debugger_listen(run->debugger);
+		supervise_hand(&s, run->debugger->listener);
+		add_option(&command, "--gdb", text_format("%d", run->debugger->listener));
+	}
 	words_add(&command, run->image);
 	words_add_all(&command, &run->values);
 	s.command = command;
@@ -214,6 +224,7 @@ static int run_program(const struct run *run, const struct words *command)
 	    .path = run->image,
 	    .command = *command,
 	    .trace = true,
+	    .debugger = run->debugger,
 	    .report = -1,
 	    .report_input = -1,
 	};

@@ -151,6 +151,14 @@ static struct words qemu_command(struct run *run, struct supervised *s)
 		else
 			add_disk(&command, source_of(run, &run->disks, device), device);
 	}
+	if (run->debugger) {
+		debugger_listen(run->debugger);
+		supervise_hand(s, run->debugger->listener);
+		words_add(&command, "-chardev");
+		words_add(&command, text_format("socket,id=gdb,fd=%d,server=on,wait=off",
+		                                run->debugger->listener));
+		add_words(&command, "-gdb chardev:gdb -S");
+	}
 	words_add(&command, "-kernel");
 	words_add(&command, run->image);
 	words_add(&command, "-append");
@@ -187,6 +195,7 @@ int run_qemu(struct run *run)
 	    .program = "qemu-system-x86_64",
 	    .missing = " (the package is qemu-system-x86)",
 	    .stop_by_input = true,
+	    .debugger = run->debugger,
 	    .image_status = image_status,
 	    .report = -1,
 	    .report_input = -1,

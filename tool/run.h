@@ -17,6 +17,7 @@ struct run {
 	struct words values;     /* the same as "key=value" */
 	struct words nets, disks, forwards, pcaps; /* --net, --disk, -p, --pcap */
 	const char *memory, *cpu, *spin, *monitor; /* NULL: not given */
+	struct debugger *debugger;                 /* with --gdb; else NULL */
 };
 
 /* Runs a vm image on QEMU; the exit status. */

@@ -125,3 +125,24 @@ const char *sections_symbol(const struct sections *sections, uint64_t address)
 		return NULL;
 	return text_format("%s+0x%llx", best, (unsigned long long)(address - best_value));
 }
+
+bool sections_address(const struct sections *sections, const char *name,
+                      uint64_t *address)
+{
+	const struct section *table = sections_find(sections, ".symtab");
+
+	if (!table || !table->bytes || table->link >= sections->count)
+		return false;
+	for (size_t i = 0; i + sizeof(Elf64_Sym) <= table->size; i += sizeof(Elf64_Sym)) {
+		Elf64_Sym symbol;
+		const char *found;
+
+		memcpy(&symbol, table->bytes + i, sizeof(symbol));
+		found = string_at(&sections->item[table->link], symbol.st_name);
+		if (symbol.st_shndx == SHN_UNDEF || !found || strcmp(found, name) != 0)
+			continue;
+		*address = symbol.st_value;
+		return true;
+	}
+	return false;
+}

@@ -37,5 +37,8 @@ struct section_sizes sections_sizes(const struct sections *sections);
 
 /* The function that holds the address: "name+0x12"; NULL if no symbol says. */
 const char *sections_symbol(const struct sections *sections, uint64_t address);
+/* And the other way round; false if there is no symbol of that name. */
+bool sections_address(const struct sections *sections, const char *name,
+                      uint64_t *address);
 
 #endif

@@ -32,6 +32,7 @@ struct attended {
 	uint64_t kill; /* when its time to stop is over, monotonic ms; 0: not asked yet */
 	bool killed;
 	bool explained;     /* its crash */
+	bool debugged;      /* handed over to a debugger */
 	uint64_t oom_kills; /* of the whole host, when it was started */
 	struct trace trace;
 	struct reports reports;
@@ -143,7 +144,7 @@ static int signalled(const struct attended *a, int signal)
 		    name);
 		return CRASH_STATUS;
 	}
-	if (trace_is_crash(signal) && !a->explained)
+	if (trace_is_crash(signal) && !a->explained && !a->debugged)
 		fprintf(stderr, "kiln: %s crashed: %s%s%s\n", name, strsignal(signal),
 		        a->s->trace && !a->trace.attached
 		            ? "; no more is known, as this system does not allow to "
@@ -243,7 +244,7 @@ static void ask_to_stop(struct attended *a, int signal)
 	}
 	a->kill = now_ms() + STOP_MS;
 	if (!a->s->stop_by_input)
-		kill(a->pid, signal == SIGINT ? SIGINT : SIGTERM);
+		kill(a->pid, signal == SIGINT && !a->debugged ? SIGINT : SIGTERM);
 	else if (write(a->input, &(char){CTRL_C}, 1) != 1)
 		end(a, "");
 }
@@ -262,6 +263,9 @@ static void take_signal(struct attended *a)
 
 	if (read(a->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	/* Keys on the terminal are gdb's while it has it. */
+	if (a->s->debugger && a->s->debugger->pid && info.ssi_code == SI_KERNEL)
+		return;
 	if (info.ssi_signo == SIGTSTP)
 		suspend(a);
 	else if (info.ssi_signo != SIGCHLD)
@@ -277,9 +281,59 @@ static int time_left(const struct attended *a)
 	return a->kill > now ? (int)(a->kill - now) : 0;
 }
 
+/* ---- a debugger ---- */
+
+/* Where the image begins; 0: not known. */
+static uint64_t image_entry(void *context)
+{
+	struct attended *a = context;
+	const struct report_place *place;
+
+	reports_read(&a->reports);
+	place = reports_place(&a->reports, REPORT_PLACE_IMAGE);
+	return place ? place->start + a->s->image->entry : 0;
+}
+
+static void debug_process(struct trace *t, void *context)
+{
+	struct attended *a = context;
+	const struct supervised *s = a->s;
+	uint64_t entry = s->image ? image_entry(a) : 0;
+
+	a->debugged = true;
+	if (s->image)
+		debugger_for_jail(s->debugger, s->path, s->image, t->pid,
+		                  entry - s->image->entry);
+	else
+		debugger_for_program(s->debugger, t->pid);
+	debugger_start(s->debugger);
+}
+
+/* A guest is there for its debugger once its monitor says where it is, or is QEMU. */
+static void debug_guest(struct attended *a)
+{
+	const struct supervised *s = a->s;
+
+	if (!s->debugger || !s->debugger->socket || a->debugged)
+		return;
+	if (s->report_input >= 0) {
+		if (!reports_place(&a->reports, REPORT_PLACE_IMAGE))
+			return;
+		debugger_for_kvm(s->debugger, s->path, s->image);
+	} else {
+		debugger_for_qemu(s->debugger, s->path, s->image);
+	}
+	a->debugged = true;
+	debugger_start(s->debugger);
+}
+
 /* Takes what wait(2) has to tell: true once the child has ended. */
 static bool take_statuses(struct attended *a, int *status)
 {
+	struct debugger *d = a->s->debugger;
+
+	if (d && d->pid && waitpid(d->pid, NULL, WNOHANG) == d->pid)
+		d->pid = 0;
 	while (waitpid(a->pid, status, WNOHANG) == a->pid)
 		if (!trace_take(&a->trace, *status))
 			return true;
@@ -291,6 +345,7 @@ static int attend(struct attended *a)
 {
 	int status;
 
+	debug_guest(a);
 	while (!take_statuses(a, &status)) {
 		struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
 		                       {.fd = a->reports.fd, .events = POLLIN}};
@@ -309,6 +364,7 @@ static int attend(struct attended *a)
 			take_signal(a);
 		if (fds[1].revents)
 			reports_read(&a->reports);
+		debug_guest(a);
 	}
 	return status;
 }
@@ -332,11 +388,20 @@ int supervise(struct supervised *s)
 	a->oom_kills = oom_kills();
 	a->trace.on_end = explain_child;
 	a->trace.context = a;
+	a->trace.entry = image_entry;
+	a->trace.on_hold = debug_process;
+	if (s->debugger && s->trace)
+		a->trace.hold = s->image ? TRACE_HOLD_IMAGE : TRACE_HOLD_PROGRAM;
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (a->signals < 0)
 		fail("cannot wait for signals: %s", strerror(errno));
 	start(a, &before);
+	if (a->trace.hold && !a->trace.attached)
+		fail("this system does not let a debugger have the image: %s",
+		     strerror(a->trace.error));
 	status = attend(a);
 	companion_end_all(s);
+	if (s->debugger)
+		debugger_end(s->debugger);
 	return status_of(a, status);
 }

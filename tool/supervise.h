@@ -7,6 +7,7 @@
 #define TOOL_SUPERVISE_H
 
 #include "../monitor/image.h"
+#include "debugger.h"
 #include "tool.h"
 
 enum { SUPERVISED_MOST = 16 };
@@ -23,6 +24,7 @@ struct supervised {
 	/* What its exit status says of the image's; NULL: it is the image's. */
 	int (*image_status)(int status);
 	bool trace; /* the image runs in the child itself: its crash is seen by ptrace */
+	struct debugger *debugger; /* for --gdb; NULL: without */
 	int report; /* of the pipe for records (monitor/report.h): the child's end, or -1 */
 	int report_input; /* and ours, or -1 */
 	/* Processes beside the image, and descriptors that it inherits: see below. */

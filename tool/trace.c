@@ -115,12 +115,71 @@ bool trace_is_crash(int signal)
 	       signal == SIGSYS;
 }
 
+/* ---- for a debugger ---- */
+
+static void hand_over(struct trace *t)
+{
+	kill(t->pid, SIGSTOP);
+	ptrace(PTRACE_DETACH, t->pid, NULL, NULL);
+	t->attached = false;
+	t->hold = TRACE_GO;
+	t->on_hold(t, t->context);
+}
+
+/* The monitor has stopped itself, just before the image: a breakpoint at its entry. */
+static void break_at_entry(struct trace *t)
+{
+	uint64_t entry = t->entry(t->context);
+	void *at = (void *)(uintptr_t)entry;
+
+	errno = 0;
+	t->stopped_word = ptrace(PTRACE_PEEKTEXT, t->pid, at, NULL);
+	if (!entry || errno ||
+	    ptrace(PTRACE_POKETEXT, t->pid, at, (t->stopped_word & ~0xffl) | 0xcc) < 0)
+		fail("the image cannot be stopped for a debugger: %s", strerror(errno));
+	t->stop_at = entry;
+}
+
+static bool at_entry(struct trace *t)
+{
+	struct user_regs_struct registers;
+
+	if (ptrace(PTRACE_GETREGS, t->pid, NULL, &registers) < 0 ||
+	    registers.rip != t->stop_at + 1)
+		return false;
+	registers.rip = t->stop_at;
+	ptrace(PTRACE_POKETEXT, t->pid, (void *)(uintptr_t)t->stop_at, t->stopped_word);
+	ptrace(PTRACE_SETREGS, t->pid, NULL, &registers);
+	return true;
+}
+
+/* True if the child has been handed over. A signal that was for us is not delivered. */
+static bool take_hold(struct trace *t, int event, int *signal)
+{
+	if (t->hold == TRACE_HOLD_PROGRAM && event == PTRACE_EVENT_EXEC) {
+		hand_over(t);
+		return true;
+	}
+	if (t->hold != TRACE_HOLD_IMAGE || event != 0)
+		return false;
+	if (*signal == SIGSTOP && !t->stop_at) {
+		break_at_entry(t);
+		*signal = 0;
+	} else if (*signal == SIGTRAP && t->stop_at && at_entry(t)) {
+		hand_over(t);
+		return true;
+	}
+	return false;
+}
+
 bool trace_take(struct trace *t, int status)
 {
 	int event = status >> 16, signal = WSTOPSIG(status), deliver = 0;
 
 	if (!WIFSTOPPED(status))
 		return false;
+	if (t->hold && take_hold(t, event, &signal))
+		return true;
 	if (event == PTRACE_EVENT_EXEC) {
 		take_program(t);
 	} else if (event == PTRACE_EVENT_EXIT) {

@@ -28,6 +28,16 @@ struct trace {
 	struct kiln_fault fault; /* registers, and what happened, as in crash.h */
 	void (*on_end)(struct trace *t, void *context);
 	void *context;
+	/* For a debugger: the child is stopped, and given up for others to attach to. */
+	enum trace_hold {
+		TRACE_GO,
+		TRACE_HOLD_PROGRAM, /* before its first instruction */
+		TRACE_HOLD_IMAGE, /* before that of the image, once it has stopped itself */
+	} hold;
+	uint64_t (*entry)(void *context); /* the image's; 0: not known */
+	void (*on_hold)(struct trace *t, void *context);
+	uint64_t stop_at; /* where a breakpoint stands in place of `stopped_word` */
+	long stopped_word;
 };
 
 /* The child has been forked, and waits. */

@@ -32,6 +32,7 @@ static const struct usage_option run_options[] = {
     {"--spin", "TIME", "how long to poll before sleeping (50us)", NULL},
     {"--monitor", "NAME", "what runs a vm image (kvm; qemu where that is none)",
      "kvm qemu"},
+    {"--gdb", NULL, "holds the image before its first instruction, for gdb", NULL},
     {"--sanitize", NULL, "of a folder for host or sim: AddressSanitizer and UBSan", NULL},
     {"--layout-seed", "N", "of a folder: order of the image's functions", NULL},
     {"--KEY", "VALUE", "a parameter of the image: kiln info lists them", NULL},

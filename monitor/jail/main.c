@@ -4,9 +4,11 @@
  * jail.h for the parts.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -228,6 +230,14 @@ static void plan_memory(struct seal_plan *plan, struct range *keep, unsigned cou
 		plan_call(plan, SYS_mseal, keep[i].start, keep[i].size, 0);
 }
 
+/* For kiln run --gdb: this user's debugger may have the image, and has to come first. */
+static void hold(const struct monitor_options *o)
+{
+	(void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY); /* only where Yama is */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0 || kill(getpid(), SIGSTOP) < 0)
+		monitor_fail(o, "cannot wait for a debugger: %s", strerror(errno));
+}
+
 static _Noreturn void enter(struct jail *j)
 {
 	const struct monitor_options *o = &j->options;
@@ -250,6 +260,8 @@ static _Noreturn void enter(struct jail *j)
 
 	place_protect(o, j->boot_place.inside, PROT_READ);
 	place_protect(o, j->seal.inside, PROT_READ | PROT_EXEC);
+	if (o->hold)
+		hold(o);
 	((void (*)(const struct seal_call *))(uintptr_t)code)(plan->calls);
 	__builtin_unreachable();
 }

@@ -46,6 +46,9 @@ static unsigned descriptors(const struct monitor *monitor, enum policy_on kind,
 	case POLICY_ON_PROCESSOR:
 		fds[0] = monitor->machine.vcpu;
 		return 1;
+	case POLICY_ON_GDB:
+		fds[0] = monitor->gdb.fd;
+		return 1;
 	default:
 		break;
 	}
@@ -79,6 +82,16 @@ static int allow_call(scmp_filter_ctx filter, const struct policy_call *call,
 	return failed;
 }
 
+static int allow_calls(scmp_filter_ctx filter, const struct policy_call *call,
+                       const struct monitor *monitor)
+{
+	int failed = 0;
+
+	for (; call->name && !failed; call++)
+		failed = allow_call(filter, call, monitor);
+	return failed;
+}
+
 void confine(const struct monitor *monitor)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -86,8 +99,10 @@ void confine(const struct monitor *monitor)
 
 	/* No privilege_limit(): KVM makes a thread of its own when the guest first runs. */
 	privilege_drop(&monitor->options, &(struct privilege_need){0});
-	for (const struct policy_call *call = policy_kvm; call->name && !failed; call++)
-		failed = allow_call(filter, call, monitor);
+	if (!failed)
+		failed = allow_calls(filter, policy_kvm, monitor);
+	if (!failed && monitor->gdb.fd >= 0)
+		failed = allow_calls(filter, policy_kvm_gdb, monitor);
 	if (failed || seccomp_load(filter) != 0)
 		monitor_fail(&monitor->options, "cannot install the system call filter");
 	/* Not released: that would take calls which the filter now refuses. */

@@ -5,6 +5,7 @@
 #ifndef KVM_KVM_H
 #define KVM_KVM_H
 
+#include "gdb.h"
 #include "machine.h"
 #include "virtio.h"
 
@@ -20,6 +21,7 @@ struct monitor {
 	unsigned device_count;
 	struct kiln_boot *boot; /* in guest memory; the guest can only read it */
 	int stop_signal;        /* monitor_open_stop() */
+	struct gdb gdb;
 	bool stop_news;         /* one has come, and no wait has returned since */
 
 	/* Storage for the devices, by their place among `devices`. */

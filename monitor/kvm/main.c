@@ -161,9 +161,10 @@ int main(int argc, char **argv)
 	machine_init(&monitor.machine, &monitor.options, &monitor.space,
 	             monitor.image.entry + monitor.space.image + monitor.space.offset);
 	start_clock(&monitor);
+	report_places(&monitor);
+	gdb_open(&monitor);
 	/* Now only: until here a signal ends the monitor as it would any program. */
 	monitor.stop_signal = monitor_open_stop(&monitor.options);
 	confine(&monitor);
-	report_places(&monitor);
 	run(&monitor);
 }

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ static void check_device(const struct monitor *monitor,
 /* Takes input of all devices. True if the guest has something to look at. */
 static bool receive_all(struct monitor *monitor)
 {
-	bool wake = monitor->stop_news;
+	bool wake = monitor->stop_news || monitor->gdb.interrupted;
 
 	for (unsigned i = 0; i < monitor->device_count; i++) {
 		struct virtio_device *device = monitor->devices[i];
@@ -60,6 +61,12 @@ static void take_signal(struct monitor *monitor)
 	if (ppoll(&fd, 1, &at_once, NULL) <= 0 ||
 	    read(monitor->stop_signal, &signal, sizeof(signal)) != sizeof(signal))
 		return;
+	if (signal.ssi_signo == SIGIO) {
+		gdb_input(monitor);
+		/* The access by which the guest waits is brought to its end first. */
+		monitor->machine.run->immediate_exit = monitor->gdb.interrupted;
+		return;
+	}
 	monitor->stop_news = true;
 	monitor->boot->stop = 1;
 	monitor->space.register_page[0][KILN_CONTROL_STATUS / 4] = STATUS_STOP;
@@ -147,6 +154,7 @@ static void control(struct monitor *monitor, uint64_t offset, const struct kvm_r
 		break;
 	case KILN_CONTROL_EXIT:
 		serve_all(monitor); /* its last words */
+		gdb_ended(monitor, (int)value);
 		_exit((int)(value & 0xff));
 	case KILN_CONTROL_FAULT:
 		serve_all(monitor);
@@ -183,10 +191,19 @@ _Noreturn void run(struct monitor *monitor)
 {
 	struct kvm_run *exit = monitor->machine.run;
 
+	if (monitor->gdb.fd >= 0)
+		gdb_stopped(monitor, 0);
 	for (;;) {
 		switch (machine_run(&monitor->machine)) {
 		case 0:
 			take_signal(monitor);
+			if (monitor->gdb.interrupted) {
+				exit->immediate_exit = 0;
+				gdb_stopped(monitor, SIGINT);
+			}
+			break;
+		case KVM_EXIT_DEBUG:
+			gdb_debug_exit(monitor);
 			break;
 		case KVM_EXIT_MMIO:
 			write_register(monitor, exit);
@@ -194,6 +211,8 @@ _Noreturn void run(struct monitor *monitor)
 		case KVM_EXIT_SHUTDOWN:       /* an exception that found no handler */
 		case KVM_EXIT_INTERNAL_ERROR: /* an instruction that KVM cannot emulate */
 			print_last_words(monitor);
+			if (gdb_trapped(monitor))
+				break;
 			report_shutdown(monitor);
 		default:
 			monitor_fail(

@@ -26,6 +26,7 @@
 #define STUB_STOP       56
 #define STUB_GDTR       64
 #define STUB_IDTR       80
+#define STUB_IMAGE_BASE 96
 
 /* Selectors as `syscall` and `sysret` want them: the user's are as under Kiln's monitor.
  */
@@ -102,6 +103,7 @@ _Static_assert(offsetof(struct stub, boot) == STUB_BOOT, "stub_entry.S");
 _Static_assert(offsetof(struct stub, stop) == STUB_STOP, "stub_entry.S");
 _Static_assert(offsetof(struct stub, gdtr) == STUB_GDTR, "stub_entry.S");
 _Static_assert(offsetof(struct stub, idtr) == STUB_IDTR, "stub_entry.S");
+_Static_assert(offsetof(struct stub, image_base) == STUB_IMAGE_BASE, "stub_entry.S");
 
 /* An exception as stub_entry.S leaves it on the stack. */
 struct stub_frame {

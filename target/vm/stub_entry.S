@@ -74,6 +74,7 @@ pvh_start:
 	lea stub_stack_end(%rip), %rsp
 	mov %ebx, %edi
 	call stub_boot
+stub_booted: /* a debugger stops here, and reads stub_image_base (tool/debugger.c) */
 	lea stub_enter(%rip), %rax
 	add stub+STUB_OFFSET(%rip), %rax
 	jmp *%rax
@@ -209,6 +210,7 @@ exception:
 	.globl stub, stub_stack_end, stub_fault_stack_end
 	.hidden stub, stub_stack_end, stub_fault_stack_end
 	.balign 16
+	.set stub_image_base, stub + STUB_IMAGE_BASE
 stub:
 	.skip STUB_SIZE
 	.balign 16

@@ -132,7 +132,10 @@ int appliance(struct kiln *k)
 		return run_task(k);
 	else if (is("loop"))
 		loop_for_ever(k);
-	else if (is("exit"))
+	else if (is("wait")) {
+		kiln_printf(k, "waiting\n");
+		return kiln_run(k);
+	} else if (is("exit"))
 		return 3;
 	return 0;
 }
