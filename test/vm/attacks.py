@@ -5,6 +5,7 @@ import os
 
 import harness
 from attempts import make, outcome_of, read_table, sample
+from entropy import check_at_least, measure
 from harness import KILN, Skip
 from worlds import build
 
@@ -31,6 +32,12 @@ def test_words(_):
     make(sample("test/vm/attempts"),
          lambda how: outcome_of([KILN, "run", build("ring3", "vm"), "--monitor", "kvm", "-m",
                                  "2M", "--attack", how]), told=True)
+
+
+def test_random(_):
+    """KVM: where a guest's memory lies is left to 25 bits of chance at each start"""
+    need_kvm()
+    check_at_least(measure(start_kvm), {"text": 25, "stack": 25, "memory": 25})
 
 
 STARTS = {"KVM": start_kvm, "QEMU": start_qemu}
