@@ -69,7 +69,8 @@ class Outcome:
         if end.startswith('"'):
             return self.status == 1 and end.strip('"') in self.output
         if end == "fault":
-            return self.signal in FAULTS or (self.status == 1 and " fault" in self.output)
+            return self.signal in FAULTS or (
+                self.status == 1 and (" fault" in self.output or CRASHED in self.output))
         return self.signal == end
 
 

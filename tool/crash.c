@@ -97,6 +97,10 @@ static const char *describe(const struct crash *crash, uint64_t address)
 		return "near the null pointer";
 	if (place)
 		return place_text(crash, place, address);
+	/* QEMU's stub tells of no other places. */
+	if (!crash->pid && crash->reports &&
+	    !reports_place(crash->reports, REPORT_PLACE_MEMORY))
+		return "which is not of the image";
 	if (!crash->pid || !mapping_at(crash->pid, address, &m) || address < m.start)
 		return "where nothing is mapped";
 	return text_format("in pages that are mapped %.3s%s%s", m.rights,

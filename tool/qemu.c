@@ -194,7 +194,7 @@ int run_qemu(struct run *run)
 	    .image = run->sealed,
 	    .program = "qemu-system-x86_64",
 	    .missing = " (the package is qemu-system-x86)",
-	    .stop_by_input = true,
+	    .serial = true,
 	    .debugger = run->debugger,
 	    .image_status = image_status,
 	    .report = -1,

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "crash.h"
+#include "serial.h"
 #include "supervise.h"
 #include "trace.h"
 
@@ -36,6 +37,7 @@ struct attended {
 	uint64_t oom_kills; /* of the whole host, when it was started */
 	struct trace trace;
 	struct reports reports;
+	struct serial serial;
 };
 
 static uint64_t now_ms(void)
@@ -161,6 +163,8 @@ static int signalled(const struct attended *a, int signal)
 static int status_of(struct attended *a, int status)
 {
 	reports_read(&a->reports);
+	if (a->s->serial)
+		serial_end(&a->serial, &a->reports, a->s->image);
 	if (a->reports.has_fault)
 		explain_guest(a);
 	if (a->killed)
@@ -174,7 +178,7 @@ static int status_of(struct attended *a, int status)
 /* ---- starting ---- */
 
 /* In the child: waits until it is traced, if it is to be, and becomes the program. */
-static _Noreturn void become(const struct supervised *s, int go, int input,
+static _Noreturn void become(const struct supervised *s, int go, int input, int output,
                              const sigset_t *mask)
 {
 	char byte;
@@ -183,6 +187,8 @@ static _Noreturn void become(const struct supervised *s, int go, int input,
 		_exit(1);
 	if (input >= 0)
 		dup2(input, STDIN_FILENO);
+	if (output >= 0)
+		dup2(output, STDOUT_FILENO);
 	if (s->report >= 0)
 		fcntl(s->report, F_SETFD, 0);
 	for (unsigned i = 0; i < s->handed_count; i++)
@@ -197,11 +203,14 @@ static _Noreturn void become(const struct supervised *s, int go, int input,
 static void start(struct attended *a, const sigset_t *mask)
 {
 	pid_t parent = getpid();
-	int ends[2] = {-1, -1}, go[2];
+	int input[2] = {-1, -1}, output[2] = {-1, -1}, go[2];
 
 	make_pipe(go);
-	if (a->s->stop_by_input)
-		make_pipe(ends);
+	if (a->s->serial) {
+		make_pipe(input);
+		make_pipe(output);
+		fcntl(output[0], F_SETFL, O_NONBLOCK);
+	}
 	fflush(NULL);
 	a->pid = fork();
 	if (a->pid < 0)
@@ -209,16 +218,19 @@ static void start(struct attended *a, const sigset_t *mask)
 	if (a->pid == 0) {
 		companion_belong(parent);
 		close(go[1]);
-		become(a->s, go[0], ends[0], mask);
+		become(a->s, go[0], input[0], output[1], mask);
 	}
 	if (a->s->trace)
 		trace_attach(&a->trace, a->pid);
 	close(go[1]); /* which it waits for */
 	close(go[0]);
 	setpgid(a->pid, a->pid); /* whoever is first: no signal is to go astray */
-	if (ends[0] >= 0)
-		close(ends[0]);
-	a->input = ends[1];
+	if (a->s->serial) {
+		close(input[0]);
+		close(output[1]);
+	}
+	a->input = input[1];
+	a->serial.fd = output[0];
 	if (a->s->report >= 0)
 		close(a->s->report);
 	for (unsigned i = 0; i < a->s->handed_count; i++)
@@ -243,7 +255,7 @@ static void ask_to_stop(struct attended *a, int signal)
 		return;
 	}
 	a->kill = now_ms() + STOP_MS;
-	if (!a->s->stop_by_input)
+	if (!a->s->serial)
 		kill(a->pid, signal == SIGINT && !a->debugged ? SIGINT : SIGTERM);
 	else if (write(a->input, &(char){CTRL_C}, 1) != 1)
 		end(a, "");
@@ -348,14 +360,15 @@ static int attend(struct attended *a)
 	debug_guest(a);
 	while (!take_statuses(a, &status)) {
 		struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
-		                       {.fd = a->reports.fd, .events = POLLIN}};
+		                       {.fd = a->reports.fd, .events = POLLIN},
+		                       {.fd = a->serial.fd, .events = POLLIN}};
 		int ready;
 
 		if (companion_missing(a->s)) {
 			a->killed = true;
 			kill(a->pid, SIGKILL);
 		}
-		ready = poll(fds, 2, time_left(a));
+		ready = poll(fds, 3, time_left(a));
 		if (ready == 0)
 			end(a, " in time");
 		if (ready <= 0)
@@ -364,6 +377,8 @@ static int attend(struct attended *a)
 			take_signal(a);
 		if (fds[1].revents)
 			reports_read(&a->reports);
+		if (fds[2].revents)
+			serial_read(&a->serial);
 		debug_guest(a);
 	}
 	return status;

@@ -18,9 +18,9 @@ struct supervised {
 	struct words command;
 	const char *program; /* a name for messages, if it is not the image itself */
 	const char *missing; /* what to do where it cannot be started; NULL: nothing */
-	/* How it is asked to stop: by Ctrl-C on its standard input, a pipe then. Else by
-	 * SIGINT or SIGTERM. */
-	bool stop_by_input;
+	/* The image is behind its standard input and output, as behind a serial port: it is
+	 * asked to stop by Ctrl-C there, not by SIGINT or SIGTERM. */
+	bool serial;
 	/* What its exit status says of the image's; NULL: it is the image's. */
 	int (*image_status)(int status);
 	bool trace; /* the image runs in the child itself: its crash is seen by ptrace */

@@ -9,8 +9,9 @@ static STUB_CONSTANT const char text_fault[] = "\nkiln: fault ";
 static STUB_CONSTANT const char text_code[] = ", code ";
 static STUB_CONSTANT const char text_image[] = ", at image+";
 static STUB_CONSTANT const char text_address[] = ", address ";
-static STUB_CONSTANT const char text_stack[] = ", stack ";
-static STUB_CONSTANT const char text_registers[] = "\nr15-r8, rbp, rdi, rsi, rdx-rax:";
+static STUB_CONSTANT const char text_registers[] = "\nregisters ";
+static STUB_CONSTANT const char text_stack[] = "\nstack ";
+static STUB_CONSTANT const char text_next[] = " ";
 
 /*
  * Ends the virtual machine: by QEMU's debug exit device, or by a triple fault where there
@@ -113,8 +114,32 @@ static STUB_CODE void report(const char *text, uint64_t value)
 	}
 }
 
-/* An exception, of ring 3 or of the stub itself: says what is known (in hexadecimal), and
- * ends the virtual machine. */
+/* What ring 3 has on its stack, from where it stands: its address, then its words. A stack
+ * pointer just below it has grown over its end. */
+static STUB_CODE void report_stack(uint64_t at)
+{
+	enum { GUARD = 4096, WORDS_MOST = 8192 };
+
+	for (unsigned i = 1; i < STUB_RANGES; i++) {
+		const struct stub_range *range = &stub.ranges[i];
+		if (at < range->start - GUARD || at >= range->end)
+			continue;
+		at = at < range->start ? range->start : at & ~7ull;
+		report(text_stack, at);
+		for (unsigned n = 0; n < WORDS_MOST && at < range->end; n++, at += 8)
+			report(text_next, *(const volatile uint64_t *)(uintptr_t)at);
+	}
+}
+
+/*
+ * An exception, of ring 3 or of the stub itself: says what is known, all of it in
+ * hexadecimal, and ends the virtual machine. The format is read by tool/serial.c:
+ *
+ *	kiln: fault VECTOR, code CODE, at image+OFFSET, address CR2
+ *	registers r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax
+ *		vector code rip cs rflags rsp ss                         (one line)
+ *	stack ADDRESS WORD...                                            (one line)
+ */
 STUB_CODE void stub_fault(const struct stub_frame *frame)
 {
 	const uint64_t *registers = &frame->r15;
@@ -125,12 +150,11 @@ STUB_CODE void stub_fault(const struct stub_frame *frame)
 	report(text_code, frame->code);
 	report(text_image, frame->rip - stub.image_base);
 	report(text_address, address);
-	report(text_stack, frame->rsp);
-	report(text_registers, 0);
-	for (unsigned i = 0; i < 15; i++) {
-		stub_serial(' ');
-		report(text_registers + sizeof(text_registers) - 1, registers[i]);
-	}
+	for (unsigned i = 0; i < sizeof(*frame) / sizeof(*registers); i++)
+		report(i ? text_next : text_registers, registers[i]);
+	if (stub.smap)
+		__asm__ volatile("stac" : : : "memory");
+	report_stack(frame->rsp);
 	stub_serial('\n');
 	stub_exit(1);
 }
