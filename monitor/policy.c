@@ -47,7 +47,6 @@ const struct policy_call policy_kvm[] = {
 	{CALL(clock_gettime), ANY("any clock, for the report")},
 	{CALL(read), ON(STOP, "the request to stop")},
 	{CALL(getrandom), ANY("for the entropy device")},
-	{CALL(restart_syscall), ANY("ppoll after the process was stopped and continued")},
 	{CALL(exit_group), ANY("with any status")},
 	{0},
 };

@@ -10,6 +10,8 @@ from worlds import build
 
 MONITORS = {"jail": "kiln-jail", "vm": "kiln-kvm"}
 DISK_SIZE = 1 << 20
+# What the kernel thinks of itself: not 0 after it has gone wrong (proc(5)).
+TAINT = "/proc/sys/kernel/tainted"
 CANARY = b"This stays as it is.\n"
 
 
@@ -22,6 +24,7 @@ class Cell:
         self.image = build(image, target)
         self.monitor = os.path.join(os.path.dirname(KILN), MONITORS[target])
         self.memory = memory
+        self.taint = self.read(TAINT)
         self.netns = Netns()
         self.file = os.path.join(WORK, "canary")
         self.disk = os.path.join(WORK, "attacked.disk")
@@ -46,6 +49,11 @@ class Cell:
     def write(path, content):
         with open(path, "wb") as file:
             file.write(content)
+
+    @staticmethod
+    def read(path):
+        with open(path, "rb") as file:
+            return file.read()
 
     @property
     def devices(self):
@@ -75,14 +83,13 @@ class Cell:
             return outcome_of([KILN, "run", self.image, *self.devices, "--attack", how])
 
     def check_unharmed(self):
-        with open(self.file, "rb") as file:
-            check_equal(file.read(), CANARY, "the canary file")
+        check_equal(self.read(self.file), CANARY, "the canary file")
         check_equal(os.stat(self.file).st_mode & 0o777, 0o644, "the canary file's rights")
         self.canary.check_alive()
-        with open(f"/proc/{self.canary.pid}/status") as status:
-            check("TracerPid:\t0\n" in status.read(), "the canary process is traced")
-        with open(self.disk, "rb") as file:
-            check(file.read() == bytes(DISK_SIZE), "the disk was changed, or its size")
+        check(b"TracerPid:\t0\n" in self.read(f"/proc/{self.canary.pid}/status"),
+              "the canary process is traced")
+        check(self.read(self.disk) == bytes(DISK_SIZE), "the disk was changed, or its size")
+        check_equal(self.read(TAINT), self.taint, "what the kernel thinks of itself")
         check("cell0" in self.netns.interfaces(), "the tap is gone")
 
     def close(self):

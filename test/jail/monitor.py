@@ -1,6 +1,8 @@
 """kiln-jail itself: disks, its messages, its exit status."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 
@@ -100,27 +102,89 @@ def test_tap_refusals(_):
         netns.close()
 
 
-def test_tap_unprivileged(_):
-    """a tap that root made for a user serves that user, and stays as it was"""
+@contextlib.contextmanager
+def unprivileged():
+    """An image that a user without rights runs, on a tap that root made for that user."""
     need_root()
-    image = build("echo", "jail")
     netns = Netns()
     try:
         with netns:
             run("ip", "tuntap", "add", "dev", "theirs", "mode", "tap", "user", "65534")
             run("ip", "address", "add", "10.7.0.1/24", "dev", "theirs")
             run("ip", "link", "set", "theirs", "up")
-        process = Process(*NOBODY_WITH_TUN, JAIL, "--net", "tap:theirs", image, "ip=10.7.0.2/24",
-                          "gateway=10.7.0.9", netns=netns)
+        process = Process(*NOBODY_WITH_TUN, JAIL, "--net", "tap:theirs", build("echo", "jail"),
+                          "ip=10.7.0.2/24", "gateway=10.7.0.9", netns=netns)
+        wait_for(lambda: answers(netns), "an answer to ping")
+        yield process, netns
+    finally:
+        netns.close()
+
+
+def answers(netns):
+    with netns:
+        return run("ping", "-c", 1, "-W", 1, "10.7.0.2", check_status=False).returncode == 0
+
+
+def test_tap_unprivileged(_):
+    """a tap that root made for a user serves that user, and stays as it was"""
+    with unprivileged() as (process, netns):
         with netns:
-            wait_for(lambda: run("ping", "-c", 1, "-W", 1, "10.7.0.2",
-                                 check_status=False).returncode == 0, "an answer to ping")
             shown = run("ip", "-4", "-o", "address", "show", "theirs").stdout
         check("10.7.0.1/24" in shown and "10.7.0.9" not in shown, shown)
         check_equal(process.stop(), 0, "status")
         check_equal(netns.interfaces(), ["lo", "theirs"], "interfaces")
-    finally:
-        netns.close()
+
+
+# What one process may want of another of the same user: its memory, its descriptors, its end
+# in a debugger. Prints what it got.
+LOOK = """
+import ctypes, os, sys
+pid = int(sys.argv[1])
+for path in ("mem", "maps", "fd", "environ", "root", "cwd", "exe"):
+    try:
+        whole = f"/proc/{pid}/{path}"
+        os.listdir(whole) if path == "fd" else os.readlink(whole) if path in (
+            "root", "cwd", "exe") else open(whole, "rb").read(1)
+        print("got", path)
+    except OSError:
+        pass
+libc = ctypes.CDLL(None)
+for request in (16, 0x4206): # attach, seize
+    if libc.ptrace(request, pid, None, None) == 0:
+        print("got traced")
+if libc.syscall(438, libc.syscall(434, pid, 0), 2, 0) >= 0: # pidfd_getfd
+    print("got a descriptor")
+local = ctypes.create_string_buffer(64)
+parts = (ctypes.c_void_p * 2)(ctypes.addressof(local), 8)
+if libc.process_vm_readv(pid, parts, 1, parts, 1, 0) != -1:
+    print("got memory")
+print("looked")
+"""
+
+
+def test_same_user(_):
+    """another process of the user who runs an image gets nothing out of it"""
+    with unprivileged() as (process, netns):
+        done = run(*NOBODY, "python3", "-c", LOOK, process.pid)
+        check_equal(done.stdout, "looked\n", "what it got")
+        check(answers(netns), "the image goes on")
+
+
+def test_suspended(_):
+    """an image goes on after it was stopped and continued, within its filter"""
+    with unprivileged() as (process, netns):
+        for _ in range(3):
+            process.popen.send_signal(signal.SIGSTOP)
+            wait_for(lambda: "T (stopped)" in status_of(process), "it stopped")
+            process.popen.send_signal(signal.SIGCONT)
+            check(answers(netns), "the image goes on")
+        check_equal(process.stop(), 0, "status")
+
+
+def status_of(process):
+    process.check_alive()
+    with open(f"/proc/{process.pid}/status") as text:
+        return text.read()
 
 
 def test_parameters(_):

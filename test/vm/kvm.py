@@ -82,6 +82,25 @@ def test_busy(_):
             check("did not stop by itself" in image.process.text(), image.process.text())
 
 
+def test_suspended(_):
+    """a guest goes on after its monitor was stopped and continued, waiting"""
+    need_kvm()
+    process = Process(os.path.join(ROOT, "build/bin/kiln-kvm"), build("ring3", "vm"), "attack=wait")
+
+    def state():
+        process.check_alive()
+        with open(f"/proc/{process.pid}/status") as text:
+            return dict(line.split(":", 1) for line in text)
+
+    wait_for(lambda: state()["Seccomp"].strip() == "2" and "S" in state()["State"], "it waits")
+    for _ in range(3):
+        process.popen.send_signal(signal.SIGSTOP)
+        wait_for(lambda: "T (stopped)" in state()["State"], "it stopped")
+        process.popen.send_signal(signal.SIGCONT)
+        wait_for(lambda: "S (sleeping)" in state()["State"], "it waits again")
+    check_equal(process.stop(), 0, process.text())
+
+
 def test_reader(_):
     """an image whose console nobody reads runs on, and stops"""
     need_kvm()
