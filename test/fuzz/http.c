@@ -155,6 +155,7 @@ static void happen(struct tcp_conn *c, uint8_t what)
 	case 3:
 		if (seen.later)
 			http_respond(seen.later, 200, "text/plain", SLICE("late\n"));
+		seen.later = NULL; /* a response is given once */
 		fake_ready(c);
 		break;
 	case 4:
