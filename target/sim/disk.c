@@ -29,8 +29,8 @@ static void start_next(struct sim_disk *disk)
 	struct sim *sim = disk->node->sim;
 
 	if (!list_empty(&disk->submitted))
-		sim_events_set(&sim->events, &disk->event,
-		               sim->now + duration(first(&disk->submitted)));
+		sim_schedule(sim, &disk->event,
+		             sim->now + duration(first(&disk->submitted)));
 }
 
 static void disk_submit(struct block *block, struct block_request *request)

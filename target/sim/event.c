@@ -5,7 +5,8 @@
  * sifting does not touch the events.
  */
 #include <stdlib.h>
-#include "world.h"
+#include <kiln/bytes.h>
+#include "event.h"
 
 enum { ROOT = 1, CHILDREN = 4 };
 
@@ -73,6 +74,23 @@ static void place_slot(struct sim_events *events, uint32_t place,
 		sift_down(events, place, slot);
 }
 
+bool sim_events_reserve(struct sim_events *events, uint32_t count)
+{
+	uint32_t room = events->room ? events->room : 128;
+	struct sim_event_slot *slots;
+
+	if (count + ROOT <= events->room)
+		return true;
+	while (room < count + ROOT)
+		room *= 2;
+	slots = realloc(events->slots, room * sizeof(*slots));
+	if (!slots)
+		return false;
+	events->slots = slots;
+	events->room = room;
+	return true;
+}
+
 void sim_events_set(struct sim_events *events, struct sim_event *event, kiln_time at)
 {
 	struct sim_event_slot slot = {at, events->order++, event};
@@ -80,15 +98,6 @@ void sim_events_set(struct sim_events *events, struct sim_event *event, kiln_tim
 	if (event->place) {
 		place_slot(events, event->place, slot);
 		return;
-	}
-	if (events->count + 1 >= events->room) {
-		uint32_t room = events->room ? events->room * 2 : 256;
-		struct sim_event_slot *slots =
-		    realloc(events->slots, room * sizeof(*slots));
-		if (!slots)
-			sim_fail("no memory for %u events", room);
-		events->slots = slots;
-		events->room = room;
 	}
 	events->count++;
 	sift_up(events, events->count, slot);

@@ -1,12 +1,11 @@
 /*
  * Links and the network devices at them.
  *
- * A frame leaves its sender's port at the link's rate (every port has the full rate to
- * itself, as on a full-duplex switch), behind those that wait there already; then it is
- * lost, doubled, damaged or held back for each receiver by that receiver's own draws, and
- * arrives after the delay and the jitter. It takes rate and queue as one frame also when
- * it is a large one of segmentation offload. Bits counted are those of the frame as the
- * device gets it: no preamble, no frame check sequence.
+ * What happens to a frame between two devices is the model's answer (path.h): every port
+ * has the full rate to itself, as on a full-duplex switch, and every receiver its own
+ * draws. A frame takes rate and queue as one also when it is a large one of segmentation
+ * offload. Bits counted are those of the frame as the device gets it: no preamble, no
+ * frame check sequence.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,47 +19,11 @@
 enum {
 	ETHERNET_HEADER = 14,
 	DEFAULT_MTU = 1500,
-	DEFAULT_QUEUE = 1000,
 	RECEIVE_QUEUE =
 	    4096, /* frames that a device holds for a stack that does not poll */
 };
-#define DEFAULT_REORDER_DELAY KILN_MS(1)
 
 /* ---- on the way ---- */
-
-/* The instant when the frame has left the port; KILN_NEVER if the queue is full. */
-static kiln_time port_departure(struct sim_port *port, uint32_t size)
-{
-	const struct sim_impairment *impairment = &port->link->impairment;
-	uint32_t queue = impairment->queue ? impairment->queue : DEFAULT_QUEUE;
-	kiln_time now = port->link->sim->now;
-	kiln_time duration;
-
-	if (!impairment->rate)
-		return now;
-	while (port->leaving_count && port->leaving[port->leaving_first] <= now) {
-		port->leaving_first = (port->leaving_first + 1) % port->leaving_room;
-		port->leaving_count--;
-	}
-	if (port->leaving_room < queue + 1) {
-		kiln_time *leaving = sim_alloc((queue + 1) * sizeof(*leaving));
-		for (uint32_t i = 0; i < port->leaving_count; i++)
-			leaving[i] =
-			    port->leaving[(port->leaving_first + i) % port->leaving_room];
-		free(port->leaving);
-		port->leaving = leaving;
-		port->leaving_room = queue + 1;
-		port->leaving_first = 0;
-	}
-	if (port->leaving_count > queue) /* one is being sent, the others wait */
-		return KILN_NEVER;
-	duration =
-	    (kiln_time)((unsigned __int128)size * 8 * KILN_SECONDS(1) / impairment->rate);
-	port->idle_at = KILN_MAX(port->idle_at, now) + duration;
-	port->leaving[(port->leaving_first + port->leaving_count++) %
-	              port->leaving_room] = port->idle_at;
-	return port->idle_at;
-}
 
 static void arrived(struct sim_event *event)
 {
@@ -86,46 +49,34 @@ static void arrived(struct sim_event *event)
 
 /* A frame with one bit flipped, in a buffer of its own. Its checksum stands before that:
  * a receiver must be able to find out. */
-static struct sim_frame *damaged(struct sim_link *link, const struct sim_frame *frame)
+static struct sim_frame *damaged(struct sim *sim, const struct sim_frame *frame,
+                                 uint64_t bit)
 {
-	struct sim_frame *copy = sim_frame_copy(link->sim, frame);
-	uint64_t bit = sim_random_upto(&link->random, (uint64_t)frame->size * 8 - 1);
+	struct sim_frame *copy = sim_frame_copy(sim, frame);
 
 	sim_frame_complete_checksum(copy);
 	copy->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-	link->sim->counters.corrupted++;
 	return copy;
 }
 
-/* One copy of a frame to one receiver. */
-static void carry(struct sim_port *from, struct sim_port *to, struct sim_frame *frame,
-                  kiln_time departure)
+/* One copy of a frame is on its way to a receiver. */
+static void deliver(struct sim_port *to, struct sim_frame *frame,
+                    const struct sim_arrival *copy)
 {
-	struct sim_link *link = from->link;
-	const struct sim_impairment *impairment = &link->impairment;
-	struct sim_delivery *delivery = sim_delivery_get(link->sim);
-	kiln_time arrival = departure + impairment->delay;
+	struct sim *sim = to->link->sim;
+	struct sim_delivery *delivery = sim_delivery_get(sim);
 
-	if (impairment->jitter)
-		arrival += sim_random_upto(&link->random, impairment->jitter);
-	arrival = KILN_MAX(arrival, from->last_arrival);
-	if (sim_random_chance(&link->random, impairment->reorder)) {
-		kiln_time most = impairment->reorder_delay ? impairment->reorder_delay
-		                                           : DEFAULT_REORDER_DELAY;
-		arrival += 1 + sim_random_upto(&link->random, most - 1);
-		link->sim->counters.reordered++;
-	} else {
-		from->last_arrival = arrival;
-	}
-	if (sim_random_chance(&link->random, impairment->corrupt)) {
-		delivery->frame = damaged(link, frame);
+	sim->counters.reordered += copy->held_back;
+	sim->counters.corrupted += copy->damaged;
+	if (copy->damaged) {
+		delivery->frame = damaged(sim, frame, copy->bit);
 	} else {
 		delivery->frame = frame;
 		frame->refs++;
 	}
 	delivery->event.fire = arrived;
 	delivery->to = to;
-	sim_events_set(&link->sim->events, &delivery->event, arrival);
+	sim_schedule(sim, &delivery->event, copy->at);
 }
 
 static void end_capture(struct sim_link *link)
@@ -153,7 +104,8 @@ static void transmit(struct sim_port *from, struct sim_frame *frame)
 {
 	struct sim_link *link = from->link;
 	struct sim_counters *counters = &link->sim->counters;
-	kiln_time departure = port_departure(from, frame->size);
+	kiln_time departure = sim_path_departure(&from->path, &link->impairment,
+	                                         link->sim->now, frame->size);
 
 	counters->frames++;
 	counters->bytes += frame->size;
@@ -164,17 +116,17 @@ static void transmit(struct sim_port *from, struct sim_frame *frame)
 	}
 	list_each (at, &link->ports) {
 		struct sim_port *to = kiln_container(at, struct sim_port, in_link);
+		struct sim_arrival copies[SIM_COPIES];
+		unsigned count;
+
 		if (to == from)
 			continue;
-		if (sim_random_chance(&link->random, link->impairment.loss)) {
-			counters->lost++;
-			continue;
-		}
-		carry(from, to, frame, departure);
-		if (sim_random_chance(&link->random, link->impairment.duplicate)) {
-			counters->duplicated++;
-			carry(from, to, frame, departure);
-		}
+		count = sim_path_carry(&from->path, &link->impairment, &link->random,
+		                       departure, frame->size, copies);
+		counters->lost += count == 0;
+		counters->duplicated += count == SIM_COPIES;
+		for (unsigned i = 0; i < count; i++)
+			deliver(to, frame, &copies[i]);
 	}
 }
 
@@ -300,7 +252,7 @@ void sim_port_free(struct sim_port *port)
 {
 	list_remove(&port->in_node);
 	list_remove(&port->in_link);
-	free(port->leaving);
+	sim_path_free(&port->path);
 	free(port);
 }
 

@@ -6,7 +6,6 @@
  *
  * Programs with a main() of their own leave this member of the archive alone.
  */
-#include <math.h>
 #include <stdarg.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <kiln/sim.h>
 #include "../manifest.h"
 #include "alone.h"
+#include "path.h"
 #include "peer.h"
 
 KILN_NOTE(kiln_note_target_sim, KILN_NOTE_TARGET, kiln_note_target, KILN_ABI_VERSION,
@@ -73,6 +73,7 @@ static void usage(const char *program)
 	    "  --delay MS       one way\n"
 	    "  --jitter MS      added to the delay, up to\n"
 	    "  --rate BITS      per second, such as 10M\n"
+	    "  --queue N        frames that wait for the rate (1000)\n"
 	    "  --pcap FILE      capture of the link, with virtual times\n"
 	    "  --memory SIZE    of the appliance (64M)\n"
 	    "  --time S         virtual time after which it is stopped (60)\n"
@@ -84,40 +85,17 @@ static void usage(const char *program)
 		       *param->note.value ? param->note.value : "none");
 }
 
-static bool read_probability(const char *text, double *value)
-{
-	char *end;
-
-	*value = strtod(text, &end);
-	if (end == text)
-		return false;
-	if (*end == '%') {
-		*value /= 100;
-		end++;
-	}
-	return *end == '\0' && isfinite(*value) && *value >= 0 && *value <= 1;
-}
-
-/* A duration with its unit, or a number of `unit`. */
-static bool read_duration(const char *text, kiln_time unit, kiln_time *value)
+/* A duration with its unit, or a number of seconds. */
+static bool read_seconds(const char *text, kiln_time *value)
 {
 	char *end;
 	double number = strtod(text, &end);
 
 	if (end != text && *end == '\0') {
-		*value = (kiln_time)(number * (double)unit);
+		*value = (kiln_time)(number * (double)KILN_SECONDS(1));
 		return number >= 0 && number < 1e9;
 	}
 	return param_parse(KILN_PARAM_TYPE_DURATION, 0, 0, text, strlen(text), value);
-}
-
-/* Bits per second, in thousands. */
-static bool read_rate(const char *text, uint64_t *value)
-{
-	static const char *const unit[] = {"", "k", "K", "M", "G"};
-	static const uint64_t factor[] = {1, 1000, 1000, 1000000, 1000000000};
-
-	return param_scaled(text, text + strlen(text), unit, factor, 5, value);
 }
 
 static bool read_number(uint32_t type, const char *text, uint64_t *value)
@@ -162,27 +140,15 @@ static void add_parameter(struct arguments *arguments, const char *key, const ch
 static bool apply(struct arguments *arguments, const char *key, const char *value,
                   bool *known)
 {
-	struct sim_impairment *link = &arguments->link;
+	bool made_sense = sim_impairment_option(&arguments->link, key, value, known);
 
+	if (*known)
+		return made_sense;
 	*known = true;
 	if (strcmp(key, "seed") == 0)
 		return read_number(KILN_PARAM_TYPE_UINT, value, &arguments->seed);
-	if (strcmp(key, "loss") == 0)
-		return read_probability(value, &link->loss);
-	if (strcmp(key, "duplicate") == 0)
-		return read_probability(value, &link->duplicate);
-	if (strcmp(key, "corrupt") == 0)
-		return read_probability(value, &link->corrupt);
-	if (strcmp(key, "reorder") == 0)
-		return read_probability(value, &link->reorder);
-	if (strcmp(key, "delay") == 0)
-		return read_duration(value, KILN_MS(1), &link->delay);
-	if (strcmp(key, "jitter") == 0)
-		return read_duration(value, KILN_MS(1), &link->jitter);
-	if (strcmp(key, "rate") == 0)
-		return read_rate(value, &link->rate);
 	if (strcmp(key, "time") == 0)
-		return read_duration(value, KILN_SECONDS(1), &arguments->time);
+		return read_seconds(value, &arguments->time);
 	if (strcmp(key, "to") == 0)
 		return read_number(KILN_PARAM_TYPE_PORT, value, &arguments->port);
 	if (strcmp(key, "memory") == 0)
@@ -432,7 +398,7 @@ int main(int argc, char **argv)
 	                              .seed = 1,
 	                              .memory = 64 << 20,
 	                              .time = KILN_SECONDS(60),
-	                              .link = {.reorder_delay = KILN_MS(5)}};
+	                              .link = {.reorder_delay = SIM_REORDER_DELAY}};
 	struct peer peer = {.output = write_output};
 	struct sim_node *node, *peer_node = NULL;
 	struct sim_link *link;

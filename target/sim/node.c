@@ -229,8 +229,7 @@ void target_wait(struct kiln *k, kiln_time deadline)
 		if (deadline == KILN_NEVER)
 			sim_events_cancel(&sim->events, &node->wake);
 		else
-			sim_events_set(&sim->events, &node->wake,
-			               KILN_MAX(deadline, sim->now));
+			sim_schedule(sim, &node->wake, KILN_MAX(deadline, sim->now));
 		context_switch(&node->context, &sim->scheduler);
 	}
 	if (node->stop_asked) {

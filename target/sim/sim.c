@@ -41,6 +41,13 @@ void *sim_slab_alloc(struct sim *sim, size_t size)
 	return (uint8_t *)slab + HEADER;
 }
 
+void sim_schedule(struct sim *sim, struct sim_event *event, kiln_time at)
+{
+	if (!event->place && !sim_events_reserve(&sim->events, sim->events.count + 1))
+		sim_fail("no memory for %u events", sim->events.count + 1);
+	sim_events_set(&sim->events, event, at);
+}
+
 struct sim *sim_new(uint64_t seed)
 {
 	struct sim *sim = sim_alloc(sizeof(*sim));

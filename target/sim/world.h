@@ -16,37 +16,9 @@
 #include <kiln/sim.h>
 #include <kiln/target.h>
 #include "../../lib/core/context.h"
+#include "event.h"
+#include "path.h"
 #include "random.h"
-
-/* ---- events ---- */
-
-/* Something to do at an instant; owned by whom it happens to. Zeroed: not set. */
-struct sim_event {
-	void (*fire)(struct sim_event *event);
-	uint32_t place; /* in the heap, from 1; 0: not in it */
-};
-
-struct sim_event_slot {
-	kiln_time at;
-	uint64_t order;
-	struct sim_event *event;
-};
-
-/* A heap of four children a node: shallower than a binary one, and siblings lie together.
- */
-struct sim_events {
-	struct sim_event_slot *slots;
-	uint32_t count, room;
-	uint64_t order;
-};
-
-/* Sets the event, or moves it if it is set. Events of one instant fire in this order. */
-void sim_events_set(struct sim_events *events, struct sim_event *event, kiln_time at);
-void sim_events_cancel(struct sim_events *events, struct sim_event *event);
-/* The instant of the first event; KILN_NEVER if there is none. */
-kiln_time sim_events_next(const struct sim_events *events);
-/* Takes the first event out; there is one. */
-struct sim_event *sim_events_pop(struct sim_events *events);
 
 /* ---- the world ---- */
 
@@ -79,6 +51,8 @@ _Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1
 /* Zeroed; never NULL. */
 void *sim_alloc(size_t size);
 void *sim_slab_alloc(struct sim *sim, size_t size);
+/* Sets the event, or moves it if it is set. */
+void sim_schedule(struct sim *sim, struct sim_event *event, kiln_time at);
 
 /* ---- nodes ---- */
 
@@ -156,13 +130,7 @@ struct sim_port {
 	struct list in_node;
 	struct list in_link;
 
-	/* Sending: when the frames that wait for the rate will have left, a ring. */
-	kiln_time *leaving;
-	uint32_t leaving_room, leaving_first, leaving_count;
-	kiln_time idle_at; /* when the last of them will have left */
-	kiln_time
-	    last_arrival; /* jitter does not reorder: no frame arrives before this */
-
+	struct sim_path path; /* sending */
 	struct sim_delivery *queue, **queue_end;
 	uint32_t queued;
 };
