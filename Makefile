@@ -71,7 +71,9 @@ objects = $(patsubst %,$(B)/hosted/%.o,$(1))
 # copies.
 TOOL_LIBS = -lcapstone -ldw -lseccomp -lmd -lbrotlienc -lz
 
-$(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED))
+# kiln link is the simulated link's model in real time.
+LINK_MODEL = $(patsubst %,target/sim/%.c,event path pcap)
+$(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED) $(LINK_MODEL))
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(TOOL_LIBS)
 # Static: a monitor starts in the time that its image's first answer is measured in.

@@ -130,21 +130,13 @@ const struct target *target_by_id(uint32_t id);
 const struct target *target_at(unsigned index);
 _Noreturn void target_unknown(const char *name);
 
-/* ---- the subcommands ---- */
-
-int command_new(int argc, char **argv);
-int command_build(int argc, char **argv);
-int command_run(int argc, char **argv);
-int command_info(int argc, char **argv);
-int command_test(int argc, char **argv);
-int command_demo(int argc, char **argv);
-
 /* ---- the subcommands (rows of usage.c) ---- */
 
 int command_new(int argc, char **argv);
 int command_build(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_info(int argc, char **argv);
+int command_link(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_help(int argc, char **argv);

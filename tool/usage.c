@@ -54,8 +54,23 @@ static const struct usage_option sim_options[] = {
     {"--delay", "MS", "one way", NULL},
     {"--jitter", "MS", "added to the delay, up to", NULL},
     {"--rate", "BITS", "per second, such as 10M", NULL},
+    {"--queue", "N", "frames that wait for the rate (1000)", NULL},
     {"--time", "S", "virtual time after which it is stopped (60)", NULL},
     {"--to", "PORT", "where standard input is sent (the first port parameter)", NULL},
+    {0}};
+
+static const struct usage_option link_options[] = {
+    {"--loss", "P", "frames lost: 0.02 or 2%; 2%,0 is for each way", NULL},
+    {"--duplicate", "P", "frames delivered twice", NULL},
+    {"--corrupt", "P", "frames with one bit flipped", NULL},
+    {"--reorder", "P", "frames held back by up to 5 ms", NULL},
+    {"--delay", "MS", "one way", NULL},
+    {"--jitter", "MS", "added to the delay, up to", NULL},
+    {"--rate", "BITS", "per second, such as 10M", NULL},
+    {"--queue", "N", "frames that wait for the rate (1000)", NULL},
+    {"--seed", "N", "of what happens to which frame (1)", NULL},
+    {"--pcap", "FILE", "writes the frames that come in to a file", "@file"},
+    {"--json", NULL, "counters for programs", NULL},
     {0}};
 
 static const struct usage_option info_options[] = {{"--json", NULL, "for programs", NULL},
@@ -107,6 +122,12 @@ const struct usage_command usage_commands[] = {
      "what an image takes: devices, parameters, sizes, its seal",
      "@image",
      {{"", info_options}, {0}}},
+    {"link",
+     command_link,
+     "[OPTION]... TAP TAP",
+     "joins two tap interfaces by a bad link, until Ctrl-C",
+     NULL,
+     {{"", link_options}, {0}}},
     {"test",
      command_test,
      "DIR...|[SUITE...]",
