@@ -1,9 +1,11 @@
-"""The worlds in which the end-to-end tests run an appliance: host, jail, KVM and QEMU.
+"""The worlds in which the end-to-end tests run an appliance: host, jail, KVM and QEMU; and
+jail and KVM behind a bad link.
 
 Each instance has a network namespace of its own, from which the test's clients reach it at
 ADDRESS. A sealed image has a tap there, a host image a veth to a second namespace.
 """
 
+import json
 import os
 import socket
 
@@ -105,12 +107,8 @@ class World:
         others = []
         net = net or Netns()
         options = ["-m", memory, "--log", log, *settings]
-        where = net
-        if self.target == "host":
-            where = Netns()
-            others.append(where)
-            join(net, where)
-        else:
+        where = self.place(net, others)
+        if self.target != "host":
             options += ["--net", f"tap:{tap}"]
             if address:
                 options += ["--ip", address, "--gateway", CLIENT]
@@ -119,6 +117,15 @@ class World:
         process = Process(KILN, "run", image, *options, name=f"{self.name}-{image_name(image)}",
                           netns=where)
         return Instance(self, process, net, others)
+
+    def place(self, net, others):
+        """The namespace that the image runs in; `others`: what is closed with it."""
+        if self.target != "host":
+            return net
+        where = Netns()
+        others.append(where)
+        join(net, where)
+        return where
 
     def start_bare(self, image, *settings):
         """Runs an image without devices."""
@@ -140,12 +147,62 @@ def join(net, other):
         run("ip", "link", "set", "veth1", "up")
 
 
+class BadLink:
+    """`kiln link` between the clients' namespace and a bridge in one of its own, on which the
+    image's tap is."""
+
+    def __init__(self, net, options):
+        self.netns = Netns()
+        self.process = Process(KILN, "link", "--json", *options, "link0", "link1",
+                               netns=self.netns)
+        wait_for(lambda: "are joined" in self.process.text(), "the link")
+        with self.netns:
+            run("ip", "link", "set", "link0", "netns", str(net.pid))
+            run("ip", "link", "add", "bridge0", "type", "bridge")
+            run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
+            for port in ("link1", TAP):
+                run("ip", "link", "set", port, "master", "bridge0", "up")
+            run("ip", "link", "set", "bridge0", "up")
+        with net:
+            run("ip", "address", "add", f"{CLIENT}/24", "dev", "link0")
+            run("ip", "link", "set", "link0", "up")
+
+    def counters(self):
+        """Ends the link: what it counted, of each way."""
+        status = self.process.stop()
+        if status != 0:
+            raise Failed(f"kiln link: {harness.describe(status)}")
+        return [json.loads(line) for line in self.process.text().splitlines()
+                if line.startswith("{")]
+
+    def close(self):
+        self.process.end()
+        self.netns.close()
+
+
+class LinkedWorld(World):
+    """One whose image is reached through a bad link; `link` is that of the last start."""
+
+    def __init__(self, name, world, *options):
+        super().__init__(name, world.target, world.monitor)
+        self.options = options
+        self.link = None
+
+    def place(self, net, others):
+        self.link = BadLink(net, self.options)
+        others.append(self.link)
+        return self.link.netns
+
+
 WORLDS = [
     World("host", "host"),
     World("jail", "jail"),
     World("kvm", "vm", "kvm"),
     World("qemu", "vm", "qemu", slow=True),
 ]
+BAD = ("--loss", "2%", "--delay", "5ms", "--reorder", "2%", "--duplicate", "1%",
+       "--corrupt", "0.5%")
+LINKED_WORLDS = [LinkedWorld(f"{world.name}-link", world, *BAD) for world in WORLDS[1:3]]
 
 
 def image_name(image):
