@@ -1,7 +1,6 @@
 /*
  * The serial port of an image on QEMU: see serial.h.
  */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,28 +10,11 @@
 
 enum {
 	HELD_MOST = 256 << 10, /* more than any report */
-	PIECE = 4096,          /* a pipe that is ready takes as much without blocking */
-	PATIENCE_MS = 50,
+	PIECE = 4096,
 	STUB_GUARD = 4096,
 };
 
 static const char beginning[] = "kiln: fault ";
-
-/* Never waits for long: text that nobody takes is dropped, as the other monitors do. */
-static void print(const char *bytes, size_t size)
-{
-	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-	while (size) {
-		size_t piece = size < PIECE ? size : PIECE;
-		ssize_t n;
-		if (poll(&out, 1, PATIENCE_MS) != 1 ||
-		    (n = write(STDOUT_FILENO, bytes, piece)) <= 0)
-			return;
-		bytes += n;
-		size -= (size_t)n;
-	}
-}
 
 static void print_held(struct serial *serial, size_t size)
 {
@@ -40,7 +22,7 @@ static void print_held(struct serial *serial, size_t size)
 
 	if (size == 0)
 		return;
-	print(held->data, size);
+	console_print(&serial->console, held->data, size);
 	serial->within_line = held->data[size - 1] != '\n';
 	held->len -= size;
 	memmove(held->data, held->data + size, held->len);

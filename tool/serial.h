@@ -11,12 +11,14 @@
 
 #include <stdbool.h>
 #include "../monitor/image.h"
+#include "console.h"
 #include "reports.h"
 #include "tool.h"
 
 struct serial {
 	int fd;           /* where it is read, non-blocking; -1: no more to read */
 	bool within_line; /* what was printed last did not end a line */
+	struct console console;
 	struct text held; /* from the beginning of a line that may become a report */
 };
 

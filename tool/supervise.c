@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "console.h"
 #include "crash.h"
 #include "serial.h"
 #include "supervise.h"
@@ -38,6 +39,7 @@ struct attended {
 	struct trace trace;
 	struct reports reports;
 	struct serial serial;
+	struct console console; /* of an image whose text goes to a terminal */
 };
 
 static uint64_t now_ms(void)
@@ -91,6 +93,7 @@ static void explain_child(struct trace *t, void *context)
 
 	if (!WIFSIGNALED(t->status) || !trace_is_crash(WTERMSIG(t->status)))
 		return;
+	console_read(&a->console);
 	reports_read(&a->reports);
 	crash_print(&(struct crash){
 	    .path = s->path,
@@ -162,6 +165,7 @@ static int signalled(const struct attended *a, int signal)
 
 static int status_of(struct attended *a, int status)
 {
+	console_read(&a->console);
 	reports_read(&a->reports);
 	if (a->s->serial)
 		serial_end(&a->serial, &a->reports, a->s->image);
@@ -204,10 +208,12 @@ static void start(struct attended *a, const sigset_t *mask)
 {
 	pid_t parent = getpid();
 	int input[2] = {-1, -1}, output[2] = {-1, -1}, go[2];
+	bool filtered = a->s->image && !a->s->serial && console_is_terminal();
 
 	make_pipe(go);
-	if (a->s->serial) {
+	if (a->s->serial)
 		make_pipe(input);
+	if (a->s->serial || filtered) {
 		make_pipe(output);
 		fcntl(output[0], F_SETFL, O_NONBLOCK);
 	}
@@ -225,12 +231,13 @@ static void start(struct attended *a, const sigset_t *mask)
 	close(go[1]); /* which it waits for */
 	close(go[0]);
 	setpgid(a->pid, a->pid); /* whoever is first: no signal is to go astray */
-	if (a->s->serial) {
+	if (input[0] >= 0)
 		close(input[0]);
+	if (output[1] >= 0)
 		close(output[1]);
-	}
 	a->input = input[1];
-	a->serial.fd = output[0];
+	a->serial.fd = filtered ? -1 : output[0];
+	a->console.fd = filtered ? output[0] : -1;
 	if (a->s->report >= 0)
 		close(a->s->report);
 	for (unsigned i = 0; i < a->s->handed_count; i++)
@@ -361,14 +368,15 @@ static int attend(struct attended *a)
 	while (!take_statuses(a, &status)) {
 		struct pollfd fds[] = {{.fd = a->signals, .events = POLLIN},
 		                       {.fd = a->reports.fd, .events = POLLIN},
-		                       {.fd = a->serial.fd, .events = POLLIN}};
+		                       {.fd = a->serial.fd, .events = POLLIN},
+		                       {.fd = a->console.fd, .events = POLLIN}};
 		int ready;
 
 		if (companion_missing(a->s)) {
 			a->killed = true;
 			kill(a->pid, SIGKILL);
 		}
-		ready = poll(fds, 3, time_left(a));
+		ready = poll(fds, 4, time_left(a));
 		if (ready == 0)
 			end(a, " in time");
 		if (ready <= 0)
@@ -379,6 +387,8 @@ static int attend(struct attended *a)
 			reports_read(&a->reports);
 		if (fds[2].revents)
 			serial_read(&a->serial);
+		if (fds[3].revents)
+			console_read(&a->console);
 		debug_guest(a);
 	}
 	return status;

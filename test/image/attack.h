@@ -11,6 +11,7 @@
  *	overflow, overrun         the stack, a local array
  *	crash RIP RSP RBP         goes on there, with such a stack, for those who look at its end
  *	where                     prints addresses
+ *	print HEX                 prints these bytes
  *	wait                      runs on until it is asked to stop
  *
  * A PLACE is a number or a name, plus or minus others: "memory-8". An image that includes this
@@ -126,17 +127,23 @@ static uint64_t next_value(struct attack *a)
 	return value_of(a, next_word(a));
 }
 
-static void run_bytes(struct attack *a, uint64_t place, struct slice hex)
+static void put_bytes(struct attack *a, volatile uint8_t *to, struct slice hex)
 {
-	volatile uint8_t *to = (volatile uint8_t *)(uintptr_t)place;
-
 	for (size_t i = 0; i + 1 < hex.len; i += 2) {
 		uint64_t byte;
 		if (!hexadecimal(slice_take(slice_skip(hex, i), 2), &byte))
 			cannot_read(a, hex);
 		to[i / 2] = (uint8_t)byte;
 	}
-	((void (*)(void))(uintptr_t)place)();
+}
+
+static void print_bytes(struct attack *a, struct slice hex)
+{
+	uint8_t bytes[128];
+
+	hex = slice_take(hex, 2 * sizeof(bytes));
+	put_bytes(a, bytes, hex);
+	kiln_print(a->kiln, slice_of(bytes, hex.len / 2));
 }
 
 static _Noreturn void crash_at(uint64_t rip, uint64_t rsp, uint64_t rbp)
@@ -184,7 +191,8 @@ static bool try_shared(struct attack *a, struct slice verb)
 		*(volatile uint64_t *)(uintptr_t)next_value(a) = 0;
 	} else if (slice_equal(verb, SLICE("run"))) {
 		uint64_t place = next_value(a);
-		run_bytes(a, place, next_word(a));
+		put_bytes(a, (volatile uint8_t *)(uintptr_t)place, next_word(a));
+		((void (*)(void))(uintptr_t)place)();
 	} else if (slice_equal(verb, SLICE("jump"))) {
 		((void (*)(void))(uintptr_t)next_value(a))();
 	} else if (slice_equal(verb, SLICE("do"))) {
@@ -196,6 +204,8 @@ static bool try_shared(struct attack *a, struct slice verb)
 	} else if (slice_equal(verb, SLICE("put"))) {
 		uint64_t place = next_value(a);
 		*(volatile uint64_t *)(uintptr_t)place = next_value(a);
+	} else if (slice_equal(verb, SLICE("print"))) {
+		print_bytes(a, next_word(a));
 	} else if (slice_equal(verb, SLICE("overflow"))) {
 		overflow_stack(data_word);
 	} else if (slice_equal(verb, SLICE("overrun"))) {
