@@ -151,10 +151,13 @@ static void check_options(struct run *run)
 
 	for (size_t i = 0; i < run->options.count; i++) {
 		const struct setting *s = &run->options.item[i];
-		if (!image_param(&run->manifest, s->key))
+		if (!image_param(&run->manifest, s->key)) {
+			if (run->target->id == KILN_TARGET_SIM)
+				continue; /* the simulator's own: it checks them */
 			fail_usage("%s takes no --%s; it takes:%s",
 			           path_display(run->image), s->key,
 			           known_parameters(&run->manifest));
+		}
 		words_add(&run->values, text_format("%s=%s", s->key, s->value));
 	}
 	if (!image_check_options(&run->manifest, run->values.item,
@@ -302,9 +305,9 @@ int command_run(int argc, char **argv)
 	else
 		take_image(run);
 	read_manifest(run);
+	check_options(run);
 	if (run->target->id == KILN_TARGET_SIM)
 		return run_sim(run);
-	check_options(run);
 	if (run->target->id == KILN_TARGET_HOST)
 		return run_host(run);
 	check_disks(run);

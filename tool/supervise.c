@@ -124,10 +124,16 @@ static void explain_guest(struct attended *a)
 /* The kernel's count of processes that it killed for want of memory. */
 static uint64_t oom_kills(void)
 {
-	const char *statistics = file_read("/proc/vmstat", NULL);
-	const char *line = statistics ? strstr(statistics, "\noom_kill ") : NULL;
+	FILE *statistics = fopen("/proc/vmstat", "re");
+	unsigned long long count = 0;
+	char line[128];
 
-	return line ? strtoull(line + strlen("\noom_kill "), NULL, 10) : 0;
+	while (statistics && fgets(line, sizeof(line), statistics))
+		if (sscanf(line, "oom_kill %llu", &count) == 1)
+			break;
+	if (statistics)
+		fclose(statistics);
+	return count;
 }
 
 /* What ended, if it is the child: a monitor that the image has become is the image. */

@@ -10,7 +10,7 @@
 #include <kiln/bytes.h>
 #include "param.h"
 
-KILN_OPTION(log, KILN_PARAM_TYPE_STRING, "info", "log level: error, warn, info or debug");
+KILN_OPTION(log, KILN_PARAM_TYPE_LEVEL, "info", "log level: error, warn, info or debug");
 
 /* The linker's names for the section's ends. */
 extern const struct kiln_param_binding __start_kiln_params[], __stop_kiln_params[];
@@ -89,21 +89,15 @@ static void store(const struct kiln_param_binding *b, struct slice text, uint64_
 	}
 }
 
+/* What was given is checked already, here or by the build. */
 static void set_log_level(struct kiln *k)
 {
-	static const char *const name[] = {"error", "warn", "info", "debug"};
-	struct slice value;
+	struct slice text;
+	uint64_t level;
 
-	if (!kiln_option(k, "log", &value))
-		return;
-	for (unsigned level = 0; level < KILN_COUNT_OF(name); level++) {
-		if (slice_equal(value, slice_text(name[level]))) {
-			k->log_level = (enum log_level)level;
-			return;
-		}
-	}
-	kiln_fail(k, "param", "--log takes error, warn, info or debug, not '%.*s'",
-	          SLICE_ARG(value));
+	if (kiln_option(k, "log", &text) &&
+	    param_parse(KILN_PARAM_TYPE_LEVEL, 0, 0, (const char *)text.data, text.len, &level))
+		k->log_level = (enum log_level)level;
 }
 
 void param_apply(struct kiln *k)

@@ -3,9 +3,10 @@ and line, called by whom; and kiln run then ends with status 1."""
 
 import os
 import re
+import signal
 
 import worlds
-from harness import KILN, ROOT, WORK, Process, check, check_equal, run, wait_for
+from harness import KILN, ROOT, WORK, Skip, check, check_equal, run, wait_for
 
 WORLDS = worlds.WORLDS + [worlds.World("sim", "sim")]
 SOURCE = os.path.join(ROOT, "test/image/crash/crash.c")
@@ -17,10 +18,10 @@ def line_of(mark):
                     if text.endswith(f"/* line: {mark} */\n"))
 
 
-def crash(world, how, status=1, prefix=()):
+def crash(world, how, *options, status=1, prefix=()):
     world.need()
     monitor = ["--monitor", world.monitor] if world.monitor else []
-    done = run(*prefix, KILN, "run", world.build("crash"), *monitor, "--how", how,
+    done = run(*prefix, KILN, "run", world.build("crash"), *monitor, "--how", how, *options,
                check_status=False, timeout=30)
     output = done.stdout + done.stderr
     check_equal(done.returncode, status, f"status of {how}\n{output}\n")
@@ -124,6 +125,53 @@ def test_memory(world):
     check("give the image more with -m" in output and "crashed" not in output, output)
 
 
+def cgroup(limit):
+    """A memory cgroup with this limit, of version 1 or 2."""
+    name = f"kiln-test-{os.getpid()}"
+    for top, file in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+                      ("/sys/fs/cgroup", "memory.max")):
+        folder = os.path.join(top, name)
+        try:
+            os.mkdir(folder)
+        except OSError:
+            continue
+        try:
+            with open(os.path.join(folder, file), "w") as setting:
+                setting.write(str(limit))
+            return folder
+        except OSError:
+            os.rmdir(folder)
+    raise Skip("no memory cgroup can be made here")
+
+
+def test_host_memory(world):
+    """an image that the host kills for want of memory is told from one that somebody kills"""
+    world.need()
+    folder = cgroup(48 << 20)
+    try:
+        output = crash(world, "fill", "-m", "1G",
+                       prefix=("sh", "-c", f'echo $$ >{folder}/cgroup.procs; exec "$@"', "sh"))
+        check("was killed by the kernel" in output and "out of memory" in output, output)
+    finally:
+        wait_for(lambda: not open(f"{folder}/cgroup.procs").read(), "the group empty")
+        os.rmdir(folder)
+
+
+test_host_memory.worlds = ["host", "sim", "jail", "kvm"]
+
+
+def test_killed(world):
+    """an image that somebody kills ends kiln run as a shell reports it"""
+    process = world.start_bare(world.build("crash"), "--how", "loop")
+    wait_for(lambda: "busy" in process.text(), "the image to be busy", 20)
+    os.kill(process.child(), signal.SIGKILL)
+    check_equal(process.wait(), 128 + signal.SIGKILL, process.text())
+    check("was ended by a signal: Killed" in process.text(), process.text())
+
+
+test_killed.worlds = ["jail", "kvm", "qemu"]
+
+
 def test_status(world):
     """an image that does not crash ends kiln run with its own status"""
     check("crashed" not in crash(world, "none", status=0), "none")
@@ -152,8 +200,6 @@ def pending(pid):
 
 def test_unprivileged(world):
     """without root, the report is the same"""
-    image = world.build("crash")
-    del image
     output = crash(world, "overflow", prefix=("setpriv", "--reuid", "65534", "--regid", "65534",
                                               "--clear-groups"))
     check_equal([frame[0] for frame in frames(output)][:3], ["recurse", "recurse", "appliance"],

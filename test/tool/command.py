@@ -175,11 +175,12 @@ def test_parameter_checks(_):
         wrong = [("--times", "9", "from 1 to 5"), ("--times", "x", "from 1 to 5"),
                  ("--loud", "maybe", "yes or no"), ("--pause", "3x", "duration"),
                  ("--room", "1T", "size"), ("--port", "0", "port"),
+                 ("--log", "loud", "error, warn, info or debug"),
                  ("--color", "red", "--greeting")]
         for key, value, says in wrong:
             check(says in a.build(key, value, status=2), f"build {key} {value}")
         check("twice" in a.build("--times", "1", "--times", "2", status=2), "given twice")
-        for target in ("jail", "vm", "host"):
+        for target in ("jail", "vm", "host", "sim"):
             a.build(target=target)
             for key, value, says in wrong:
                 text = kiln("run", a.image, key, value, status=2)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <kiln/abi/param.h>
 #include <kiln/bytes.h>
+#include <kiln/log.h>
 #include <kiln/embed.h>
 #include <kiln/error.h>
 #include <kiln/list.h>
@@ -223,6 +224,10 @@ static void parameters_take_the_texts_of_their_type_only(void **state)
 	assert_false(takes(KILN_PARAM_TYPE_PREFIX, "10.0.0.2", &v));
 	assert_false(takes(KILN_PARAM_TYPE_PREFIX, "10.0.0.2/33", &v));
 	assert_false(takes(KILN_PARAM_TYPE_PREFIX, "", &v));
+	assert_true(takes(KILN_PARAM_TYPE_LEVEL, "error", &v) && v == LOG_ERROR);
+	assert_true(takes(KILN_PARAM_TYPE_LEVEL, "debug", &v) && v == LOG_DEBUG);
+	assert_false(takes(KILN_PARAM_TYPE_LEVEL, "debugs", &v));
+	assert_false(takes(KILN_PARAM_TYPE_LEVEL, "", &v));
 }
 
 static void every_error_has_a_text_of_its_own(void **state)

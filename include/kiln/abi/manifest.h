@@ -58,6 +58,7 @@ enum kiln_param_type {
 	KILN_PARAM_TYPE_STRING = 6,   /* at most 200 bytes, no NUL   -> const char *    */
 	KILN_PARAM_TYPE_ADDRESS = 7,  /* 10.0.0.1                    -> library options */
 	KILN_PARAM_TYPE_PREFIX = 8,   /* 10.0.0.2/24, dhcp, or NAME=... if several nets */
+	KILN_PARAM_TYPE_LEVEL = 9,    /* error warn info debug       -> enum log_level  */
 };
 
 /* One image, target and ABI: emitted by the target's start-up code. */

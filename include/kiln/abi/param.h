@@ -74,8 +74,8 @@ static inline bool param_dotted(const char **text, const char *end, uint32_t *ad
 
 /*
  * True if the text is one that the type takes. *value is then the number it stands for: 0
- * or 1, the number, nanoseconds, bytes, or an IPv4 address in host order; for a string
- * and a prefix it is 0. min and max bound UINT only.
+ * or 1, the number, nanoseconds, bytes, an IPv4 address in host order, or an enum
+ * log_level; for a string and a prefix it is 0. min and max bound UINT only.
  */
 static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
 			       const char *text, size_t len, uint64_t *value)
@@ -86,6 +86,7 @@ static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
 	static const char *const size_unit[] = {"", "K", "M", "G", "k", "m", "g"};
 	static const uint64_t size_factor[] = {1,       1u << 10, 1u << 20, 1u << 30,
 					       1u << 10, 1u << 20, 1u << 30};
+	static const char *const level[] = {"error", "warn", "info", "debug"};
 	const char *end = text + len;
 	uint32_t address;
 
@@ -135,6 +136,14 @@ static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
 			if (*text++ != ',')
 				return false;
 		}
+	case KILN_PARAM_TYPE_LEVEL:
+		for (uint64_t n = 0; n < 4; n++) {
+			if (param_is(text, end, level[n])) {
+				*value = n;
+				return true;
+			}
+		}
+		return false;
 	default:
 		return false;
 	}
@@ -160,6 +169,8 @@ static inline const char *param_type_text(uint32_t type)
 		return "an IPv4 address such as 10.0.0.1";
 	case KILN_PARAM_TYPE_PREFIX:
 		return "an address with prefix length such as 10.0.0.2/24, or dhcp";
+	case KILN_PARAM_TYPE_LEVEL:
+		return "error, warn, info or debug";
 	default:
 		return "unknown";
 	}

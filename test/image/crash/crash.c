@@ -106,6 +106,16 @@ _Noreturn static void loop_for_ever(struct kiln *k)
 		word++;
 }
 
+/* All that the image was given: more than the host has for it. */
+static void fill_memory(struct kiln *k)
+{
+	size_t size = arena_left(&k->arena) - 4096;
+	volatile uint8_t *memory = kiln_alloc(k, size, "all there is");
+
+	for (size_t i = 0; i < size; i += 4096)
+		memory[i] = 1;
+}
+
 int appliance(struct kiln *k)
 {
 	if (is("null"))
@@ -128,6 +138,8 @@ int appliance(struct kiln *k)
 		in_library((uint8_t *)(uintptr_t)(word + 16));
 	else if (is("memory"))
 		take_memory(k);
+	else if (is("fill"))
+		fill_memory(k);
 	else if (is("task"))
 		return run_task(k);
 	else if (is("loop"))
