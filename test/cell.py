@@ -24,6 +24,7 @@ class Cell:
         self.image = build(image, target)
         self.monitor = os.path.join(os.path.dirname(KILN), MONITORS[target])
         self.memory = memory
+        self.network = "tap:cell0"
         self.taint = self.read(TAINT)
         self.netns = Netns()
         self.file = os.path.join(WORK, "canary")
@@ -57,7 +58,7 @@ class Cell:
 
     @property
     def devices(self):
-        return ["--net", "net0=tap:cell0", "--disk", f"disk0={self.disk}",
+        return ["--net", f"net0={self.network}", "--disk", f"disk0={self.disk}",
                 "--disk", f"disk1={self.read_only}", "-m", self.memory]
 
     @contextlib.contextmanager

@@ -32,6 +32,14 @@ def test_words(_):
             check(words in outcome.output, f"{how}: no '{words}' in {outcome.output}")
 
 
+def test_user_network(_):
+    """frames that no driver would send do the user-mode network beside an image no harm"""
+    with Cell("attack", "jail", memory="1M") as cell:
+        cell.network = "user"
+        outcome = cell.run("frames 20000")
+        check(outcome.is_("held"), str(outcome))
+
+
 class Running:
     """An image, waiting."""
 
