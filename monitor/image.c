@@ -309,8 +309,7 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
 		                           &sh.sh_offset) ||
 		    !file_get(image, sh.sh_offset, &sh, sizeof(sh)))
 			return refuse(
-			    &p, "the file is cut off before its section headers end: "
-			        "build it again");
+			    &p, "the file is cut off before its section headers end");
 		if (sh.sh_type == SHT_NOTE &&
 		    !parse_note_run(&p, sh.sh_offset, sh.sh_size, sh.sh_addralign, &seen))
 			return false;

@@ -61,10 +61,12 @@ static uint64_t number(const struct monitor_options *options, const char *name,
 {
 	uint64_t value;
 
-	if (!param_parse(type, 0, UINT64_MAX, text, strlen(text), &value) ||
-	    value < min || value > max)
+	if (!param_parse(type, 0, UINT64_MAX, text, strlen(text), &value))
 		misuse(options, "%s takes %s, not '%s'", name, param_type_text(type),
 		       text);
+	if (value < min || value > max)
+		misuse(options, "%s takes from %llu to %llu, not %s", name,
+		       (unsigned long long)min, (unsigned long long)max, text);
 	return value;
 }
 
@@ -338,7 +340,9 @@ void monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
 	const void *bytes = map_file(o, &size);
 
 	if (!image_parse(image, bytes, size, error, sizeof(error)))
-		monitor_fail(o, "%s: %s", o->image, error);
+		monitor_fail(o,
+		             "%s is no image, or a damaged one: %s; kiln build makes one",
+		             o->image, error);
 	if (image->target.abi == 0)
 		monitor_fail(o, "%s is no image of Kiln's: kiln build makes one",
 		             o->image);

@@ -69,7 +69,7 @@ int command_build(int argc, char **argv)
 		    build.folder);
 	if (build.sanitize && build.target->sealed)
 		fail_usage(
-		    "--sanitize is for -t host: a sealed image has no runtime for it");
+		    "--sanitize is for -t host and sim: a sealed image has no runtime for it");
 	report(&build, build_image(&build));
 	return 0;
 }

@@ -18,6 +18,8 @@ static const struct {
     {"test/test.c", "test/test.c"},
 };
 
+enum { FILES = sizeof(files) / sizeof(files[0]) };
+
 static const char *named(const char *template, const char *name)
 {
 	struct text text = {0};
@@ -37,8 +39,10 @@ static void check_name(const char *name)
 	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	                 "0123456789_.-") == strlen(name))
 		return;
-	fail_usage("'%s' does not serve as a name: use letters, digits, '_', '.' and '-'",
-	           name);
+	fail_usage(
+	    "'%s' does not serve as a name: use letters, digits, '_', '.' and '-', "
+	    "and begin with a letter, a digit or '_'",
+	    name);
 }
 
 /* As it was given, without '/' at its end. */
@@ -51,36 +55,41 @@ static const char *folder_of(const char *argument)
 	return text_format("%.*s", (int)len, argument);
 }
 
+static const char *template(size_t number)
+{
+	const char *path = kiln_path(text_format("tool/new/%s", files[number].from));
+	const char *text = file_read(path, NULL);
+
+	if (!text)
+		fail("cannot read %s: %s: install Kiln anew", path, strerror(errno));
+	return text;
+}
+
 int command_new(int argc, char **argv)
 {
-	const char *folder, *name;
+	const char *folder, *name, *text[FILES];
+	struct text made = {0};
 
 	if (argc != 2)
 		fail_usage("kiln new takes the name of a folder to make: kiln new NAME");
 	folder = folder_of(argv[1]);
 	name = path_base(folder);
 	check_name(name);
+	for (size_t i = 0; i < FILES; i++)
+		text[i] = named(template(i), name);
 	if (mkdir(folder, 0777) < 0)
 		fail("cannot make the folder %s: %s", folder, strerror(errno));
 	folder_make(text_format("%s/site", folder));
 	folder_make(text_format("%s/test", folder));
-	printf("made");
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		const char *from = kiln_path(text_format("tool/new/%s", files[i].from));
+	for (size_t i = 0; i < FILES; i++) {
 		const char *to = text_format("%s/%s", folder, named(files[i].to, name));
-		const char *template = file_read(from, NULL), *text;
-
-		if (!template)
-			fail("cannot read %s: %s: install Kiln anew", from,
-			     strerror(errno));
-		text = named(template, name);
-		file_write(to, text, strlen(text));
-		printf(" %s", to);
+		file_write(to, text[i], strlen(text[i]));
+		text_add(&made, " %s", to);
 	}
-	printf("; next:\n"
+	printf("made%s; next:\n"
 	       "  kiln run %s -t host --port 8080   and look at http://localhost:8080\n"
 	       "  kiln test %s\n"
 	       "  kiln build %s -t jail\n",
-	       folder, folder, folder);
+	       made.data, folder, folder, folder);
 	return 0;
 }

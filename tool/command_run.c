@@ -90,8 +90,8 @@ static void build_folder(struct run *run)
 		    "for which target? kiln run %s -t host, -t sim, -t jail or -t vm",
 		    run->what);
 	if (run->build.sanitize && run->build.target->sealed)
-		fail_usage(
-		    "--sanitize is for -t host: a sealed image has no runtime for it");
+		fail_usage("--sanitize is for -t host and sim: a sealed image has no "
+		           "runtime for it");
 	run->build.folder = run->what;
 	run->build.fix_nothing = true;
 	run->image = build_image(&run->build);
@@ -101,8 +101,9 @@ static void build_folder(struct run *run)
 static void take_image(struct run *run)
 {
 	if (run->build.sanitize)
-		fail_usage("--sanitize is for a folder with -t host: %s is built already",
-		           run->what);
+		fail_usage(
+		    "--sanitize is for a folder with -t host or sim: %s is built already",
+		    run->what);
 	run->options = run->build.settings;
 }
 
@@ -226,6 +227,7 @@ static int run_program(const struct run *run, const struct words *command)
 	struct supervised s = {
 	    .path = run->image,
 	    .command = *command,
+	    .missing = "; an image for host or sim is a program: chmod +x makes it one",
 	    .trace = true,
 	    .debugger = run->debugger,
 	    .report = -1,

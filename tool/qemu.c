@@ -179,7 +179,9 @@ static void pin(const struct run *run)
 	CPU_ZERO(&set);
 	CPU_SET(number, &set);
 	if (sched_setaffinity(0, sizeof(set), &set) < 0)
-		fail("cannot run on processor %s: %s", run->cpu, strerror(errno));
+		fail("cannot run on processor %s: %s", run->cpu,
+		     errno == EINVAL ? "there is none, or it is not ours to use"
+		                     : strerror(errno));
 }
 
 static int image_status(int status)

@@ -175,9 +175,9 @@ static void move(const struct monitor_options *o, int32_t *fd, int to)
 	*fd = to;
 }
 
-/* The lowest first: none is then moved onto one that still has to move. Returns how many
- * there are in all; the standard error is not among them. */
-static unsigned number_descriptors(struct jail *j)
+/* The lowest first: none is then moved onto one that still has to move. The standard error
+ * is not among them. */
+static void number_descriptors(struct jail *j)
 {
 	struct kiln_boot *boot = j->boot;
 	int next = FD_DEVICES;
@@ -195,7 +195,6 @@ static unsigned number_descriptors(struct jail *j)
 	if (syscall(SYS_close_range, next, ~0u, 0) < 0)
 		monitor_fail(&j->options, "cannot close descriptors: %s",
 		             strerror(errno));
-	return (unsigned)next;
 }
 
 /* ---- the end ---- */
@@ -270,7 +269,6 @@ int main(int argc, char **argv)
 {
 	static struct jail jail;
 	struct monitor_options *o = &jail.options;
-	unsigned descriptors;
 
 	monitor_open_standard();
 	monitor_options_read(o, argc, argv);
@@ -283,7 +281,7 @@ int main(int argc, char **argv)
 	open_devices(&jail);
 	privilege_drop(o, &(struct privilege_need){0});
 	report_places(&jail);
-	descriptors = number_descriptors(&jail);
-	privilege_limit(o, descriptors);
+	privilege_limit(o, FD_DEVICES + jail.boot->device_count);
+	number_descriptors(&jail); /* no message from here on */
 	enter(&jail);
 }

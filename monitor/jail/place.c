@@ -49,7 +49,7 @@ struct place place_make(const struct monitor_options *o, uint64_t size, const ch
 		if (errno != EEXIST)
 			break;
 	}
-	monitor_fail(o, "no room for the image's %s, %llu KiB: %s", what,
+	monitor_fail(o, "no room for the %s, %llu KiB: %s", what,
 	             (unsigned long long)(size >> 10), strerror(errno));
 }
 

@@ -201,6 +201,8 @@ bool host_init(struct host *host)
 	host->source.poll = host_poll;
 	host->source.flush = host_flush;
 	host->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (host->epoll < 0)
+		return false;
 	host->stop.ready = stop_ready;
 	host->stop.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!host_watch(host, &host->stop))

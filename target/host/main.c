@@ -195,8 +195,13 @@ int main(int argc, char **argv)
 	}
 	parse(&host, &arguments, argc, argv);
 	raise_file_limit();
-	if (!fill_boot(&host.boot, &arguments))
-		refuse(&arguments, "no memory for --memory");
+	if (!fill_boot(&host.boot, &arguments)) {
+		fprintf(stderr,
+		        "%s: this machine has no %llu KiB of memory: give it less "
+		        "with -m\n",
+		        arguments.program, (unsigned long long)(arguments.memory >> 10));
+		return 1;
+	}
 	status = kiln_start_with(&host.kiln, run);
 	host_end(&host);
 	munmap((void *)(uintptr_t)host.boot.memory, host.boot.memory_size);

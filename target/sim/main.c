@@ -6,6 +6,7 @@
  *
  * Programs with a main() of their own leave this member of the archive alone.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <signal.h>
 #include <stdio.h>
@@ -162,6 +163,24 @@ static bool apply(struct arguments *arguments, const char *key, const char *valu
 	return false;
 }
 
+static const char *what_it_takes(const char *key)
+{
+	static const char *const takes[][2] = {
+	    {"seed", "a number"},
+	    {"delay", "a time such as 20ms, or milliseconds"},
+	    {"jitter", "a time such as 20ms, or milliseconds"},
+	    {"rate", "bits per second, such as 10M"},
+	    {"time", "a time such as 5m, or seconds"},
+	    {"to", "a port from 1 to 65535"},
+	    {"memory", "a size of at least 64K, such as 8M"},
+	};
+
+	for (size_t i = 0; i < KILN_COUNT_OF(takes); i++)
+		if (strcmp(key, takes[i][0]) == 0)
+			return takes[i][1];
+	return "a share of the frames, such as 0.02 or 2%";
+}
+
 static void parse(struct arguments *arguments, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -188,8 +207,8 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 			refuse(arguments, "--%s needs a value", key);
 		if (!apply(arguments, key, value, &known)) {
 			if (known)
-				refuse(arguments, "--%s: '%s' makes no sense", key,
-				       value);
+				refuse(arguments, "--%s takes %s, not '%s'", key,
+				       what_it_takes(key), value);
 			add_parameter(arguments, key, value);
 		}
 	}
@@ -410,8 +429,11 @@ int main(int argc, char **argv)
 	choose_addresses(&arguments);
 	sim = sim_new(arguments.seed);
 	link = sim_link_new(sim, &arguments.link, 1500);
-	if (arguments.pcap && sim_link_pcap(link, arguments.pcap) != KILN_OK)
-		refuse(&arguments, "--pcap %s: cannot be written", arguments.pcap);
+	if (arguments.pcap && sim_link_pcap(link, arguments.pcap) != KILN_OK) {
+		fprintf(stderr, "%s: --pcap: cannot write %s: %s\n", arguments.program,
+		        arguments.pcap, strerror(errno));
+		return 1;
+	}
 	node = alone_node(sim, link, arguments.memory, arguments.options, &nets);
 	if (nets) {
 		if (!isatty(STDIN_FILENO))
