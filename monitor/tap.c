@@ -64,7 +64,7 @@ static bool attach(struct tap *tap, const struct report *r)
 		return failed(r, "no /dev/net/tun: this kernel has no tun driver");
 	if (tap->fd < 0 && errno == EACCES)
 		return failed(r, "this user may not open /dev/net/tun: run as root, or "
-		                 "allow it with: chmod 666 /dev/net/tun");
+		                 "reach the image without a tap: kiln run -p HOST:GUEST");
 	if (tap->fd < 0)
 		return failed(r, "cannot open /dev/net/tun: %s", strerror(errno));
 	request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;

@@ -316,10 +316,12 @@ int command_run(int argc, char **argv)
 	if (run->target->id == KILN_TARGET_JAIL)
 		return run_monitor(run, "kiln-jail", JAIL_HEADER);
 	if (!run->monitor && !kvm_serves()) {
-		fprintf(
-		    stderr,
-		    "kiln: /dev/kvm does not open (%s): running on QEMU, in software\n",
-		    strerror(errno));
+		fprintf(stderr,
+		        "kiln: /dev/kvm does not open (%s%s): running on QEMU, in "
+		        "software\n",
+		        strerror(errno),
+		        errno == EACCES ? ": sudo usermod -aG kvm $USER, then log in anew"
+		                        : "");
 		run->monitor = "qemu";
 	}
 	if (!run->monitor || strcmp(run->monitor, "kvm") == 0)

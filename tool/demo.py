@@ -6,6 +6,9 @@ and prints one table. Needs root, for the network interfaces.
 The time to the first byte begins before the monitor is started (vfork and exec are in it), and
 ends when a client that was started before, and waits for the interface to appear, has the
 first byte of a page. It is the median of several starts.
+
+kiln demo --serve: serves that site from a jailed image until Ctrl-C, on a port of this machine
+that a browser can open. Needs no root.
 """
 
 import contextlib
@@ -250,10 +253,56 @@ def demo(as_json):
           "2 s, the front page, client and image sharing this machine")
 
 
+def free_port():
+    """8080 or one of the next, whichever is free."""
+    for port in range(8080, 8180):
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", port))
+            return port
+    raise Failed("none of the ports from 8080 to 8179 of this machine is free")
+
+
+def answers(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as s:
+            s.sendall(REQUEST)
+            return s.recv(1) != b""
+    except OSError:
+        return False
+
+
+def serve():
+    """Until it ends: Ctrl-C reaches `kiln run` as well, which stops the image in order."""
+    say("building appliance/web with doc/site for jail")
+    image = build("jail")
+    port = free_port()
+    server = subprocess.Popen([KILN, "run", image, "-p", f"127.0.0.1:{port}:80", "--log", "warn"],
+                              stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    try:
+        wait_for(lambda: server.poll() is not None or answers(port), "an answer of the image", 20)
+        if server.poll() is None:
+            print(f"http://127.0.0.1:{port}/  (Ctrl-C stops it)", flush=True)
+        return server.wait()
+    except KeyboardInterrupt:
+        return server.wait(10)
+    except SystemExit:
+        server.terminate()
+        server.wait(10)
+        raise
+
+
 def main(arguments):
-    if arguments not in ([], ["--json"]):
-        print("kiln: kiln demo takes no arguments but --json", file=sys.stderr)
+    if arguments not in ([], ["--json"], ["--serve"]):
+        print("kiln: kiln demo takes no arguments but --json or --serve", file=sys.stderr)
         return 2
+    if arguments == ["--serve"]:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        try:
+            return serve()
+        except (Failed, OSError, subprocess.SubprocessError) as error:
+            say(str(error))
+            return 1
     if not is_root():
         print("kiln: the demo makes network interfaces: run it as root", file=sys.stderr)
         return 1

@@ -90,8 +90,11 @@ static const struct usage_option fuzz_options[] = {
     {"--grow", NULL, "adds inputs that reached new code to the corpora", NULL},
     {0}};
 
-static const struct usage_option demo_options[] = {{"--json", NULL, "for programs", NULL},
-                                                   {0}};
+static const struct usage_option demo_options[] = {
+    {"--json", NULL, "for programs", NULL},
+    {"--serve", NULL, "serves the site to this machine's browser until Ctrl-C; no root",
+     NULL},
+    {0}};
 
 const struct usage_command usage_commands[] = {
     {"new",
@@ -136,7 +139,7 @@ const struct usage_command usage_commands[] = {
      {{"with DIR", test_options}, {"with the suite fuzz", fuzz_options}, {0}}},
     {"demo",
      command_demo,
-     "[--json]",
+     "[--json|--serve]",
      "the web appliance, jailed and as a guest, measured",
      NULL,
      {{"", demo_options}, {0}}},

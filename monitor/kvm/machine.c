@@ -176,8 +176,11 @@ static int open_kvm(const struct monitor_options *options)
 		                      "virtualisation, or it is switched off; an image "
 		                      "runs without it by: kiln run --monitor qemu");
 	if (kvm < 0 && errno == EACCES)
-		monitor_fail(options, "this user may not open /dev/kvm: run as root, or "
-		                      "join the group that owns it");
+		monitor_fail(options,
+		             "this user may not open /dev/kvm: run as root, or join "
+		             "its group (sudo usermod -aG kvm $USER, then log "
+		             "in anew), or run in software: kiln run --monitor "
+		             "qemu");
 	if (kvm < 0)
 		monitor_fail(options, "cannot open /dev/kvm: %s", strerror(errno));
 	if (ioctl(kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
