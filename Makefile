@@ -20,7 +20,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all libs tests clean install uninstall
+.PHONY: all libs tests site clean install uninstall
 all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm $(B)/bin/kiln-usernet
 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
@@ -123,6 +123,11 @@ FUZZ_MONITOR = $(patsubst %,$(B)/fuzz/%.o,$(MONITOR_SHARED))
 $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_LIBS) $(FUZZ_MONITOR)
 	@mkdir -p $(@D)
 	$(CC) $(fuzz_FLAGS) -fsanitize=fuzzer $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(FUZZ_MONITOR) $(call group,$(FUZZ_LIBS)) -lcmocka
+
+# ---- the guide as a site, with a reference from the public headers: build/site ----
+
+site: all
+	/usr/bin/python3 doc/site/build.py $(B)/site
 
 clean:
 	rm -rf $(B)

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
                                 "tool"))
 
 from lab import (KILN, LOGS, ROOT, WORK, Failed, Netns, Process, describe, die_with_parent,  # noqa: E402,F401
-                 is_root, kvm_serves, run, wait_for)
+                 is_root, kvm_serves, make_site, run, wait_for)
 
 
 class Skip(Exception):

@@ -7,15 +7,18 @@ ADDRESS. A sealed image has a tap there, a host image a veth to a second namespa
 
 import json
 import os
+import random
+import shutil
 import socket
 
 import harness
-from harness import (KILN, ROOT, WORK, Failed, Netns, Process, Skip, need_root, run,
+from harness import (KILN, ROOT, WORK, Failed, Netns, Process, Skip, make_site, need_root, run,
                      wait_for)
 
 ADDRESS = "10.7.0.2"
 CLIENT = "10.7.0.1"
 TAP = "kiln0"
+LARGE = "/large.bin"
 
 
 class Instance:
@@ -203,6 +206,19 @@ WORLDS = [
 BAD = ("--loss", "2%", "--delay", "5ms", "--reorder", "2%", "--duplicate", "1%",
        "--corrupt", "0.5%")
 LINKED_WORLDS = [LinkedWorld(f"{world.name}-link", world, *BAD) for world in WORLDS[1:3]]
+
+
+def site():
+    """The guide's site, with a file in it that takes many round trips, for the web appliance."""
+    if not site.made:
+        site.made = os.path.join(WORK, "site")
+        shutil.copytree(make_site(), site.made, dirs_exist_ok=True)
+        with open(os.path.join(site.made, LARGE[1:]), "wb") as file:
+            file.write(random.Random(1).randbytes(500_000))
+    return site.made
+
+
+site.made = None
 
 
 def image_name(image):

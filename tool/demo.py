@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""kiln demo: builds appliance/web with the site in doc/site, jailed and as a guest; boots each;
+"""kiln demo: builds appliance/web with the guide as its site, jailed and as a guest; boots each;
 fetches every page through the image's own stack and compares it with the folder; measures;
 and prints one table. Needs root, for the network interfaces.
 
@@ -26,10 +26,11 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from lab import (KILN, LOGS, ROOT, Failed, Netns, Process, die_with_parent,  # noqa: E402
-                 is_root, kvm_serves, run, wait_for)
+                 is_root, kvm_serves, make_site, run, wait_for)
 
 ADDRESS, HOST, TAP = "10.7.0.2", "10.7.0.1", "kiln0"
-SITE = os.path.join(ROOT, "doc/site")
+SITE = os.path.join(ROOT, "build/site")
+IMAGES = os.path.join(ROOT, "build/demo")
 MEMORY = "8M"
 REQUEST = b"GET / HTTP/1.1\r\nHost: kiln\r\n\r\n"
 
@@ -65,18 +66,21 @@ def say(text):
     print(f"kiln: {text}", file=sys.stderr, flush=True)
 
 
-def build(target):
-    folder = os.path.join(ROOT, "build/demo")
-    os.makedirs(folder, exist_ok=True)
-    image = os.path.join(folder, f"web.{target}")
-    # Under sudo as whoever built Kiln, whose later builds would find root's files otherwise.
+def builder():
+    """For what is built under sudo: as whoever built Kiln, whose later builds would find root's
+    files otherwise."""
     owner = os.stat(KILN)
-    ids = {}
-    if is_root() and owner.st_uid != 0:
-        os.makedirs(LOGS, exist_ok=True)
-        for made in folder, LOGS, os.path.dirname(LOGS):
-            os.chown(made, owner.st_uid, owner.st_gid)
-        ids = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+    if not is_root() or owner.st_uid == 0:
+        return {}
+    for made in IMAGES, LOGS, os.path.dirname(LOGS):
+        os.makedirs(made, exist_ok=True)
+        os.chown(made, owner.st_uid, owner.st_gid)
+    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+
+
+def build(target, ids):
+    os.makedirs(IMAGES, exist_ok=True)
+    image = os.path.join(IMAGES, f"web.{target}")
     run(KILN, "build", os.path.join(ROOT, "appliance/web"), "-t", target, "-o", image,
         "--site", SITE, timeout=600, **ids)
     return image
@@ -237,17 +241,19 @@ def table(rows):
 
 
 def demo(as_json):
-    images = {}
+    images, ids = {}, builder()
+    say("building the guide")
+    make_site(**ids)
     for target in ("jail", "vm"):
-        say(f"building appliance/web with doc/site for {target}")
-        images[target] = build(target)
+        say(f"building appliance/web with the guide as its site, for {target}")
+        images[target] = build(target, ids)
     rows = [measure(way, images[way.target]) for way in ways()]
     if as_json:
         json.dump(rows, sys.stdout, indent=1)
         print()
         return
     print(f"{len(pages())} pages, {rows[0]['bytes_compared']:,} bytes, fetched from each and "
-          f"equal to doc/site\n")
+          f"equal to build/site\n")
     table(rows)
     print("\nmemory used: resident, the monitor's own included; requests/s: wrk, 16 connections,\n"
           "2 s, the front page, client and image sharing this machine")

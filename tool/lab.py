@@ -76,6 +76,12 @@ def run(*command, check_status=True, timeout=60, **options):
     return done
 
 
+def make_site(**options):
+    """The guide's pages, made if they are not; their folder."""
+    run("make", "-s", "-C", ROOT, "site", timeout=600, **options)
+    return os.path.join(ROOT, "build/site")
+
+
 class Netns:
     """A network namespace; `with netns:` moves this thread and what it starts into it."""
 

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Builds the site: build.py FOLDER. `make site` calls it, once Kiln itself is built.
 
-The guide's pages are doc/guide/*.md (and doc/security.md), in the order of CHAPTERS. In them
+The guide's pages are doc/guide/*.md, and doc/security.md (pages.py). In them
 
-    ```c file=NAME      is a file of an appliance, and ```sh what is done with it: test/tool/guide.py
-                        writes the one and runs the other, and has the words after ```sh explained
+    ```c file=NAME      is a file of an appliance, and ```sh what is done with it: both are tried
+                        by test/tool/guide.py, which explains the words
     [http](http.md)     leads to the page made from that file
     `http_serve()`      leads to where the public headers describe it
     {{bytes IMAGE}}     is the size of an image that this program builds (IMAGES); other figures:
@@ -28,19 +28,15 @@ import markdown
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import pages as guide  # noqa: E402
 import reference  # noqa: E402
 from highlight import highlight  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+ROOT = guide.ROOT
 KILN = os.path.join(ROOT, "build/bin/kiln")
 WORK = os.path.join(ROOT, "build/guide")
 
-CHAPTERS = [
-    ("Begin", ["index", "start", "appliance", "daily"]),
-    ("Parts", ["targets", "parameters", "http", "network", "sim"]),
-    ("What it is worth", ["security", "small", "fast", "testing"]),
-]
 REFERENCE = "Reference"
 SHORT = {"index": "Overview"}
 
@@ -105,7 +101,6 @@ def count_lines(folder):
 
 # ---- the guide ----
 
-FENCE = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", re.M | re.S)
 PLACE = '<div class="fence">{}</div>'
 
 
@@ -115,13 +110,13 @@ def take_fences(text, links):
     blocks = []
 
     def replace(found):
-        language, words, code = found.groups()
-        name = re.search(r"\bfile=(\S+)", words)
-        caption = f'<p class="file">{name.group(1)}</p>' if name else ""
-        blocks.append(f'<div class="code in-{language}">{caption}<pre tabindex="0"><code>'
-                      f"{highlight(code, language, links)}</code></pre></div>")
+        block = guide.block(found)
+        caption = f'<p class="file">{block.words["file"]}</p>' if "file" in block.words else ""
+        shown = highlight(block.code, block.language, links)
+        blocks.append(f'<div class="code in-{block.language}">{caption}<pre tabindex="0"><code>'
+                      f"{shown}</code></pre></div>")
         return f"\n{PLACE.format(len(blocks) - 1)}\n"
-    return FENCE.sub(replace, text), blocks
+    return guide.FENCE.sub(replace, text), blocks
 
 
 LINKABLE = re.compile(r"<(a|h\d|pre)\b.*?</\1>|<code>([^<]*)</code>", re.S)
@@ -136,14 +131,8 @@ def link_code(text, links):
     return LINKABLE.sub(replace, text)
 
 
-def guide_source(name):
-    folder = "doc" if name == "security" else "doc/guide"
-    return os.path.join(ROOT, folder, name + ".md")
-
-
 def guide_page(name, chapter, links):
-    with open(guide_source(name), encoding="utf-8") as file:
-        text = re.sub(r"\{\{(.+?)\}\}", figure, file.read())
+    text = re.sub(r"\{\{(.+?)\}\}", figure, guide.read(name))
     path = name + ".html"
     links = links.on(path)
     text, blocks = take_fences(text, links)
@@ -287,8 +276,8 @@ def copy_pictures(folder):
 def make_pages():
     headers = reference.read_headers(os.path.join(ROOT, "include"))
     links = reference.Links(headers)
-    pages = [guide_page(name, chapter, links) for chapter, names in CHAPTERS for name in names
-             if os.path.exists(guide_source(name))]
+    pages = [guide_page(name, chapter, links) for chapter, names in guide.CHAPTERS for name in names
+             if os.path.exists(guide.source(name))]
     of_reference = list(reference_pages(headers, links))
     return pages + [command_page(), of_reference[-1]] + of_reference[:-1]
 

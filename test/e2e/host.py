@@ -3,10 +3,8 @@
 import os
 import signal
 
-from harness import ROOT, Netns, Process, check, check_equal, need_root
-from worlds import ADDRESS, Instance, WORLDS as ALL, build, connect, join
-
-SITE = os.path.join(ROOT, "doc/site")
+from harness import Netns, Process, check, check_equal, need_root
+from worlds import ADDRESS, LARGE, Instance, WORLDS as ALL, build, connect, join, site
 
 
 def serve(*command):
@@ -22,7 +20,7 @@ def use_web(web):
         web.wait_up(80, 60)
         for _ in range(5):
             check(web.fetch("/"), "the front page")
-            web.fetch("/glow.png")
+            web.fetch(LARGE)
         with web.net:
             connect().close()
             check_equal(web.curl("-o", "/dev/null", "-w", "%{http_code}",
@@ -47,7 +45,7 @@ VALGRIND = ("valgrind", "-q", "--error-exitcode=9", "--leak-check=full")
 
 def test_valgrind_web(_):
     """web runs under valgrind without an error"""
-    use_web(serve(*VALGRIND, build("web", "host", "--site", SITE)))
+    use_web(serve(*VALGRIND, build("web", "host", "--site", site())))
 
 
 def test_valgrind_echo(_):
@@ -57,7 +55,7 @@ def test_valgrind_echo(_):
 
 def test_sanitized_web(_):
     """web runs under AddressSanitizer and UBSan"""
-    use_web(serve(build("web", "host", "--sanitize", "--site", SITE)))
+    use_web(serve(build("web", "host", "--sanitize", "--site", site())))
 
 
 def test_sanitized_echo(_):

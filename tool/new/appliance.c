@@ -6,7 +6,7 @@
 
 KILN_NET(net0, "serves the pages");
 KILN_PARAM_PORT(port, 80, "TCP port to listen on");
-KILN_EMBED(site, "site");
+KILN_EMBED_SITE(site, "site");
 
 int appliance(struct kiln *k)
 {
