@@ -277,7 +277,7 @@ def make_pages():
     headers = reference.read_headers(os.path.join(ROOT, "include"))
     links = reference.Links(headers)
     pages = [guide_page(name, chapter, links) for chapter, names in guide.CHAPTERS for name in names
-             if os.path.exists(guide.source(name))]
+             if guide.exists(name)]
     of_reference = list(reference_pages(headers, links))
     return pages + [command_page(), of_reference[-1]] + of_reference[:-1]
 

@@ -28,6 +28,10 @@ def source(name):
     return os.path.join(ROOT, folder, name + ".md")
 
 
+def exists(name):
+    return os.path.exists(source(name))
+
+
 def read(name):
     with open(source(name), encoding="utf-8") as file:
         return file.read()
