@@ -37,7 +37,8 @@ static void read_arguments(struct build *build, int argc, char **argv)
 				target_unknown(value);
 		} else if ((value = short_option('o', argv, &i)) != NULL) {
 			build->output = value;
-		} else if (strcmp(argv[i], "--sanitize") == 0) {
+		} else if (strcmp(argv[i], "--sanitize") == 0 ||
+		           strcmp(argv[i], "--asan") == 0) {
 			build->sanitize = true;
 		} else if (strcmp(argv[i], "--unsealed") == 0) {
 			build->unsealed = true;
@@ -68,8 +69,8 @@ int command_build(int argc, char **argv)
 		    "for which target? kiln build %s -t host, -t sim, -t jail or -t vm",
 		    build.folder);
 	if (build.sanitize && build.target->sealed)
-		fail_usage(
-		    "--sanitize is for -t host and sim: a sealed image has no runtime for it");
+		fail_usage("--asan is for -t host and sim: a sealed image has no runtime "
+		           "for it");
 	report(&build, build_image(&build));
 	return 0;
 }

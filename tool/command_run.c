@@ -58,8 +58,11 @@ static void read_arguments(struct run *run, int argc, char **argv)
 			struct forward forward;
 			forward_read(&forward, value);
 			words_add(&run->forwards, value);
-		} else if (strcmp(argv[i], "--sanitize") == 0) {
+		} else if (strcmp(argv[i], "--sanitize") == 0 ||
+		           strcmp(argv[i], "--asan") == 0) {
 			run->build.sanitize = true;
+		} else if (strcmp(argv[i], "--valgrind") == 0) {
+			run->valgrind = true;
 		} else if (strcmp(argv[i], "--gdb") == 0) {
 			run->debugger = allocate(sizeof(*run->debugger));
 		} else if (settings_take(&run->build.settings, argv, &i)) {
@@ -76,6 +79,8 @@ static void read_arguments(struct run *run, int argc, char **argv)
 			run->what = argv[i];
 		}
 	}
+	if (run->valgrind + run->build.sanitize + (run->debugger != NULL) > 1)
+		fail_usage("--gdb, --asan and --valgrind: one at a time");
 	if (!run->what)
 		fail_usage("what is to run? kiln run DIR -t jail, or kiln run IMAGE");
 	if (run->monitor && strcmp(run->monitor, "kvm") != 0 &&
@@ -90,8 +95,8 @@ static void build_folder(struct run *run)
 		    "for which target? kiln run %s -t host, -t sim, -t jail or -t vm",
 		    run->what);
 	if (run->build.sanitize && run->build.target->sealed)
-		fail_usage("--sanitize is for -t host and sim: a sealed image has no "
-		           "runtime for it");
+		fail_usage("--asan is for -t host and sim: a sealed image has no runtime "
+		           "for it");
 	run->build.folder = run->what;
 	run->build.fix_nothing = true;
 	run->image = build_image(&run->build);
@@ -102,7 +107,7 @@ static void take_image(struct run *run)
 {
 	if (run->build.sanitize)
 		fail_usage(
-		    "--sanitize is for a folder with -t host or sim: %s is built already",
+		    "--asan is for a folder, with -t host or sim: %s is built already",
 		    run->what);
 	run->options = run->build.settings;
 }
@@ -130,6 +135,15 @@ static void read_manifest(struct run *run)
 		if (!image_parse(run->sealed, bytes, size, error, sizeof(error)))
 			image_refused(run->image, error);
 	}
+	run->has_sanitizer =
+	    memmem(bytes, size, "__asan_init", sizeof("__asan_init")) != NULL;
+	if (run->valgrind && run->target->sealed)
+		fail_usage("--valgrind is for -t host and sim: it cannot look into a "
+		           "sealed image");
+	if (run->valgrind && run->has_sanitizer)
+		fail_usage(
+		    "%s has AddressSanitizer in it already: valgrind cannot run it",
+		    run->what);
 	if (run->monitor && run->target->id != KILN_TARGET_VM)
 		fail_usage("--monitor is for vm images; this one is for %s",
 		           run->target->name);
@@ -226,14 +240,21 @@ static int run_program(const struct run *run, const struct words *command)
 {
 	struct supervised s = {
 	    .path = run->image,
-	    .command = *command,
-	    .missing = "; an image for host or sim is a program: chmod +x makes it one",
-	    .trace = true,
+	    .missing = run->valgrind
+	                   ? " (the package is valgrind)"
+	                   : "; an image for host or sim is a program: chmod +x "
+	                     "makes it one",
+	    /* Those tell of a crash themselves; and a sanitizer traces itself at the end. */
+	    .trace = !run->valgrind && !run->has_sanitizer,
 	    .debugger = run->debugger,
 	    .report = -1,
 	    .report_input = -1,
 	};
 
+	if (run->valgrind)
+		words_split(&s.command,
+		            "valgrind -q --error-exitcode=1 --leak-check=full");
+	words_add_all(&s.command, command);
 	return supervise(&s);
 }
 

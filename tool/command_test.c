@@ -45,7 +45,8 @@ static void check_option(const struct settings *options)
 static void read_arguments(struct test_command *test, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--sanitize") == 0) {
+		if (strcmp(argv[i], "--sanitize") == 0 ||
+		    strcmp(argv[i], "--asan") == 0) {
 			test->sanitize = true;
 		} else if (settings_take(&test->options, argv, &i)) {
 			check_option(&test->options);

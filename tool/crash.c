@@ -373,11 +373,6 @@ void crash_print(const struct crash *crash)
 		        crash->monitor, what_happened(crash));
 		return;
 	}
-	if (crash->unknown) {
-		fprintf(stderr, "kiln: %s crashed: %s (%s)\n", name, what_happened(crash),
-		        crash->unknown);
-		return;
-	}
 	if (crash->fault.vector == CRASH_INSTRUCTION)
 		known.fault.vector = instruction_vector(crash);
 	backtrace_make(&trace, &(struct backtrace_of){

@@ -39,7 +39,6 @@ struct crash {
 	const struct reports *reports; /* of the monitor; NULL: there are none */
 	pid_t pid;                     /* of a program of the host, stopped; else 0 */
 	struct kiln_fault fault;
-	const char *unknown; /* why there are no registers; NULL: they are known */
 	bool (*read)(const void *context, uint64_t address, uint64_t *word);
 	const void *context;
 };

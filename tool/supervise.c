@@ -139,7 +139,7 @@ static uint64_t oom_kills(void)
 /* What ended, if it is the child: a monitor that the image has become is the image. */
 static const char *shown_name(const struct supervised *s)
 {
-	return s->trace ? path_display(s->path) : s->program;
+	return s->image && !s->trace ? s->program : path_display(s->path);
 }
 
 /* A signal ended the child, and there was nothing to see but that. */
@@ -155,7 +155,7 @@ static int signalled(const struct attended *a, int signal)
 		    name);
 		return CRASH_STATUS;
 	}
-	if (trace_is_crash(signal) && !a->explained && !a->debugged)
+	if (trace_is_crash(signal) && !a->explained && a->s->trace && !a->debugged)
 		fprintf(stderr, "kiln: %s crashed: %s%s%s\n", name, strsignal(signal),
 		        a->s->trace && !a->trace.attached
 		            ? "; no more is known, as this system does not allow to "

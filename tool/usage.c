@@ -16,7 +16,7 @@ static const struct usage_option build_options[] = {
     {"--EMBED", "FOLDER", "embeds this folder in place of the appliance's own",
      "@folder"},
     {"--layout-seed", "N", "order of the image's functions (0: as they come)", NULL},
-    {"--sanitize", NULL, "with -t host or sim: AddressSanitizer and UBSan", NULL},
+    {"--asan", NULL, "with -t host or sim: AddressSanitizer and UBSan", NULL},
     {"--unsealed", NULL, "makes the image even if it breaks the seal: for tests", NULL},
     {0}};
 
@@ -33,7 +33,8 @@ static const struct usage_option run_options[] = {
     {"--monitor", "NAME", "what runs a vm image (kvm; qemu where that is none)",
      "kvm qemu"},
     {"--gdb", NULL, "holds the image before its first instruction, for gdb", NULL},
-    {"--sanitize", NULL, "of a folder for host or sim: AddressSanitizer and UBSan", NULL},
+    {"--asan", NULL, "of a folder for host or sim: AddressSanitizer and UBSan", NULL},
+    {"--valgrind", NULL, "for host or sim: runs it under valgrind", NULL},
     {"--layout-seed", "N", "of a folder: order of the image's functions", NULL},
     {"--KEY", "VALUE", "a parameter of the image: kiln info lists them", NULL},
     {0}};
@@ -81,7 +82,7 @@ static const struct usage_option test_options[] = {
     {"--runs", "N", "runs each test so often, with seeds that follow", NULL},
     {"--only", "TEST", "runs the test of this name only", NULL},
     {"--pcap", "FILE", "writes the frames to a file; with --only", "@file"},
-    {"--sanitize", NULL, "AddressSanitizer and UBSan", NULL},
+    {"--asan", NULL, "AddressSanitizer and UBSan", NULL},
     {0}};
 
 static const struct usage_option fuzz_options[] = {

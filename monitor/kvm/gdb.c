@@ -402,13 +402,16 @@ void gdb_ended(struct monitor *m, int status)
 void gdb_open(struct monitor *m)
 {
 	struct gdb *g = &m->gdb;
+	sigset_t input;
 
 	g->fd = -1;
 	if (m->options.gdb < 0)
 		return;
 	g->fd = accept(m->options.gdb, NULL, NULL);
-	if (g->fd < 0 || fcntl(g->fd, F_SETOWN, getpid()) < 0 ||
-	    fcntl(g->fd, F_SETFL, O_ASYNC) < 0)
+	sigemptyset(&input);
+	sigaddset(&input, SIGIO); /* read from a descriptor: monitor_open_stop() */
+	if (g->fd < 0 || sigprocmask(SIG_BLOCK, &input, NULL) < 0 ||
+	    fcntl(g->fd, F_SETOWN, getpid()) < 0 || fcntl(g->fd, F_SETFL, O_ASYNC) < 0)
 		monitor_fail(&m->options, "no debugger can connect");
 	close(m->options.gdb);
 }

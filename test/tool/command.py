@@ -169,6 +169,49 @@ def test_debugger(_):
         check(re.search(r" T appliance\t.*/main\.c:2$", symbols, re.M), symbols[:500])
 
 
+BROKEN = """
+#include <kiln/appliance.h>
+#include <stdlib.h>
+KILN_PARAM_BOOL(wrong, no, "use memory that was freed");
+int appliance(struct kiln *k)
+{
+\tstatic char *volatile memory;
+\tmemory = calloc(10, 1);
+\tfree(memory);
+\treturn wrong ? memory[3] != memory[3] : 0; /* line: read */
+}
+"""
+
+
+def test_checkers(_):
+    """--valgrind and --asan find a use of freed memory on host and sim, with its line"""
+    line = next(n for n, text in enumerate(BROKEN.splitlines(), 1) if "line: read" in text)
+    with Appliance(main_dot_c=BROKEN) as a:
+        for target in "host", "sim":
+            run_it = ("run", a.folder, "-t", target)
+            for option, says in ("--valgrind", "Invalid read"), ("--asan", "use-after-free"):
+                kiln(*run_it, option)
+                text = kiln(*run_it, option, "--wrong", "yes", status=1)
+                check(says in text and f"main.c:{line}" in text, f"{option}: {text}")
+            kiln(*run_it)
+
+
+def test_checker_refusals(_):
+    """checkers are refused where they cannot work, and said to be missing"""
+    with Appliance(main_dot_c=PLAIN) as a:
+        a.build()
+        for option in "--valgrind", "--asan":
+            check("-t host" in kiln("run", a.image, option, status=2), option)
+            check("sealed image" in kiln("run", a.folder, "-t", "jail", option, status=2), option)
+        check("one at a time" in kiln("run", a.image, "--gdb", "--asan", status=2), "two")
+        a.build("--asan", target="host")
+        check("AddressSanitizer" in kiln("run", a.image, "--valgrind", status=2), "both")
+        kiln("run", a.image)
+        a.build(target="host")
+        text = kiln("run", a.image, "--valgrind", status=1, env=dict(os.environ, PATH="/none"))
+        check("the package is valgrind" in text, text)
+
+
 def test_parameter_checks(_):
     """values and names of parameters are checked at build and before a run"""
     with Appliance(main_dot_c=PLAIN) as a:
