@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
                                 "tool"))
 
 from lab import (KILN, LOGS, ROOT, WORK, Failed, Netns, Process, describe, die_with_parent,  # noqa: E402,F401
-                 is_root, kvm_serves, make_site, run, wait_for)
+                 is_root, kvm_serves, make_site, progress, progress_end, run, wait_for)
 
 
 class Skip(Exception):
@@ -41,6 +41,7 @@ class Results:
         self.passed = self.failed = self.skipped = 0
 
     def _line(self, ok, name, directive=""):
+        progress_end()
         number = self.passed + self.failed + self.skipped
         print(f"{'ok' if ok else 'not ok'} {number} - {name}{directive}", flush=True)
 
@@ -79,6 +80,7 @@ def run_tests(results, prefix, module, context):
 
 def run_one(results, title, function):
     before = set(Process.running)
+    progress(f"running {title}")
     try:
         function()
         results.ok(title)

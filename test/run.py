@@ -65,6 +65,7 @@ def tap_lines(results, suite, output):
 def run_program(results, suite, program):
     """A test program that prints TAP (cmocka's)."""
     name = f"{suite}/{os.path.basename(program)}"
+    harness.progress(f"running {name}")
     failed_before = results.failed
     try:
         done = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -87,6 +88,7 @@ def run_program(results, suite, program):
 def run_programs(results, suite, only):
     sources = sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/{only or '*'}.c")))
     programs = [f"build/test/{suite}/{os.path.basename(s)[:-2]}" for s in sources]
+    harness.progress(f"building test/{suite}")
     built, output = make("-k", *programs)
     for program in programs:
         if built or make("-q", program)[0]:

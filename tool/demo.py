@@ -26,7 +26,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from lab import (KILN, LOGS, ROOT, Failed, Netns, Process, die_with_parent,  # noqa: E402
-                 is_root, kvm_serves, make_site, run, wait_for)
+                 is_root, kvm_serves, make_site, progress, progress_end, run, wait_for)
 
 ADDRESS, HOST, TAP = "10.7.0.2", "10.7.0.1", "kiln0"
 SITE = os.path.join(ROOT, "build/site")
@@ -63,7 +63,16 @@ def ways():
 
 
 def say(text):
+    progress_end()
     print(f"kiln: {text}", file=sys.stderr, flush=True)
+
+
+def note(text):
+    """Says what is going on: on a terminal, until there is something else to say."""
+    if sys.stderr.isatty():
+        progress(f"kiln: {text}")
+    else:
+        say(text)
 
 
 def builder():
@@ -207,7 +216,7 @@ def load(netns):
 
 
 def measure(way, image):
-    say(f"{way.name}: starting, fetching, measuring")
+    note(f"{way.name}: starting, fetching, measuring")
     netns = Netns()
     times = []
     try:
@@ -242,12 +251,13 @@ def table(rows):
 
 def demo(as_json):
     images, ids = {}, builder()
-    say("building the guide")
+    note("building the guide")
     make_site(**ids)
     for target in ("jail", "vm"):
-        say(f"building appliance/web with the guide as its site, for {target}")
+        note(f"building appliance/web with the guide as its site, for {target}")
         images[target] = build(target, ids)
     rows = [measure(way, images[way.target]) for way in ways()]
+    progress_end()
     if as_json:
         json.dump(rows, sys.stdout, indent=1)
         print()

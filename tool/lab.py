@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 
 ROOT = os.environ.get("KILN_ROOT") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -20,6 +21,24 @@ LOGS = os.path.join(WORK, "log")
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+_progress_shown = False
+
+
+def progress(text):
+    """What is going on: on a terminal, in place of what was shown before."""
+    global _progress_shown
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text[:78]}", end="", file=sys.stderr, flush=True)
+        _progress_shown = True
+
+
+def progress_end():
+    global _progress_shown
+    if _progress_shown:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    _progress_shown = False
 
 
 class Failed(Exception):

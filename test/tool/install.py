@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import KILN, ROOT, check, check_equal, need_root, run
+from harness import KILN, Netns, ROOT, Process, check, check_equal, need_root, run, wait_for
 
 NOBODY = 65534
 REQUEST = "GET / HTTP/1.0\r\n\r\n"
@@ -74,6 +74,27 @@ def test_runs(_):
             check("Hello from afar: " in text, text)
         text = k.kiln("run", "hello", "-t", "vm", "--monitor", "qemu", "--name", "QEMU")
         check("Hello from QEMU: " in text, text)
+
+
+def test_serves(_):
+    """an installed kiln serves a plain user's appliance on a port of this machine"""
+    with Installed() as k:
+        k.kiln("new", "mine")
+        for target in "jail", "vm":
+            net = Netns()
+            process = Process("env", "-u", "KILN_ROOT", "-C", k.home,
+                              *(f"{key}={value}" for key, value in k.environment.items()),
+                              *k.as_nobody("run", "mine", "-t", target, "-p", "8080:80"),
+                              netns=net)
+
+            def page():
+                process.check_alive()
+                with net:
+                    return run("curl", "-sS", "--max-time", "5", "http://localhost:8080",
+                               check_status=False).stdout
+            check("<h1>mine</h1>" in wait_for(page, "an answer", 60, 0.1), target)
+            check_equal(process.stop(), 0, "the status after Ctrl-C")
+            net.close()
 
 
 def test_same_bytes(_):
