@@ -243,3 +243,12 @@ def build(appliance, target, *settings):
         run(KILN, "build", folder, "-t", target, "-o", image, *unsealed, *settings, timeout=300)
         _built[key] = image
     return _built[key]
+
+
+def pattern(length):
+    """What test/image/transfer sends."""
+    block = bytes((i * 167 + (i >> 8) * 13) & 255 for i in range(65536))
+    out = bytearray()
+    for turn in range(length // 65536 + 1):
+        out += block.translate(bytes((b + 5 * turn) & 255 for b in range(256)))
+    return bytes(out[:length])

@@ -34,6 +34,7 @@ struct session {
 
 struct udp_forward {
 	struct host_file file;
+	struct list node;
 	struct usernet *usernet;
 	uint16_t port;
 	struct timer expiry;
@@ -201,11 +202,20 @@ static void receive(struct host_file *file, uint32_t events)
 {
 	struct udp_forward *forward = kiln_container(file, struct udp_forward, file);
 
+	if (!forward->usernet->image_up)
+		return; /* they wait in the socket */
 	for (unsigned i = 0; i < DATAGRAMS_AT_ONCE; i++) {
 		if (!receive_one(forward))
 			return;
 	}
 	host_again(&forward->usernet->host, file);
+}
+
+void forward_udp_start(struct usernet *usernet)
+{
+	list_each (node, &usernet->udp_forwards)
+		host_again(&usernet->host,
+		           &kiln_container(node, struct udp_forward, node)->file);
 }
 
 /* One of the two is not for sockets of this kind. */
@@ -227,6 +237,8 @@ bool forward_udp_open(struct usernet *usernet, const struct forward *description
 	forward->file.ready = receive;
 	forward->usernet = usernet;
 	forward->port = description->port;
+	list_init(&forward->node);
+	list_append(&usernet->udp_forwards, &forward->node);
 	list_init(&forward->age);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		list_init(&forward->buckets[i]);

@@ -10,7 +10,7 @@
 #include <kiln/udp.h>
 #include "usernet.h"
 
-enum { ETHER_HEADER = 14, ETHER_TYPE = 12, ETHER_TYPE_ARP = 0x0806 };
+enum { ETHER_HEADER = 14, ETHER_SOURCE = 6, ETHER_TYPE = 12, ETHER_TYPE_ARP = 0x0806 };
 
 static const struct kiln_device usernet0 = {KILN_DEVICE_NET, "usernet0"};
 
@@ -60,11 +60,80 @@ struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
 	return own;
 }
 
+static void hand_up(struct usernet *usernet, struct slice frame)
+{
+	static const struct netdev_offload none;
+
+	usernet->device.counters.rx_frames++;
+	usernet->device.counters.rx_bytes += frame.len;
+	usernet->device.receive(usernet->device.stack, frame, &none);
+}
+
 /* ---- the switch ---- */
+
+/* ARP for IPv4 (RFC 826) behind the Ethernet header. */
+enum {
+	ARP_SENDER_MAC = ETHER_HEADER + 8,
+	ARP_SENDER = ETHER_HEADER + 14,
+	ARP_TARGET = ETHER_HEADER + 24,
+	ARP_END = ETHER_HEADER + 28,
+};
+
+static uint32_t address_at(struct slice frame, size_t offset)
+{
+	struct be32 be;
+
+	memcpy(&be, frame.data + offset, sizeof(be));
+	return be32_get(be);
+}
+
+/* The image announces its address (RFC 5227, 2.3) as soon as it has one. */
+static bool is_announcement(const struct usernet *usernet, struct slice frame)
+{
+	return frame.len >= ARP_END && frame.data[ETHER_TYPE] == ETHER_TYPE_ARP >> 8 &&
+	       frame.data[ETHER_TYPE + 1] == (ETHER_TYPE_ARP & 0xff) &&
+	       address_at(frame, ARP_SENDER) == usernet->options.image &&
+	       address_at(frame, ARP_TARGET) == usernet->options.image;
+}
+
+/* "Who has `target`? Tell `sender`." */
+static void arp_question(uint8_t frame[ARP_END], const uint8_t mac[6], uint32_t sender,
+                         uint32_t target)
+{
+	static const uint8_t start[] = {
+	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0,
+	    0,    0,    0,    0,    0x08, 0x06,       /* Ethernet */
+	    0x00, 0x01, 0x08, 0x00, 6,    4,    0, 1, /* request */
+	};
+	const struct be32 addresses[] = {be32_of(sender), be32_of(target)};
+
+	memset(frame, 0, ARP_END);
+	memcpy(frame, start, sizeof(start));
+	memcpy(frame + ETHER_SOURCE, mac, 6);
+	memcpy(frame + ARP_SENDER_MAC, mac, 6);
+	memcpy(frame + ARP_SENDER, &addresses[0], sizeof(addresses[0]));
+	memcpy(frame + ARP_TARGET, &addresses[1], sizeof(addresses[1]));
+}
+
+/* Each of the two is asked by the other for its address, and keeps who asked: else both would
+ * have to ask before they can answer, with all that has been waiting, and will be sent at
+ * once now, in queues that are made for a few frames. */
+static void meet_image(struct usernet *usernet, struct slice announcement)
+{
+	const struct usernet_options *o = &usernet->options;
+	uint8_t question[ARP_END];
+
+	arp_question(question, announcement.data + ARP_SENDER_MAC, o->image, o->own);
+	hand_up(usernet, slice_of(question, sizeof(question)));
+	arp_question(question, own_mac, o->own, o->image);
+	link_send(&usernet->link, &(struct iovec){question, sizeof(question)}, 1);
+	usernet->image_up = true;
+	forward_tcp_start(usernet);
+	forward_udp_start(usernet);
+}
 
 static void receive(void *context, struct slice frame)
 {
-	static const struct netdev_offload none;
 	struct usernet *usernet = context;
 	bool own, group;
 
@@ -72,19 +141,12 @@ static void receive(void *context, struct slice frame)
 		return;
 	own = memcmp(frame.data, own_mac, sizeof(own_mac)) == 0;
 	group = frame.data[0] & 1;
-	if (own || group) {
-		usernet->device.counters.rx_frames++;
-		usernet->device.counters.rx_bytes += frame.len;
-		usernet->device.receive(usernet->device.stack, frame, &none);
-	}
+	if (own || group)
+		hand_up(usernet, frame);
 	if (!own && usernet->nat)
 		nat_receive(usernet->nat, frame);
-	/* An image announces its address as soon as it has one. */
-	if (!usernet->image_up && frame.data[ETHER_TYPE] == ETHER_TYPE_ARP >> 8 &&
-	    frame.data[ETHER_TYPE + 1] == (ETHER_TYPE_ARP & 0xff)) {
-		usernet->image_up = true;
-		forward_tcp_start(usernet);
-	}
+	if (!usernet->image_up && is_announcement(usernet, frame))
+		meet_image(usernet, frame);
 }
 
 /* The stack tries again by itself. */
@@ -103,6 +165,7 @@ void stack_open(struct usernet *usernet)
 	struct kiln *k = &usernet->host.kiln;
 
 	list_init(&usernet->waiting);
+	list_init(&usernet->udp_forwards);
 	usernet->link.receive = receive;
 	usernet->link.idle = idle;
 	usernet->link.context = usernet;

@@ -100,6 +100,7 @@ struct usernet {
 	struct udp *udp;
 	bool image_up;       /* it has said what its address is */
 	struct list waiting; /* relays: until the image is up */
+	struct list udp_forwards;
 	uint8_t buffer[65536];
 };
 
@@ -111,8 +112,9 @@ struct endpoint usernet_image(const struct usernet *usernet, uint16_t port);
 /* Starts a forward. False: errno says why. */
 bool forward_tcp_open(struct usernet *usernet, const struct forward *forward);
 bool forward_udp_open(struct usernet *usernet, const struct forward *forward);
-/* The image is there: opens the connections that wait for it. */
+/* The image is there: opens the connections, and passes the datagrams on, that wait for it. */
 void forward_tcp_start(struct usernet *usernet);
+void forward_udp_start(struct usernet *usernet);
 
 /* ---- nat.c ---- */
 

@@ -5,16 +5,7 @@ import random
 import zlib
 
 from harness import WORK, check, check_equal
-from worlds import WORLDS  # noqa: F401 (see run.py)
-
-
-def pattern(length):
-    """What test/image/transfer sends."""
-    block = bytes((i * 167 + (i >> 8) * 13) & 255 for i in range(65536))
-    out = bytearray()
-    for turn in range(length // 65536 + 1):
-        out += block.translate(bytes((b + 5 * turn) & 255 for b in range(256)))
-    return bytes(out[:length])
+from worlds import WORLDS, pattern  # noqa: F401 (see run.py)
 
 
 def size(world):

@@ -1,0 +1,261 @@
+"""User-mode networks: kiln run -p, by a plain user. Each image runs as one who may do nothing
+(but open /dev/kvm), in a network namespace of its own where the host's ports are free."""
+
+import os
+import random
+import re
+import signal
+import socket
+import threading
+
+from harness import (KILN, WORK, Failed, Netns, Process, check, check_equal, need_root, run,
+                     wait_for)
+from worlds import WORLDS as ALL, image_name, pattern
+
+WORLDS = [world for world in ALL if world.target != "host"]
+
+PLAIN = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+KVM_FOR_ALL = os.path.join(WORK, "kvm")
+FAMILIES = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+
+def plain_user(world):
+    """What makes a command one of a plain user who may use what the world needs."""
+    need_root()
+    if world.monitor != "kvm":
+        return PLAIN
+    world.need()
+    if not os.path.exists(KVM_FOR_ALL):
+        os.makedirs(WORK, exist_ok=True)
+        os.mknod(KVM_FOR_ALL, 0o20666, os.stat("/dev/kvm").st_rdev)
+        os.chmod(KVM_FOR_ALL, 0o666)
+    # In a mount namespace that nobody else sees.
+    return ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /dev/kvm && exec "$@"', KVM_FOR_ALL,
+            *PLAIN]
+
+
+class Served:
+    """An image with ports of this machine that lead into it."""
+
+    def __init__(self, world, image, forwards, *options, memory="16M"):
+        self.net = Netns()
+        self.world = world
+        command = [*plain_user(world), KILN, "run", image, "-m", memory, *options]
+        for forward in forwards:
+            command += ["-p", forward]
+        if world.monitor:
+            command += ["--monitor", world.monitor]
+        self.process = Process(*command, name=f"usernet-{image_name(image)}", netns=self.net)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None and not self.process.stopped:
+                check_equal(self.process.stop(), 0, "exit status after Ctrl-C")
+        finally:
+            self.process.end()
+            self.net.close()
+
+    def port(self, guest, protocol="tcp"):
+        """That the system has chosen."""
+        def told():
+            self.process.check_alive()
+            return re.search(rf"{protocol} port {guest} of the image is port (\d+) here",
+                             self.process.text())
+        return int(wait_for(told, "the port told").group(1))
+
+    def connect(self, guest=80, family=socket.AF_INET, timeout=60):
+        with self.net:
+            return socket.create_connection((FAMILIES[family], self.port(guest)), timeout)
+
+    def curl(self, path, *arguments, family=socket.AF_INET):
+        host = FAMILIES[family]
+        host = f"[{host}]" if ":" in host else host
+        with self.net:
+            return run("curl", "-gsS", "--fail", "--max-time", 60, *arguments,
+                       f"http://{host}:{self.port(80)}{path}", text=False).stdout
+
+    def helper(self):
+        """The process of the network."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
+            for pid in children.read().split():
+                with open(f"/proc/{pid}/comm") as name:
+                    if name.read().strip() == "kiln-usernet":
+                        return int(pid)
+        return None
+
+
+def receive_all(s):
+    got = bytearray()
+    while piece := s.recv(1 << 20):
+        got += piece
+    return bytes(got)
+
+
+def test_http(world):
+    """a page is fetched over IPv4 and over IPv6, by a plain user, also as soon as the port is open"""
+    with Served(world, world.build("web"), ["0:80"]) as web:
+        first = web.curl("/")
+        check(b"<html" in first.lower(), f"no page: {first[:100]}")
+        check_equal(web.curl("/", family=socket.AF_INET6), first, "the page over IPv6")
+
+
+def test_udp(world):
+    """datagrams of every size come back to the client that sent them, also if sent before boot"""
+    with Served(world, world.build("echo"), ["0:7/udp"]) as echo:
+        port = echo.port(7, "udp")
+        with echo.net:
+            sockets = [socket.socket(family, socket.SOCK_DGRAM)
+                       for family in FAMILIES for _ in range(5)]
+        for s in sockets:
+            s.settimeout(5)
+            s.connect((FAMILIES[s.family], port))
+        for size in (0, 1, 1472, 1473, 8000):
+            data = [random.Random(f"{size} {n}").randbytes(size) for n in range(len(sockets))]
+            for s, datagram in zip(sockets, data):
+                s.send(datagram)
+            for n, s in enumerate(sockets):
+                check(s.recv(65536) == data[n], f"datagram of {size} bytes, client {n}")
+        for s in sockets:
+            s.close()
+
+
+def test_large_transfers(world):
+    """large transfers arrive intact, down, up, and both ways at once"""
+    length = (2 if world.slow else 30) * 1000 * 1000 + 77
+    with Served(world, world.build("transfer"), ["0:80"]) as source:
+        check(source.curl(f"/{length}", family=socket.AF_INET6) == pattern(length),
+              "the download differs")
+    data = random.Random(9).randbytes(length)
+    with Served(world, world.build("echo"), ["0:7"]) as echo, echo.connect(7) as s:
+        sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
+        sender.start()
+        got = receive_all(s)
+        sender.join()
+        check(got == data, f"{len(got)} bytes came back, not the {len(data)} sent")
+
+
+def test_many_connections(world):
+    """200 connections at once, of both families and by two forwards, are not mixed up"""
+    with Served(world, world.build("echo"), ["0:7", "127.0.0.1:0:7"], "--tasks", "250",
+                memory="32M") as echo:
+        echo.connect(7).close()
+        ports = [int(port) for port in re.findall(r"is port (\d+) here", echo.process.text())]
+        check_equal(len(ports), 2, "ports told")
+        connections = []
+        with echo.net:
+            for n in range(200):
+                family = socket.AF_INET6 if n % 4 == 0 else socket.AF_INET
+                port = ports[n % 2 if family == socket.AF_INET else 0]
+                connections.append(socket.create_connection((FAMILIES[family], port), 60))
+        for n, s in enumerate(connections):
+            s.sendall(b"%d " % n * 300)
+            s.shutdown(socket.SHUT_WR)
+        for n, s in enumerate(connections):
+            check(receive_all(s) == b"%d " % n * 300, f"connection {n} got another's bytes")
+            s.close()
+
+
+def test_slow_reader(world):
+    """a client that does not read holds nobody else up"""
+    length = 10 * 1000 * 1000
+    with Served(world, world.build("transfer"), ["0:80"]) as source:
+        with source.connect() as slow:
+            slow.sendall(b"GET /%d HTTP/1.1\r\nHost: kiln\r\n\r\n" % length)
+            for _ in range(3):
+                check(source.curl("/100000") == pattern(100000), "the other download differs")
+            slow.sendall(b"GET /1 HTTP/1.1\r\nHost: kiln\r\nConnection: close\r\n\r\n")
+            got = receive_all(slow)
+            check(pattern(length) in got, "the slow download differs")
+
+
+def test_refused(world):
+    """a connection to a port that the image has closed is reset"""
+    with Served(world, world.build("web"), ["0:80", "0:81"]) as web:
+        web.curl("/")
+        try:
+            with web.connect(81) as s:
+                s.recv(1)
+        except ConnectionResetError:
+            return
+        raise Failed("an orderly end, where nobody listens")
+
+
+def test_helper_dies(world):
+    """an image whose network ends is ended, and that is told"""
+    with Served(world, world.build("web"), ["0:80"]) as web:
+        web.curl("/")
+        os.kill(web.helper(), signal.SIGKILL)
+        web.process.stopped = True
+        check_equal(web.process.wait(), 1, "exit status")
+        check("the network's process ended by a signal: Killed" in web.process.text(),
+              "what is told")
+
+
+def test_stopped_image(world):
+    """Ctrl-C ends an image that stands still, with its network full"""
+    with Served(world, world.build("echo"), ["0:7"]) as echo, echo.connect(7) as s:
+        s.sendall(b"x")
+        check_equal(s.recv(1), b"x", "echo")
+        with open(f"/proc/{echo.process.pid}/task/{echo.process.pid}/children") as children:
+            image = [int(pid) for pid in children.read().split() if int(pid) != echo.helper()]
+        check_equal(len(image), 1, "processes beside the network's")
+        os.kill(image[0], signal.SIGSTOP)
+        s.setblocking(False)
+        try:
+            while s.send(bytes(1 << 20)):
+                pass
+        except BlockingIOError:
+            pass
+        check_equal(echo.process.stop(), 1, "exit status")
+        check("did not stop by itself" in echo.process.text(), "what is told")
+
+
+def test_addresses(world):
+    """an image on a user-mode network may have an address of its own, or ask for one by DHCP"""
+    for options, address in ((["--ip", "192.168.9.1/29"], "192.168.9.1/29"),
+                             (["--ip", "172.20.0.9/16", "--gateway", "172.20.1.1"],
+                              "172.20.0.9/16 gateway 172.20.1.1"),
+                             (["--ip", "dhcp"], "10.0.2.15/24 gateway 10.0.2.2")):
+        with Served(world, world.build("web"), ["0:80"], *options) as web:
+            web.curl("/")
+            check(f"net0 up, {address}" in web.process.text(), f"{options}: another address")
+
+
+def outward(world, net, *options):
+    process = Process(*plain_user(world), KILN, "run", world.build("outward"), *options,
+                      *(["--monitor", world.monitor] if world.monitor else []),
+                      name="usernet-outward", netns=net)
+    check_equal(process.wait(20), 0, "exit status")
+    process.kill()
+    return re.search(r"outward: (.*)", process.text()).group(1)
+
+
+def test_outward(world):
+    """the image reaches what the host reaches, but the host's loopback only when that is asked for"""
+    net = Netns()
+    with net:
+        run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+        listener = socket.create_server(("0.0.0.0", 7777))
+
+    def answer():
+        while True:
+            try:
+                with listener.accept()[0] as s:
+                    s.sendall(s.recv(100) + b" yourself")
+            except OSError:
+                return
+    threading.Thread(target=answer, daemon=True).start()
+    told = "was told 'hello yourself'"
+    try:
+        check_equal(outward(world, net, "--net", "user", "--to", "192.0.2.1"), told, "outside")
+        check_equal(outward(world, net, "--net", "user,loopback"), told, "loopback, asked for")
+        check_equal(outward(world, net, "--net", "user"), "no answer", "loopback")
+        check_equal(outward(world, net, "--net", "user,closed", "--to", "192.0.2.1"),
+                    "no answer", "outside, on a closed network")
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        net.close()

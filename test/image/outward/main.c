@@ -1,0 +1,85 @@
+/*
+ * For the end-to-end tests: connects to an address outside, says a word, and prints what it
+ * is told in return, or why not.
+ */
+#include <kiln/appliance.h>
+#include <kiln/bytes.h>
+#include <kiln/stream.h>
+
+KILN_NET(net0, "leads outside");
+KILN_PARAM_STRING(to, "10.0.2.2", "IPv4 address to connect to");
+KILN_PARAM_PORT(port, 7777, "TCP port to connect to");
+
+#define PATIENCE KILN_SECONDS(2)
+
+struct caller {
+	struct kiln *kiln;
+	struct tcp *tcp;
+	struct task_pool *pool;
+	struct endpoint to;
+	struct timer patience;
+};
+
+static enum kiln_error call(struct caller *caller, struct stream *s)
+{
+	char reply[64];
+	size_t got;
+	enum kiln_error error = stream_connect(s, caller->pool, caller->tcp, &caller->to);
+
+	if (!error)
+		error = stream_write(s, SLICE("hello"));
+	if (!error)
+		error = stream_read(s, reply, sizeof(reply), &got);
+	if (!error)
+		kiln_printf(caller->kiln, "outward: was told '%.*s'\n", (int)got, reply);
+	return error;
+}
+
+static void out_of_patience(struct timer *timer)
+{
+	struct caller *caller = kiln_container(timer, struct caller, patience);
+
+	kiln_printf(caller->kiln, "outward: no answer\n");
+	kiln_stop(caller->kiln);
+}
+
+static void run(void *arg)
+{
+	struct caller *caller = arg;
+	struct stream s;
+
+	timer_set(&caller->kiln->loop, &caller->patience,
+	          kiln_now(caller->kiln) + PATIENCE);
+	enum kiln_error error = call(caller, &s);
+	if (error)
+		kiln_printf(caller->kiln, "outward: %s\n", kiln_error_text(error));
+	stream_close(&s);
+	kiln_stop(caller->kiln);
+}
+
+static void changed(struct net *net, void *context)
+{
+	struct caller *caller = context;
+
+	if (net_is_up(net) && task_start(caller->pool, run, caller) != KILN_OK)
+		kiln_fail(caller->kiln, "outward", "no task");
+}
+
+int appliance(struct kiln *k)
+{
+	struct net *net = net_up(k, &net0);
+	struct caller *caller = kiln_alloc(k, sizeof(*caller), "caller");
+	struct ip4_addr address;
+
+	if (!ip4_parse(slice_text(to), &address))
+		kiln_fail(k, "outward", "--to takes an IPv4 address");
+	caller->kiln = k;
+	caller->to = (struct endpoint){ip_from4(address), port};
+	caller->pool = task_pool_new(k, 1, 16384);
+	caller->tcp = tcp_new(net);
+	timer_init(&caller->patience, out_of_patience);
+	net_on_change(net, changed, caller);
+	if (net_is_up(net))
+		changed(net, caller);
+	return kiln_run(k);
+}
