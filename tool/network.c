@@ -18,7 +18,13 @@
 #include "network.h"
 
 /* The largest that libslirp takes: each frame costs a message, whatever its size. */
-enum { USER_MTU = 65520, PREFIX_MOST = 29, FORWARDS_MOST = 64, SOCKET_BYTES = 4 << 20 };
+enum {
+	USER_MTU = 65520,
+	PREFIX_MOST = 29,
+	FORWARDS_MOST = 64,
+	SOCKET_BYTES = 4 << 20,
+	TAP_HEADER = 10
+};
 
 /* 10.0.2.0/24, as QEMU's and slirp4netns's. */
 #define DEFAULT_IMAGE 0x0a00020fu
@@ -392,8 +398,7 @@ static const char *open_link(const struct network *n, struct net *net,
 		add_capture(net);
 	if (net->interface) {
 		struct tap tap;
-		network_open_tap(n->run, net->device, net->interface, n->header_size,
-		                 &tap);
+		network_open_tap(n->run, net->device, net->interface, TAP_HEADER, &tap);
 		add_option(net, "--tap", text_format("%d", tap.fd), tap.fd);
 		mtu = tap.mtu;
 	} else {
