@@ -11,7 +11,7 @@ import re
 
 from harness import ROOT
 
-FOLDERS = ["tool", "monitor", "monitor/jail", "monitor/kvm", "target/host", "target/sim",
+FOLDERS = ["tool", "monitor", "monitor/jail", "monitor/kvm", "usernet", "target/host", "target/sim",
            "target/test"]
 # Function: what comes before its format.
 CALLS = r"""\b(?:fail|fail_usage|warn)\(\s*
