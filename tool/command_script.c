@@ -15,7 +15,8 @@ void run_script(const char *script, int argc, char **argv)
 		    "part: ./kiln %s there",
 		    argv[0], argv[0]);
 	setenv("KILN_ROOT", kiln_root(), 1);
-	words_add(&command, "python3");
+	/* The system's own, which Debian's modules for it belong to. */
+	words_add(&command, "/usr/bin/python3");
 	words_add(&command, kiln_path(script));
 	for (int i = 1; i < argc; i++)
 		words_add(&command, argv[i]);

@@ -234,7 +234,7 @@ def body(header, links):
     """The page's content below its title, and its table of contents."""
     out = [prose(header.comment, links), f'<p class="include"><code>#include &lt;{header.path}'
            "&gt;</code></p>"]
-    contents = []
+    contents, placed = [], set()
     for number, part in enumerate(header.parts):
         if part.title:
             anchor = f"part-{number}"
@@ -246,7 +246,9 @@ def body(header, links):
             if isinstance(item, str):
                 out.append(prose(item, links))
                 continue
-            here = [name for name in item.names if links(name) == "#" + anchor_of(name)]
+            here = [name for name in item.names
+                    if links(name) == "#" + anchor_of(name) and name not in placed]
+            placed.update(here)
             code = highlight("\n".join(item.code), "c", links, here)
             out.append(f'<section class="item"><pre><code>{code}</code></pre>')
             if item.comment:
