@@ -28,8 +28,11 @@ void debugger_listen(struct debugger *d)
 	d->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (d->listener < 0 ||
 	    bind(d->listener, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(d->listener, 1) < 0)
-		fail("cannot make a socket for gdb: %s", strerror(errno));
+	    listen(d->listener, 1) < 0) {
+		const char *why = strerror(errno);
+		debugger_end(d);
+		fail("cannot make a socket for gdb: %s", why);
+	}
 }
 
 /* ---- the command ---- */
