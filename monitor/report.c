@@ -24,15 +24,24 @@ static void send(const struct monitor_options *o, enum report_type type,
 		return; /* nobody reads it: then nobody wants to know */
 }
 
-void report_mark(const struct monitor_options *o, const char *name)
+static void mark_at(const struct monitor_options *o, uint64_t time, const char *name)
 {
-	struct report_mark mark = {.time = 0};
+	struct report_mark mark = {.time = time};
 
-	if (o->report < 0)
-		return;
-	mark.time = monitor_now();
 	snprintf(mark.name, sizeof(mark.name), "%s", name);
 	send(o, REPORT_MARK, &mark, sizeof(mark), NULL, 0);
+}
+
+void report_mark(const struct monitor_options *o, const char *name)
+{
+	if (o->report >= 0)
+		mark_at(o, monitor_now(), name);
+}
+
+void report_began(const struct monitor_options *o)
+{
+	if (o->report >= 0)
+		mark_at(o, o->started, REPORT_BEGAN);
 }
 
 void report_place(const struct monitor_options *o, enum report_place_kind kind,

@@ -76,8 +76,13 @@ _Static_assert(sizeof(struct report_fault) == sizeof(struct kiln_fault) + 96,
                "report layout");
 _Static_assert(sizeof(struct report_memory) == 8, "report layout");
 
+/* The first mark of a monitor; the reader knows it. */
+#define REPORT_BEGAN "monitor began"
+
 /* For the monitors. Each does nothing without --report, or when the reader is gone. */
 void report_mark(const struct monitor_options *o, const char *name);
+/* Of the moment at which the options were read, which says where to report. */
+void report_began(const struct monitor_options *o);
 void report_place(const struct monitor_options *o, enum report_place_kind kind,
                   uint64_t start, uint64_t size, uint64_t guard);
 void report_fault(const struct monitor_options *o, const struct report_fault *fault);

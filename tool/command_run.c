@@ -63,6 +63,9 @@ static void read_arguments(struct run *run, int argc, char **argv)
 			run->build.sanitize = true;
 		} else if (strcmp(argv[i], "--valgrind") == 0) {
 			run->valgrind = true;
+		} else if (strcmp(argv[i], "--timings") == 0) {
+			run->timings = allocate(sizeof(*run->timings));
+			timings_mark(run->timings, "kiln run began");
 		} else if (strcmp(argv[i], "--gdb") == 0) {
 			run->debugger = allocate(sizeof(*run->debugger));
 		} else if (settings_take(&run->build.settings, argv, &i)) {
@@ -100,6 +103,8 @@ static void build_folder(struct run *run)
 	run->build.folder = run->what;
 	run->build.fix_nothing = true;
 	run->image = build_image(&run->build);
+	if (run->timings)
+		timings_mark(run->timings, "image built");
 	run->options = run->build.options;
 }
 
@@ -160,6 +165,30 @@ static const char *known_parameters(const struct image *manifest)
 	return text.len ? text.data : " none";
 }
 
+static bool is_given(const struct settings *settings, const char *key)
+{
+	for (size_t i = 0; i < settings->count; i++)
+		if (strcmp(settings->item[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* The image is to log its own steps as well. */
+static void prepare_timings(struct run *run)
+{
+	const struct image *image = &run->manifest;
+
+	timings_mark(run->timings, "image and options checked by kiln run");
+	run->timings->virtual_time = run->target->id == KILN_TARGET_SIM;
+	if (run->timings->virtual_time)
+		return;
+	for (unsigned i = 0; i < image->device_count && run->target->sealed; i++)
+		run->timings->nets += image->devices[i].type == KILN_DEVICE_NET;
+	if (!is_given(&run->options, "log") && image_param(image, "log") &&
+	    !image->param_fixed[image_param(image, "log") - image->params])
+		words_add(&run->values, "log=debug");
+}
+
 static void check_options(struct run *run)
 {
 	char error[256];
@@ -209,6 +238,7 @@ static int run_monitor(struct run *run, const char *program, unsigned header_siz
 	    .program = program,
 	    .trace = jail,
 	    .debugger = run->debugger,
+	    .timings = run->timings,
 	};
 	struct words command = {0};
 
@@ -247,6 +277,7 @@ static int run_program(const struct run *run, const struct words *command)
 	    /* Those tell of a crash themselves; and a sanitizer traces itself at the end. */
 	    .trace = !run->valgrind && !run->has_sanitizer,
 	    .debugger = run->debugger,
+	    .timings = run->timings,
 	    .report = -1,
 	    .report_input = -1,
 	};
@@ -329,6 +360,8 @@ int command_run(int argc, char **argv)
 		take_image(run);
 	read_manifest(run);
 	check_options(run);
+	if (run->timings)
+		prepare_timings(run);
 	if (run->target->id == KILN_TARGET_SIM)
 		return run_sim(run);
 	if (run->target->id == KILN_TARGET_HOST)

@@ -92,6 +92,8 @@ void console_print(struct console *c, const char *bytes, size_t size)
 {
 	char joined[sizeof(c->left) + PIECE];
 
+	if (c->watch)
+		c->watch(c->context, bytes, size);
 	if (!console_is_terminal()) {
 		print(bytes, size);
 		return;

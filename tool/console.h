@@ -16,6 +16,9 @@ struct console {
 	int fd; /* what the image prints is read here, non-blocking; -1: it prints itself */
 	char left[4]; /* the beginning of a character whose rest has not come */
 	size_t left_size;
+	/* Sees all that is printed; NULL: nobody does. */
+	void (*watch)(void *context, const char *bytes, size_t size);
+	void *context;
 };
 
 /* True if the standard output is a terminal. */

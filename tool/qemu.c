@@ -198,6 +198,7 @@ int run_qemu(struct run *run)
 	    .missing = " (the package is qemu-system-x86)",
 	    .serial = true,
 	    .debugger = run->debugger,
+	    .timings = run->timings,
 	    .image_status = image_status,
 	    .report = -1,
 	    .report_input = -1,

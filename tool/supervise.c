@@ -23,7 +23,8 @@
 #include "supervise.h"
 #include "trace.h"
 
-enum { STOP_MS = 3000, CTRL_C = 3 };
+/* A second signal is one only after a moment: timeout(1), for one, sends each twice. */
+enum { STOP_MS = 3000, AGAIN_MS = 200, CTRL_C = 3 };
 
 /* What there is to know while the child runs. */
 struct attended {
@@ -142,6 +143,11 @@ static const char *shown_name(const struct supervised *s)
 	return s->image && !s->trace ? s->program : path_display(s->path);
 }
 
+static const char *shown_program(const struct supervised *s)
+{
+	return s->program ? s->program : path_base(s->path);
+}
+
 /* A signal ended the child, and there was nothing to see but that. */
 static int signalled(const struct attended *a, int signal)
 {
@@ -214,7 +220,8 @@ static void start(struct attended *a, const sigset_t *mask)
 {
 	pid_t parent = getpid();
 	int input[2] = {-1, -1}, output[2] = {-1, -1}, go[2];
-	bool filtered = a->s->image && !a->s->serial && console_is_terminal();
+	bool filtered =
+	    !a->s->serial && (a->s->timings || (a->s->image && console_is_terminal()));
 
 	make_pipe(go);
 	if (a->s->serial)
@@ -232,6 +239,9 @@ static void start(struct attended *a, const sigset_t *mask)
 		close(go[1]);
 		become(a->s, go[0], input[0], output[1], mask);
 	}
+	if (a->s->timings)
+		timings_mark(a->s->timings,
+		             text_format("%s started", shown_program(a->s)));
 	if (a->s->trace)
 		trace_attach(&a->trace, a->pid);
 	close(go[1]); /* which it waits for */
@@ -264,7 +274,8 @@ static void end(struct attended *a, const char *why)
 static void ask_to_stop(struct attended *a, int signal)
 {
 	if (a->kill) {
-		end(a, "");
+		if (now_ms() + STOP_MS >= a->kill + AGAIN_MS)
+			end(a, "");
 		return;
 	}
 	a->kill = now_ms() + STOP_MS;
@@ -396,8 +407,18 @@ static int attend(struct attended *a)
 		if (fds[3].revents)
 			console_read(&a->console);
 		debug_guest(a);
+		if (a->s->timings)
+			timings_print(a->s->timings, &a->reports, false);
 	}
 	return status;
+}
+
+static void watch_console(void *context, const char *bytes, size_t size)
+{
+	struct attended *a = context;
+
+	reports_read(&a->reports);
+	timings_text(a->s->timings, &a->reports, bytes, size);
 }
 
 int supervise(struct supervised *s)
@@ -423,6 +444,9 @@ int supervise(struct supervised *s)
 	a->trace.on_hold = debug_process;
 	if (s->debugger && s->trace)
 		a->trace.hold = s->image ? TRACE_HOLD_IMAGE : TRACE_HOLD_PROGRAM;
+	if (s->timings)
+		a->console.watch = a->serial.console.watch = watch_console;
+	a->console.context = a->serial.console.context = a;
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (a->signals < 0)
 		fail("cannot wait for signals: %s", strerror(errno));
@@ -434,5 +458,8 @@ int supervise(struct supervised *s)
 	companion_end_all(s);
 	if (s->debugger)
 		debugger_end(s->debugger);
-	return status_of(a, status);
+	status = status_of(a, status);
+	if (s->timings)
+		timings_print(s->timings, &a->reports, true);
+	return status;
 }

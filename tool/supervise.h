@@ -8,6 +8,7 @@
 
 #include "../monitor/image.h"
 #include "debugger.h"
+#include "timings.h"
 #include "tool.h"
 
 enum { SUPERVISED_MOST = 16 };
@@ -25,6 +26,7 @@ struct supervised {
 	int (*image_status)(int status);
 	bool trace; /* the image runs in the child itself: its crash is seen by ptrace */
 	struct debugger *debugger; /* for --gdb; NULL: without */
+	struct timings *timings;   /* for --timings; NULL: without */
 	int report; /* of the pipe for records (monitor/report.h): the child's end, or -1 */
 	int report_input; /* and ours, or -1 */
 	/* Processes beside the image, and descriptors that it inherits: see below. */
@@ -44,8 +46,8 @@ void supervise_report(struct supervised *s);
 void supervise_hand(struct supervised *s, int fd);
 
 /*
- * Runs the command to its end. The first signal asks it to stop; at a second one, or if it
- * does not stop in time, it is killed. Returns the exit status for `kiln run`: the image's,
+ * Runs the command to its end. The first signal asks it to stop; at a second one, later, or
+ * if it does not stop in time, it is killed. Returns the exit status for `kiln run`: the image's,
  * 1 if it crashed, which is then explained (crash.h), or had to be killed; 128 + n after
  * any other signal.
  */

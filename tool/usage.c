@@ -32,6 +32,7 @@ static const struct usage_option run_options[] = {
     {"--spin", "TIME", "how long to poll before sleeping (50us)", NULL},
     {"--monitor", "NAME", "what runs a vm image (kvm; qemu where that is none)",
      "kvm qemu"},
+    {"--timings", NULL, "tells where the time went until the image ran", NULL},
     {"--gdb", NULL, "holds the image before its first instruction, for gdb", NULL},
     {"--asan", NULL, "of a folder for host or sim: AddressSanitizer and UBSan", NULL},
     {"--valgrind", NULL, "for host or sim: runs it under valgrind", NULL},

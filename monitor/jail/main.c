@@ -272,14 +272,19 @@ int main(int argc, char **argv)
 
 	monitor_open_standard();
 	monitor_options_read(o, argc, argv);
+	report_began(o);
 	jail.vdso = vdso_find();
 	monitor_image_open(o, KILN_TARGET_JAIL, &jail.image);
 	monitor_pin(o);
+	report_mark(o, "image and options checked");
 	place_all(&jail);
 	find_gate(&jail);
 	make_boot(&jail);
+	report_mark(o, "image placed and relocated");
 	open_devices(&jail);
+	report_mark(o, "devices opened");
 	privilege_drop(o, &(struct privilege_need){0});
+	report_mark(o, "privileges dropped");
 	report_places(&jail);
 	privilege_limit(o, FD_DEVICES + jail.boot->device_count);
 	number_descriptors(&jail); /* no message from here on */

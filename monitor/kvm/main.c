@@ -153,18 +153,24 @@ int main(int argc, char **argv)
 
 	monitor_open_standard();
 	monitor_options_read(&monitor.options, argc, argv);
+	report_began(&monitor.options);
 	monitor_pin(&monitor.options);
 	monitor_image_open(&monitor.options, KILN_TARGET_VM, &monitor.image);
+	report_mark(&monitor.options, "image and options checked");
 	load(&monitor);
+	report_mark(&monitor.options, "image placed and relocated");
 	open_devices(&monitor);
+	report_mark(&monitor.options, "devices opened");
 	space_map(&monitor.space, &monitor.image, monitor.device_count);
 	machine_init(&monitor.machine, &monitor.options, &monitor.space,
 	             monitor.image.entry + monitor.space.image + monitor.space.offset);
 	start_clock(&monitor);
+	report_mark(&monitor.options, "machine made");
 	report_places(&monitor);
 	gdb_open(&monitor);
 	/* Now only: until here a signal ends the monitor as it would any program. */
 	monitor.stop_signal = monitor_open_stop(&monitor.options);
 	confine(&monitor);
+	report_mark(&monitor.options, "privileges dropped");
 	run(&monitor);
 }

@@ -188,6 +188,7 @@ int main(int argc, char **argv)
 	                              .memory = DEFAULT_MEMORY};
 	int status;
 
+	host.boot.start_clock = target_now(&host.kiln);
 	if (!host_init(&host)) {
 		fprintf(stderr, "%s: cannot start: %s\n", arguments.program,
 		        strerror(errno));

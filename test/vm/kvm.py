@@ -4,7 +4,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import time
 
 import harness
 from harness import KILN, ROOT, Process, Skip, check, check_equal, need_root, run, wait_for
@@ -59,27 +58,6 @@ class Busy:
 
     def __exit__(self, *_):
         self.process.end()
-
-
-def pending(pid):
-    """The signals that a process has yet to take."""
-    with open(f"/proc/{pid}/status") as lines:
-        return int(next(line for line in lines if line.startswith("ShdPnd")).split()[1], 16)
-
-
-def test_busy(_):
-    """an image that never waits is ended soon after one SIGTERM, and at once by the next"""
-    for again in (False, True):
-        with Busy() as image:
-            image.process.popen.send_signal(signal.SIGTERM)
-            if again:
-                wait_for(lambda: pending(image.process.pid) == 0, "the first to be taken")
-                began = time.monotonic()
-                check_equal(image.process.stop(), 1, image.process.text())
-                check(time.monotonic() - began < 1, "the second had to wait")
-            else:
-                check_equal(image.process.wait(10), 1, image.process.text())
-            check("did not stop by itself" in image.process.text(), image.process.text())
 
 
 def test_suspended(_):
