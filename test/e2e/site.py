@@ -89,6 +89,9 @@ def test_links(world):
         check_links(pages)
 
 
+test_links.worlds = ["jail"]
+
+
 # ---- in the browser ----
 
 # Elements with text of their own whose contrast is too low (WCAG 2.2, 1.4.3: 4.5).

@@ -1,7 +1,7 @@
 """The guide is true: the code in it compiles, and every command in it does what it says.
 
-The blocks of a page are taken in their order, in a folder of the page's own that has `kiln` and
-`appliance/` in it as a checkout does, and a network namespace of its own.
+The blocks of a page are taken in their order, in a folder of the page's own that looks as a
+checkout does, with a network namespace of its own.
 
     ```c file=NAME       is written to that file; also in other languages
     ```sh                is run by bash, and must end with status 0
@@ -42,11 +42,14 @@ class Try:
         self.servers = {}  # by port
 
     def __enter__(self):
+        # What `./kiln` does beyond this is to build Kiln, which has been done.
         os.symlink(KILN, os.path.join(self.folder, "kiln"))
-        os.symlink(os.path.join(ROOT, "appliance"), os.path.join(self.folder, "appliance"))
+        for name in "Makefile", "appliance", "build", "doc", "include", "target", "tool":
+            os.symlink(os.path.join(ROOT, name), os.path.join(self.folder, name))
         self.write("bin/sudo", SUDO)
         os.chmod(os.path.join(self.folder, "bin/sudo"), 0o755)
-        self.environment = dict(os.environ, PATH=f"{self.folder}/bin:{os.environ['PATH']}")
+        self.environment = dict(os.environ, HOME=os.path.join(self.folder, "home"),
+                                PATH=f"{self.folder}/bin:{os.environ['PATH']}")
         return self
 
     def __exit__(self, *_):
