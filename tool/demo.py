@@ -95,6 +95,17 @@ def build(target, ids):
     return image
 
 
+def build_images(*targets):
+    ids = builder()
+    note("building the guide")
+    make_site(**ids)
+    images = {}
+    for target in targets:
+        note(f"building appliance/web with the guide as its site, for {target}")
+        images[target] = build(target, ids)
+    return images
+
+
 def pages():
     """(path in the URL, bytes) of every file of the site, and of its front page."""
     found = []
@@ -250,12 +261,7 @@ def table(rows):
 
 
 def demo(as_json):
-    images, ids = {}, builder()
-    note("building the guide")
-    make_site(**ids)
-    for target in ("jail", "vm"):
-        note(f"building appliance/web with the guide as its site, for {target}")
-        images[target] = build(target, ids)
+    images = build_images("jail", "vm")
     rows = [measure(way, images[way.target]) for way in ways()]
     progress_end()
     if as_json:
@@ -289,18 +295,20 @@ def answers(port):
 
 
 def serve():
-    """Until it ends: Ctrl-C reaches `kiln run` as well, which stops the image in order."""
-    say("building appliance/web with doc/site for jail")
-    image = build("jail")
+    image = build_images("jail")["jail"]
+    progress_end()
     port = free_port()
+    # In a process group of its own, so that Ctrl-C stops it once, through us.
     server = subprocess.Popen([KILN, "run", image, "-p", f"127.0.0.1:{port}:80", "--log", "warn"],
-                              stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+                              stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
+                              process_group=0)
     try:
         wait_for(lambda: server.poll() is not None or answers(port), "an answer of the image", 20)
         if server.poll() is None:
             print(f"http://127.0.0.1:{port}/  (Ctrl-C stops it)", flush=True)
         return server.wait()
     except KeyboardInterrupt:
+        server.send_signal(signal.SIGINT)
         return server.wait(10)
     except SystemExit:
         server.terminate()

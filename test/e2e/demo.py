@@ -3,9 +3,10 @@
 import glob
 import json
 import os
+import re
 import signal
 
-from harness import (KILN, ROOT, Process, check, check_equal, kvm_serves, need_root, run,
+from harness import (KILN, ROOT, Netns, Process, check, check_equal, kvm_serves, need_root, run,
                      wait_for)
 
 
@@ -61,3 +62,20 @@ def test_terminated(_):
 def test_killed(_):
     """even kill -9 leaves nothing behind"""
     interrupted(signal.SIGKILL, "jail: starting", -9)
+
+
+def test_serve(_):
+    """kiln demo --serve prints the URL of the site, serves it, and ends in order at Ctrl-C"""
+    need_root()
+    net = Netns()
+    demo = Process(KILN, "demo", "--serve", name="demo", netns=net)
+    try:
+        url = wait_for(lambda: demo.check_alive() or re.search(r"^http://\S+", demo.text(), re.M),
+                       "a URL", 120).group()
+        with net:
+            page = run("curl", "-sS", "--fail", "--max-time", 10, url).stdout
+        check("<html" in page, "no page")
+        check_equal(demo.stop(), 0, "exit status")
+    finally:
+        demo.kill()
+        net.close()
