@@ -7,12 +7,12 @@
  * Without --layout-seed, the seed is derived from the sections that are linked and their
  * sizes: building twice gives the same bytes, on any machine.
  */
-#include <ar.h>
 #include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sha2.h>
+#include "archive.h"
 #include "build.h"
 #include "sections.h"
 
@@ -40,35 +40,20 @@ static void object_sections(struct collect *collect, const void *bytes, size_t s
 	}
 }
 
-static void archive_sections(struct collect *collect, const char *bytes, size_t size)
-{
-	size_t at = SARMAG;
-
-	while (at + sizeof(struct ar_hdr) <= size) {
-		struct ar_hdr member;
-		size_t length;
-
-		memcpy(&member, bytes + at, sizeof(member));
-		length = strtoull(member.ar_size, NULL, 10);
-		at += sizeof(member);
-		if (length > size - at)
-			return;
-		object_sections(collect, bytes + at, length);
-		at += length + (length & 1);
-	}
-}
-
 static void collect_sections(struct collect *collect, const char *path)
 {
+	struct archive archive;
+	struct archive_member member;
 	size_t size;
 	char *bytes = file_read(path, &size);
 
 	if (!bytes)
 		fail("cannot read %s: %s", path, strerror(errno));
-	if (size > SARMAG && memcmp(bytes, ARMAG, SARMAG) == 0)
-		archive_sections(collect, bytes, size);
-	else
+	if (!archive_open(&archive, bytes, size))
 		object_sections(collect, bytes, size);
+	else
+		while (archive_next(&archive, &member))
+			object_sections(collect, member.bytes, member.size);
 	free(bytes);
 }
 
