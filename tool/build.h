@@ -48,6 +48,17 @@ const char *build_state_path(const char *folder, const struct target *target);
 _Noreturn void image_unreadable(const char *path);
 _Noreturn void image_refused(const char *path, const char *why);
 
+/* An image that was built: its manifest and, if it is a sealed one, its segments. */
+struct image_file {
+	const char *path;
+	const void *bytes;
+	size_t size;
+	struct image image;
+	const struct target *target;
+};
+/* Ends the process with a message if it is none. */
+void image_read(struct image_file *file, const char *path);
+
 /* ---- the steps ---- */
 
 /* Ends the process if a program or a file that building for the target takes is missing. */

@@ -2,7 +2,6 @@
  * `kiln info`: what an image says of itself, how large it is, which system calls it may make,
  * and whether it obeys the seal. Exit status 1 if it does not.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,13 +12,9 @@
 #include "seal.h"
 
 struct report {
-	const char *path;
-	size_t size;
-	struct image image;
+	struct image_file file;
 	struct sections sections, debug;
-	const struct target *target;
 	struct words broken;
-	bool sealed; /* the target has a seal to obey */
 };
 
 static const char *device_type(uint32_t type)
@@ -51,14 +46,14 @@ static const char *fixed_value(const struct image *image, unsigned param)
 
 static void print_params(const struct report *r, uint32_t library, const char *title)
 {
-	for (unsigned i = 0, shown = 0; i < r->image.param_count; i++) {
-		const struct kiln_note_param *p = &r->image.params[i];
+	for (unsigned i = 0, shown = 0; i < r->file.image.param_count; i++) {
+		const struct kiln_note_param *p = &r->file.image.params[i];
 		const char *fixed, *value;
 		if (p->library != library)
 			continue;
 		if (!shown++)
 			printf("%s\n", title);
-		fixed = fixed_value(&r->image, i);
+		fixed = fixed_value(&r->file.image, i);
 		value = fixed ? fixed : p->value;
 		printf("  --%-16s %-9s %-14s %s%s\n", p->name, param_type(p->type),
 		       value[0] ? value : "-", p->help,
@@ -68,12 +63,12 @@ static void print_params(const struct report *r, uint32_t library, const char *t
 
 static void print_manifest(const struct report *r)
 {
-	const struct image *image = &r->image;
+	const struct image *image = &r->file.image;
 
-	printf("%s: %s, %zu bytes\n", r->path, r->target->what, r->size);
+	printf("%s: %s, %zu bytes\n", r->file.path, r->file.target->what, r->file.size);
 	printf("appliance %s, target %s, ABI %u, layout seed %" PRIu64 "\n",
 	       image->build.appliance[0] ? image->build.appliance : "(unnamed)",
-	       r->target->name, image->target.abi, image->build.layout_seed);
+	       r->file.target->name, image->target.abi, image->build.layout_seed);
 	if (image->device_count)
 		printf("devices\n");
 	for (unsigned i = 0; i < image->device_count; i++)
@@ -129,9 +124,9 @@ static struct words call_devices(const struct report *r, const struct policy_cal
 {
 	struct words names = {0};
 
-	for (unsigned i = 0; i < r->image.device_count; i++)
-		if (r->image.devices[i].type == call_type(call))
-			words_add(&names, r->image.devices[i].name);
+	for (unsigned i = 0; i < r->file.image.device_count; i++)
+		if (r->file.image.devices[i].type == call_type(call))
+			words_add(&names, r->file.image.devices[i].name);
 	return names;
 }
 
@@ -158,10 +153,10 @@ static void print_calls(const struct report *r, const struct policy_call *call)
 
 static void print_policy(const struct report *r)
 {
-	if (r->target->id == KILN_TARGET_JAIL) {
+	if (r->file.target->id == KILN_TARGET_JAIL) {
 		printf("system calls, from one instruction; any other ends the image\n");
 		print_calls(r, policy_jail);
-	} else if (r->target->id == KILN_TARGET_VM) {
+	} else if (r->file.target->id == KILN_TARGET_VM) {
 		printf("system calls: none; while it runs, kiln-kvm itself may make\n");
 		print_calls(r, policy_kvm);
 	}
@@ -169,9 +164,9 @@ static void print_policy(const struct report *r)
 
 static void print_seal(const struct report *r)
 {
-	if (!r->sealed) {
+	if (!r->file.target->sealed) {
 		printf("seal: none (target %s is a program of this machine)\n",
-		       r->target->name);
+		       r->file.target->name);
 		return;
 	}
 	printf("seal: %s\n", r->broken.count ? "BROKEN" : "obeyed");
@@ -205,7 +200,7 @@ static void json_text(const char *key, const char *value)
 
 static void json_lists(const struct report *r)
 {
-	const struct image *image = &r->image;
+	const struct image *image = &r->file.image;
 
 	printf(",\"devices\":[");
 	for (unsigned i = 0; i < image->device_count; i++) {
@@ -285,13 +280,13 @@ static void print_json(const struct report *r)
 	bool first = true;
 
 	putchar('{');
-	json_text("image", r->path);
-	printf(",\"bytes\":%zu,", r->size);
-	json_text("appliance", r->image.build.appliance);
+	json_text("image", r->file.path);
+	printf(",\"bytes\":%zu,", r->file.size);
+	json_text("appliance", r->file.image.build.appliance);
 	putchar(',');
-	json_text("target", r->target->name);
-	printf(",\"abi\":%u,\"layout_seed\":%" PRIu64, r->image.target.abi,
-	       r->image.build.layout_seed);
+	json_text("target", r->file.target->name);
+	printf(",\"abi\":%u,\"layout_seed\":%" PRIu64, r->file.image.target.abi,
+	       r->file.image.build.layout_seed);
 	json_lists(r);
 	printf(",\"sections\":[");
 	for (size_t i = 0; i < r->sections.count; i++) {
@@ -308,8 +303,8 @@ static void print_json(const struct report *r)
 	printf("],\"sizes\":{\"text\":%" PRIu64 ",\"constants\":%" PRIu64
 	       ",\"data\":%" PRIu64 ",\"zeroed\":%" PRIu64 ",\"notes\":%" PRIu64 "}",
 	       sizes.text, sizes.constants, sizes.data, sizes.zeroed, sizes.notes);
-	if (r->sealed) {
-		bool jail = r->target->id == KILN_TARGET_JAIL;
+	if (r->file.target->sealed) {
+		bool jail = r->file.target->id == KILN_TARGET_JAIL;
 		json_calls(r, "system_calls", jail ? policy_jail : NULL);
 		json_calls(r, "monitor_system_calls", jail ? NULL : policy_kvm);
 		printf(",\"seal\":{\"obeyed\":%s,\"broken\":[",
@@ -326,36 +321,27 @@ static void print_json(const struct report *r)
 
 /* ---- the command ---- */
 
-static void read_image(struct report *r)
+static void read_image(struct report *r, const char *path)
 {
-	char error[256];
-	const char *bytes = file_read(r->path, &r->size), *debug;
+	const char *debug;
 	size_t debug_size;
 
-	if (!bytes)
-		image_unreadable(r->path);
-	if (!image_parse_notes(&r->image, bytes, r->size, error, sizeof(error)))
-		image_refused(r->path, error);
-	r->target = target_by_id(r->image.target.target);
-	if (!r->image.target.abi || !r->target)
-		image_refused(r->path, "it has no manifest");
-	r->sealed = r->target->sealed;
-	if (r->sealed && !image_parse(&r->image, bytes, r->size, error, sizeof(error)))
-		image_refused(r->path, error);
-	if (!sections_read(&r->sections, bytes, r->size))
+	image_read(&r->file, path);
+	if (!sections_read(&r->sections, r->file.bytes, r->file.size))
 		fail("%s has no section headers, so its seal cannot be checked: build it "
 		     "again",
-		     r->path);
-	debug = file_read(text_format("%s.debug", r->path), &debug_size);
+		     path);
+	debug = file_read(text_format("%s.debug", path), &debug_size);
 	if (debug)
 		(void)sections_read(&r->debug, debug, debug_size);
-	if (r->sealed)
-		seal_check(&r->broken, &r->image, &r->sections, &r->debug);
+	if (r->file.target->sealed)
+		seal_check(&r->broken, &r->file.image, &r->sections, &r->debug);
 }
 
 int command_info(int argc, char **argv)
 {
 	struct report *r = allocate(sizeof(*r));
+	const char *path = NULL;
 	bool json = false;
 
 	for (int i = 1; i < argc; i++) {
@@ -365,15 +351,15 @@ int command_info(int argc, char **argv)
 			fail_usage(
 			    "kiln info does not know %s: it takes IMAGE and --json",
 			    argv[i]);
-		else if (r->path)
-			fail_usage("kiln info takes one image, not both %s and %s",
-			           r->path, argv[i]);
+		else if (path)
+			fail_usage("kiln info takes one image, not both %s and %s", path,
+			           argv[i]);
 		else
-			r->path = argv[i];
+			path = argv[i];
 	}
-	if (!r->path)
+	if (!path)
 		fail_usage("which image? kiln info IMAGE [--json]");
-	read_image(r);
+	read_image(r, path);
 	if (json) {
 		print_json(r);
 	} else {

@@ -1,7 +1,7 @@
 /*
- * The manifest of an appliance that is not linked yet: the notes of its object files,
- * read together. What is declared twice is refused here, by name, before the linker
- * would.
+ * Manifests: of an image; and of an appliance that is not linked yet, the notes of its
+ * object files read together. What is declared twice is refused here, by name, before the
+ * linker would.
  */
 #include <errno.h>
 #include <string.h>
@@ -59,6 +59,25 @@ void image_unreadable(const char *path)
 void image_refused(const char *path, const char *why)
 {
 	fail("%s is no image, or a damaged one: %s; kiln build makes one", path, why);
+}
+
+void image_read(struct image_file *file, const char *path)
+{
+	char error[256];
+
+	*file = (struct image_file){.path = path};
+	file->bytes = file_read(path, &file->size);
+	if (!file->bytes)
+		image_unreadable(path);
+	if (!image_parse_notes(&file->image, file->bytes, file->size, error,
+	                       sizeof(error)))
+		image_refused(path, error);
+	file->target = target_by_id(file->image.target.target);
+	if (!file->image.target.abi || !file->target)
+		image_refused(path, "it has no manifest");
+	if (file->target->sealed &&
+	    !image_parse(&file->image, file->bytes, file->size, error, sizeof(error)))
+		image_refused(path, error);
 }
 
 void manifest_read(struct image *manifest, const struct words *objects)

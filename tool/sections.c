@@ -52,6 +52,7 @@ bool sections_read(struct sections *sections, const void *bytes, size_t size)
 		    .size = h->sh_size,
 		    .bytes = in_file ? file + h->sh_offset : NULL,
 		    .link = h->sh_link,
+		    .info = h->sh_info,
 		};
 	}
 	sections->count = elf.e_shnum;
@@ -96,53 +97,63 @@ static const char *string_at(const struct section *table, uint64_t offset)
 	return (const char *)table->bytes + offset;
 }
 
-const char *sections_symbol(const struct sections *sections, uint64_t address)
+size_t sections_symbol_count(const struct sections *sections)
 {
 	const struct section *table = sections_find(sections, ".symtab");
-	const char *best = NULL;
-	uint64_t best_value = 0;
 
 	if (!table || !table->bytes || table->link >= sections->count)
-		return NULL;
-	for (size_t i = 0; i + sizeof(Elf64_Sym) <= table->size; i += sizeof(Elf64_Sym)) {
-		Elf64_Sym symbol;
-		const char *name;
+		return 0;
+	return table->size / sizeof(Elf64_Sym);
+}
 
-		memcpy(&symbol, table->bytes + i, sizeof(symbol));
-		if (symbol.st_value > address || symbol.st_value < best_value ||
-		    symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= SHN_LORESERVE ||
-		    ELF64_ST_TYPE(symbol.st_info) > STT_FUNC)
+bool sections_symbol_at(const struct sections *sections, size_t index,
+                        struct section_symbol *symbol)
+{
+	const struct section *table = sections_find(sections, ".symtab");
+	Elf64_Sym elf;
+
+	memcpy(&elf, table->bytes + index * sizeof(elf), sizeof(elf));
+	*symbol = (struct section_symbol){
+	    .name = string_at(&sections->item[table->link], elf.st_name),
+	    .address = elf.st_value,
+	    .size = elf.st_size,
+	    .type = ELF64_ST_TYPE(elf.st_info),
+	    .global = ELF64_ST_BIND(elf.st_info) != STB_LOCAL,
+	};
+	if (elf.st_shndx != SHN_UNDEF && elf.st_shndx < sections->count)
+		symbol->section = &sections->item[elf.st_shndx];
+	return symbol->name != NULL;
+}
+
+const char *sections_symbol(const struct sections *sections, uint64_t address)
+{
+	struct section_symbol symbol, best = {0};
+
+	for (size_t i = 0; i < sections_symbol_count(sections); i++) {
+		if (!sections_symbol_at(sections, i, &symbol) || !*symbol.name ||
+		    !symbol.section || symbol.type > STT_FUNC ||
+		    symbol.address > address || symbol.address < best.address)
 			continue;
-		if (symbol.st_size && address >= symbol.st_value + symbol.st_size)
+		if (symbol.size && address >= symbol.address + symbol.size)
 			continue;
-		name = string_at(&sections->item[table->link], symbol.st_name);
-		if (!name || !*name)
-			continue;
-		best = name;
-		best_value = symbol.st_value;
+		best = symbol;
 	}
-	if (!best)
+	if (!best.name)
 		return NULL;
-	return text_format("%s+0x%llx", best, (unsigned long long)(address - best_value));
+	return text_format("%s+0x%llx", best.name,
+	                   (unsigned long long)(address - best.address));
 }
 
 bool sections_address(const struct sections *sections, const char *name,
                       uint64_t *address)
 {
-	const struct section *table = sections_find(sections, ".symtab");
+	struct section_symbol symbol;
 
-	if (!table || !table->bytes || table->link >= sections->count)
-		return false;
-	for (size_t i = 0; i + sizeof(Elf64_Sym) <= table->size; i += sizeof(Elf64_Sym)) {
-		Elf64_Sym symbol;
-		const char *found;
-
-		memcpy(&symbol, table->bytes + i, sizeof(symbol));
-		found = string_at(&sections->item[table->link], symbol.st_name);
-		if (symbol.st_shndx == SHN_UNDEF || !found || strcmp(found, name) != 0)
-			continue;
-		*address = symbol.st_value;
-		return true;
-	}
+	for (size_t i = 0; i < sections_symbol_count(sections); i++)
+		if (sections_symbol_at(sections, i, &symbol) && symbol.section &&
+		    strcmp(symbol.name, name) == 0) {
+			*address = symbol.address;
+			return true;
+		}
 	return false;
 }

@@ -16,7 +16,7 @@ struct section {
 	uint64_t flags; /* SHF_* */
 	uint64_t address, size;
 	const uint8_t *bytes; /* in the file; NULL if it has none there */
-	uint32_t link;
+	uint32_t link, info;
 };
 
 struct sections {
@@ -34,6 +34,20 @@ struct section_sizes {
 	uint64_t text, constants, data, zeroed, notes;
 };
 struct section_sizes sections_sizes(const struct sections *sections);
+
+struct section_symbol {
+	const char *name;
+	uint64_t address, size;
+	unsigned type; /* STT_* */
+	bool global;
+	const struct section *section; /* NULL: undefined, absolute */
+};
+
+/* So many symbols there are. */
+size_t sections_symbol_count(const struct sections *sections);
+/* False if that one is broken. */
+bool sections_symbol_at(const struct sections *sections, size_t index,
+                        struct section_symbol *symbol);
 
 /* The function that holds the address: "name+0x12"; NULL if no symbol says. */
 const char *sections_symbol(const struct sections *sections, uint64_t address);
