@@ -69,7 +69,7 @@ objects = $(patsubst %,$(B)/hosted/%.o,$(1))
 # capstone: kiln info looks through an image's instructions; dw: backtraces; seccomp: names of
 # system calls; the others, of embedded files: md: SHA-256; brotlienc and z: their compressed
 # copies.
-TOOL_LIBS = -lcapstone -ldw -lseccomp -lmd -lbrotlienc -lz
+TOOL_LIBS = -lcapstone -ldw -lseccomp -lmd -lbrotlienc -lz -lm
 
 # kiln link is the simulated link's model in real time.
 LINK_MODEL = $(patsubst %,target/sim/%.c,event path pcap)
@@ -111,6 +111,12 @@ HOST_LIBS = $(patsubst %,$(B)/asan/lib%.a,target-host $(LIBS))
 $(B)/test/unit/host_%: test/unit/host_%.c $(HOST_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOST_LIBS)) -lcmocka
+# Those of kiln map's parts, which need nothing of the libraries.
+MAP_TESTED = $(patsubst tool/%.c,$(B)/asan/tool/%.c.o,$(filter-out %/map_file.c,$(wildcard tool/map_*.c)) \
+	$(patsubst %,tool/%.c,archive file message quote sections text))
+$(B)/test/unit/map_%: test/unit/map_%.c $(MAP_TESTED)
+	@mkdir -p $(@D)
+	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(MAP_TESTED) -lcapstone -lm -lcmocka
 # Conformance tests: whole stacks in sim, optimised.
 $(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
 	@mkdir -p $(@D)

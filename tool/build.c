@@ -19,17 +19,34 @@
 #include "build.h"
 #include "seal.h"
 
+static uint64_t setting_number(const struct setting *setting, enum kiln_param_type type,
+                               const char *what)
+{
+	uint64_t number;
+
+	if (!param_parse(type, 0, UINT64_MAX, setting->value, strlen(setting->value),
+	                 &number))
+		fail_usage("%s, not '%s'", what, setting->value);
+	return number;
+}
+
 void build_own_setting(struct build *build)
 {
 	const struct setting *last = &build->settings.item[build->settings.count - 1];
 
-	if (strcmp(last->key, "layout_seed") != 0)
+	if (strcmp(last->key, "layout_seed") == 0) {
+		build->layout_seed =
+		    setting_number(last, KILN_PARAM_TYPE_UINT,
+		                   "--layout-seed takes a number (0: do not shuffle)");
+		build->has_layout_seed = true;
+	} else if (strcmp(last->key, "max_size") == 0) {
+		build->max_size = setting_number(
+		    last, KILN_PARAM_TYPE_SIZE,
+		    "--max-size takes a number of bytes, such as 65536 or 64K");
+		build->has_max_size = true;
+	} else {
 		return;
-	if (!param_parse(KILN_PARAM_TYPE_UINT, 0, UINT64_MAX, last->value,
-	                 strlen(last->value), &build->layout_seed))
-		fail_usage("--layout-seed takes a number (0: do not shuffle), not '%s'",
-		           last->value);
-	build->has_layout_seed = true;
+	}
 	build->settings.count--;
 }
 
@@ -358,8 +375,9 @@ static struct make_step link_step(struct build *build, const struct words *archi
 		const char *layout = text_format("%s/layout.ld", build->state);
 		flags_add(command, build->target->id == KILN_TARGET_JAIL ? "JAIL_LDFLAGS"
 		                                                         : "VM_LDFLAGS");
-		words_add(command, text_format("-Wl,-L,%s,-T,%s,-Map,%s/image.map",
-		                               build->state, script, build->state));
+		words_add(command,
+		          text_format("-Wl,-L,%s,-T,%s,--emit-relocs,-Map,%s/image.map",
+		                      build->state, script, build->state));
 		words_add(&step.inputs, script);
 		words_add(&step.inputs, layout);
 	} else {
@@ -442,61 +460,6 @@ static void check_seal(const struct build *build, const char *linked)
 		     build->name);
 }
 
-static void write_output(const char *path, const void *bytes, size_t size)
-{
-	if (folder_exists(path))
-		fail("the image cannot be written to %s: it is a folder; give the name "
-		     "of a "
-		     "file with -o",
-		     path);
-	if (!file_replace(path, bytes, size))
-		fail(
-		    "the image cannot be written to %s: %s; choose another place with -o",
-		    path, strerror(errno));
-}
-
-/* A program of the host stays whole, for debuggers and sanitizers. */
-static void copy_linked(const struct build *build, const char *linked)
-{
-	size_t size;
-	char *bytes = file_read(linked, &size);
-
-	if (!bytes)
-		fail("cannot read %s: %s", path_display(linked), strerror(errno));
-	write_output(build->output, bytes, size);
-	chmod(build->output, 0755);
-	free(bytes);
-}
-
-/* The stripped image, and what a debugger wants to know of it. */
-static void split_debug(const struct build *build, const char *linked)
-{
-	const char *stripped = text_format("%s/image", build->state);
-	const char *debug = text_format("%s/image.debug", build->state);
-	struct make_step steps[2] = {{.output = stripped, .title = "stripping"},
-	                             {.output = debug, .title = "debug information"}};
-	const char *const strip[] = {"objcopy", "--strip-all", linked, stripped};
-	const char *const keep[] = {"objcopy", "--only-keep-debug", linked, debug};
-	size_t size;
-	char *bytes;
-
-	for (size_t i = 0; i < 4; i++) {
-		words_add(&steps[0].command, strip[i]);
-		words_add(&steps[1].command, keep[i]);
-	}
-	words_add(&steps[0].inputs, linked);
-	words_add(&steps[1].inputs, linked);
-	if (!make_steps(steps, 2))
-		fail("%s could not be stripped: see above", path_display(linked));
-	bytes = file_read(stripped, &size);
-	write_output(build->output, bytes, size);
-	chmod(build->output, 0755);
-	free(bytes);
-	bytes = file_read(debug, &size);
-	write_output(text_format("%s.debug", build->output), bytes, size);
-	free(bytes);
-}
-
 /* The appliance's own objects, and what they say of it; those of its tests. */
 static void compile_appliance(struct build *build)
 {
@@ -522,6 +485,8 @@ const char *build_image(struct build *build)
 	struct words archives, inputs = {0};
 	struct make_step link;
 
+	if (build->has_max_size && !build->target->sealed)
+		fail_usage("--max-size is for sealed images: -t jail or -t vm");
 	name_appliance(build);
 	build_check_needs(build->target);
 	open_state(build);
@@ -549,9 +514,9 @@ const char *build_image(struct build *build)
 	if (build->target->sealed) {
 		if (!build->unsealed)
 			check_seal(build, link.output);
-		split_debug(build, link.output);
+		deliver_image(build, &inputs, link.output);
 	} else {
-		copy_linked(build, link.output);
+		deliver_program(build, link.output);
 	}
 	return build->output;
 }

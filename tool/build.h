@@ -19,10 +19,12 @@ struct build {
 	struct settings settings; /* --KEY VALUE: fixed parameters, folders to embed */
 	uint64_t layout_seed;
 	bool has_layout_seed; /* else it is derived from what is linked */
-	bool fix_nothing;     /* for `kiln run`: parameters stay open, in `options` */
-	bool sanitize;        /* host only: AddressSanitizer and UBSan */
-	bool unsealed;        /* make the image even if it breaks the seal: for tests */
-	bool tests; /* with its folder test/, as a program that tests it in sim */
+	uint64_t max_size;    /* of the image's file, in bytes */
+	bool has_max_size;
+	bool fix_nothing; /* for `kiln run`: parameters stay open, in `options` */
+	bool sanitize;    /* host only: AddressSanitizer and UBSan */
+	bool unsealed;    /* make the image even if it breaks the seal: for tests */
+	bool tests;       /* with its folder test/, as a program that tests it in sim */
 
 	/* set on the way */
 	const char *name;      /* of the folder */
@@ -35,7 +37,8 @@ struct build {
 	uint64_t embedded_bytes;
 };
 
-/* Takes the last of the settings out if it is the build's own: --layout-seed. */
+/* Takes the last of the settings out if it is the build's own: --layout-seed,
+ * --max-size. */
 void build_own_setting(struct build *build);
 
 /* Makes the image and returns its path; ends the process with a message if it cannot. */
@@ -99,5 +102,14 @@ const char *coding_write(const struct build *build, enum embed_coding coding,
 /* Writes the linker script's order of functions to `path`: shuffled by the seed, or, if
  * that is 0, as they come. Without a seed given, derives one first. */
 void layout_write(struct build *build, const struct words *inputs, const char *path);
+
+/*
+ * From what the linker made to what the user asked for, at build->output: the image, which
+ * must keep to --max-size, with its companion; or a program of the host. `inputs` is what
+ * was linked.
+ */
+void deliver_image(const struct build *build, const struct words *inputs,
+                   const char *linked);
+void deliver_program(const struct build *build, const char *linked);
 
 #endif

@@ -103,6 +103,12 @@ void words_sort(struct words *words)
 		qsort(words->item, words->count, sizeof(char *), compare_words);
 }
 
+bool words_have(const struct words *sorted, const char *word)
+{
+	return sorted->count && bsearch(&word, sorted->item, sorted->count,
+	                                sizeof(char *), compare_words);
+}
+
 void settings_add(struct settings *settings, const char *key, const char *value)
 {
 	settings->item = grown(settings->item, settings->count, &settings->capacity,

@@ -49,6 +49,7 @@ void words_add_all(struct words *words, const struct words *more);
 /* Splits at blanks. */
 void words_split(struct words *words, const char *text);
 void words_sort(struct words *words);
+bool words_have(const struct words *sorted, const char *word);
 
 /* "--key value" pairs, in the order given. The key is without its dashes, '-' as '_'. */
 struct setting {
@@ -68,6 +69,12 @@ void settings_add(struct settings *settings, const char *key, const char *value)
 bool settings_take(struct settings *settings, char **argv, int *at);
 /* The value of "-x VALUE" or "-xVALUE" at argv[*at]; NULL if that is another option. */
 const char *short_option(char letter, char **argv, int *at);
+
+/* ---- texts from outside in other formats (quote.c) ---- */
+
+/* With its quotes. */
+void text_add_json(struct text *text, const char *string);
+void text_add_xml(struct text *text, const char *string);
 
 /* ---- files (file.c) ---- */
 
@@ -137,6 +144,7 @@ int command_build(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_link(int argc, char **argv);
+int command_map(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_help(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct usage_option build_options[] = {
     {"--EMBED", "FOLDER", "embeds this folder in place of the appliance's own",
      "@folder"},
     {"--layout-seed", "N", "order of the image's functions (0: as they come)", NULL},
+    {"--max-size", "SIZE", "fails if the image is larger: 131072, 128K", NULL},
     {"--asan", NULL, "with -t host or sim: AddressSanitizer and UBSan", NULL},
     {"--unsealed", NULL, "makes the image even if it breaks the seal: for tests", NULL},
     {0}};
@@ -92,6 +93,15 @@ static const struct usage_option fuzz_options[] = {
     {"--grow", NULL, "adds inputs that reached new code to the corpora", NULL},
     {0}};
 
+static const struct usage_option map_options[] = {
+    {"-o", "FILE.svg", "where the picture goes (IMAGE.svg)", "@file"},
+    {"--text", NULL, "a table instead, by library and object", NULL},
+    {"--json", NULL, "for programs", NULL},
+    {"--diff", "OTHER", "what changed since that image; with -o drawn, too", "@image"},
+    {"--why", "SYMBOL", "what refers to it, from the entry point on (also: 'tcp_*')",
+     NULL},
+    {0}};
+
 static const struct usage_option demo_options[] = {
     {"--json", NULL, "for programs", NULL},
     {"--serve", NULL, "serves the site to this machine's browser until Ctrl-C; no root",
@@ -133,6 +143,12 @@ const struct usage_command usage_commands[] = {
      "joins two tap interfaces by a bad link, until Ctrl-C",
      NULL,
      {{"", link_options}, {0}}},
+    {"map",
+     command_map,
+     "IMAGE [-o FILE.svg]",
+     "draws what takes how much of an image",
+     "@image",
+     {{"", map_options}, {0}}},
     {"test",
      command_test,
      "DIR...|[SUITE...]",
