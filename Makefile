@@ -117,6 +117,12 @@ MAP_TESTED = $(patsubst tool/%.c,$(B)/asan/tool/%.c.o,$(filter-out %/map_file.c,
 $(B)/test/unit/map_%: test/unit/map_%.c $(MAP_TESTED)
 	@mkdir -p $(@D)
 	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(MAP_TESTED) -lcapstone -lm -lcmocka
+# Those of the tool: the parts that read what comes from an image.
+TOOL_UNIT = $(patsubst %,$(B)/asan/tool/%.c.o,console message reports serial text)
+tests: $(TOOL_UNIT) # mentioned, so that make takes this rule and not the general one
+$(B)/test/unit/tool_%: test/unit/tool_%.c $(TOOL_UNIT)
+	@mkdir -p $(@D)
+	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(TOOL_UNIT) -lcmocka
 # Conformance tests: whole stacks in sim, optimised.
 $(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
 	@mkdir -p $(@D)

@@ -171,5 +171,6 @@ void serial_end(struct serial *serial, struct reports *reports, const struct ima
 		reports->has_fault = true;
 		return;
 	}
+	free((void *)(uintptr_t)found.memory[0].bytes);
 	print_held(serial, serial->held.len);
 }
