@@ -21,7 +21,7 @@ def test_no_kvm(_):
     nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
     for prepare, sentence in (("exec", "kiln run --monitor qemu"),
                               ("install -m 600 /proc/version /dev/kvm; exec " + nobody,
-                               "join the group")):
+                               "join its group")):
         done = run("unshare", "-m", "sh", "-c", f'mount -t tmpfs none /dev; {prepare} "$@"', "sh",
                    os.path.join(ROOT, "build/bin/kiln-kvm"), image, check_status=False)
         check_equal(done.returncode, 1, done.stderr)
