@@ -344,7 +344,11 @@ static bool step_head(struct http_conn *c)
 		return assemble_head(c, piece);
 	if (skip_blank_lines(c, piece))
 		return true;
-	result = c->blank % 2 ? 400 : http_parse_head(piece, &head);
+	if (c->blank % 2) { /* CR without LF */
+		refuse_head(c, 400, HTTP_METHODS);
+		return true;
+	}
+	result = http_parse_head(piece, &head);
 	if (result == HTTP_MORE)
 		return wait_for_head(c, piece);
 	if (result != HTTP_PARSED) {

@@ -24,8 +24,7 @@ static void a_request_is_answered(void **state)
 	        "HTTP/1.1 204 No Content\r\nX-Seen: abc\r\n" DATE "\r\n");
 	answers("GET /header HTTP/1.1\r\nHost: a\r\nX-GIVEN:  b \r\n\r\n",
 	        "HTTP/1.1 204 No Content\r\nX-Seen: b\r\n" DATE "\r\n");
-	answers(GET("/peer"),
-	        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n" DATE "\r\n1234");
+	answers(GET("/peer"), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n" DATE "\r\n1234");
 	answers("\r\n\r\n" GET("/hello"), HELLO);
 }
 
@@ -202,6 +201,18 @@ static void what_is_refused_of_head_has_no_body(void **state)
 		assert_memory_equal(out.data + out.len - 4, "\r\n\r\n", 4);
 		finish(c);
 	}
+}
+
+/* Where there is no method, what an earlier request had does not count. */
+static void a_lone_cr_behind_head_is_refused_with_a_body(void **state)
+{
+	answers("HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n\rx\r\n",
+	        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+	        "Content-Length: 6\r\n" DATE "\r\n"
+	        "HTTP/1.1 400 Bad Request\r\n"
+	        "Content-Type: text/plain; charset=utf-8\r\n"
+	        "Content-Length: 16\r\n" DATE "Connection: close\r\n\r\n"
+	        "400 Bad Request\n");
 }
 
 static void limits_are_answered_by_their_status(void **state)
@@ -420,6 +431,7 @@ int main(void)
 	    TEST(a_request_behind_a_pending_one_waits),
 	    TEST(what_could_hide_a_second_request_ends_the_connection),
 	    TEST(what_is_refused_of_head_has_no_body),
+	    TEST(a_lone_cr_behind_head_is_refused_with_a_body),
 	    TEST(limits_are_answered_by_their_status),
 	    TEST(a_head_in_many_pieces_meets_its_limit_too),
 	    TEST(chunks_beyond_the_limit_are_refused),
