@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 /* What stands for a tap takes any offloads. */
 #define ioctl(descriptor, request, value) ((void)(value), 0)
-#define MEMORY (128 << 10)
+#define MEMORY                            (128 << 10)
 #include "test/unit/virtio_rig.h"
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -66,12 +66,27 @@ static void step_describe(struct rig *rig, struct cursor *in)
 {
 	static const uint16_t flags[] = {0,        WRITE,           NEXT, NEXT | WRITE,
 	                                 INDIRECT, INDIRECT | NEXT, 7,    0xffff};
+	static const uint64_t tables[] = {DESC, DESC, TABLE, MEMORY - 16 * QUEUE};
 	uint8_t where = cursor_u8(in), what = cursor_u8(in);
 	uint64_t address = some_address(in);
 	uint32_t size = some_size(in);
 
-	describe(rig, where & 0x80 ? TABLE : DESC, where % QUEUE, address, size,
-	         flags[what & 7], what >> 3);
+	describe(rig, tables[where >> 6], where % QUEUE, address, size, flags[what & 7],
+	         what >> 3);
+}
+
+/* An indirect table that ends where memory does; its last entry may go on. */
+static void step_last_table(struct rig *rig, struct cursor *in)
+{
+	uint8_t where = cursor_u8(in), how = cursor_u8(in);
+	unsigned count = 1 + where % QUEUE;
+	uint32_t size = 16 * count;
+
+	for (unsigned i = 0; i < count; i++)
+		describe(rig, MEMORY - size, i, BUFFER + 16 * i, 16,
+		         i + 1 < count || how & 1 ? NEXT : 0,
+		         (uint16_t)(i + 1 < count ? i + 1 : count - (how >> 4)));
+	describe(rig, DESC, where >> 4, MEMORY - size, size, INDIRECT, 0);
 }
 
 static void step_post(struct rig *rig, struct cursor *in)
@@ -105,11 +120,12 @@ static void step_odd_write(struct rig *rig, struct cursor *in)
 
 static void step_bytes(struct rig *rig, struct cursor *in)
 {
-	size_t at = SEALED + cursor_u16(in), size = cursor_u8(in) % 64;
-	struct slice bytes =
-	    cursor_bytes(in, size < cursor_left(in) ? size : cursor_left(in));
+	uint64_t at = some_address(in);
+	size_t size = cursor_u8(in) % 64;
+	struct slice bytes = cursor_bytes(in, KILN_MIN(size, cursor_left(in)));
 
-	memcpy(rig->memory.base + at, bytes.data, bytes.len);
+	if (at >= SEALED && at <= MEMORY - bytes.len)
+		memcpy(rig->memory.base + at, bytes.data, bytes.len);
 }
 
 /* The peer of the tap sends a frame, and reads what has come. */
@@ -248,9 +264,9 @@ static void check(const struct rig *rig)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const steps[])(struct rig *, struct cursor *) = {
-	    step_describe, step_describe, step_post,     step_serve, step_receive,
-	    step_poke,     step_bytes,    step_peer,     step_start, step_queue,
-	    step_request,  step_jump,     step_odd_write};
+	    step_describe, step_describe, step_post,      step_serve,     step_receive,
+	    step_poke,     step_bytes,    step_peer,      step_start,     step_queue,
+	    step_request,  step_jump,     step_odd_write, step_last_table};
 	struct cursor in = cursor_of(slice_of(data, size));
 	struct rig rig;
 

@@ -18,6 +18,7 @@ static struct block *disk;
 static struct block_request requests[REQUESTS];
 static bool pending[REQUESTS];
 static uint8_t sectors[4 * BLOCK_SECTOR];
+static bool honest; /* the device has told no lie yet: what arrives is what it sent */
 static uint8_t received_sum; /* so that every byte is looked at */
 
 /* ---- what stands above the drivers ---- */
@@ -32,8 +33,10 @@ static void on_receive(void *stack, struct slice frame,
 	FUZZ_CHECK((frame.data >= net->region && frame.len <= region &&
 	            frame.data <= net->region + region - frame.len) ||
 	           frame.data == net->bounce);
-	for (size_t i = 0; i < frame.len; i++)
+	for (size_t i = 0; i < frame.len; i++) {
 		received_sum ^= frame.data[i];
+		FUZZ_CHECK(!honest || frame.data[i] == (uint8_t)(i % 251));
+	}
 	FUZZ_REACH(frame.len > net->buffer_size, "a frame in several buffers");
 	FUZZ_REACH(frame.data == net->bounce, "a frame that is put together");
 	FUZZ_REACH(frame.len < net->buffer_size, "a frame in one buffer");
@@ -72,6 +75,9 @@ static void step_return(struct cursor *in)
 		written = cursor_u32(in);
 	if (which & 16)
 		written = q->entries[head % q->size].room;
+	if (which & 32)
+		head = q->size - 1 + (id & 3);
+	honest = false;
 	device_return(q->number, head, written);
 }
 
@@ -80,32 +86,50 @@ static void step_jump(struct cursor *in)
 	struct virtqueue *q = some_queue(cursor_u8(in));
 
 	q->used->index = (uint16_t)(q->used->index + cursor_u8(in));
+	honest = false;
 }
 
-/* A frame over as many buffers as it takes, with a header that may lie. */
+/* Fills a buffer with the next bytes of a frame: byte i is i % 251. */
+static void fill(uint8_t *to, size_t size, size_t offset)
+{
+	for (size_t i = 0; i < size; i++)
+		to[i] = (uint8_t)((offset + i) % 251);
+}
+
+/* A frame over as many buffers as it takes, in any order, with a header that may lie. */
 static void step_frame(struct cursor *in)
 {
-	uint8_t size = cursor_u8(in), said = cursor_u8(in), skip = cursor_u8(in);
+	uint8_t size = cursor_u8(in), said = cursor_u8(in), how = cursor_u8(in);
 	struct virtqueue *q = device.queues[RX];
 	struct net_header header = {.offload.flags = said & 3, .offload.gso_size = 1000};
-	uint32_t left = sizeof(header) + size * 64u, count = 0;
+	size_t total = sizeof(header) + 1 + size * 64u, done = 0;
 
 	if (!netdev)
 		return;
-	if (skip & 1 && q->available->index != device.taken[RX])
-		(void)device_take(RX); /* out of order, for ever */
-	uint32_t room = q->descriptors[0].size;
-	header.buffers = (uint16_t)(said & 0x80 ? said & 0x7f : (left + room - 1) / room);
-	while (left && q->available->index != device.taken[RX]) {
+	if (how & 1 && q->available->index != device.taken[RX])
+		(void)device_take(RX); /* kept for ever */
+	size_t room = q->descriptors[0].size;
+	header.buffers =
+	    (uint16_t)(said & 0x80 ? said & 0x7f : (total + room - 1) / room);
+	while (done < total && q->available->index != device.taken[RX]) {
 		uint16_t head = device_take(RX);
 		uint8_t *to = at(q->descriptors[head % q->size].address);
-		uint32_t n = KILN_MIN(room, left);
+		size_t n = KILN_MIN(room, total - done);
 
-		if (count++ == 0)
+		if (done == 0) {
 			memcpy(to, &header, sizeof(header));
-		device_return(RX, head, skip & 2 ? n / 2 : n);
-		left -= n;
+			fill(to + sizeof(header), n - sizeof(header), 0);
+		} else {
+			fill(to, n, done - sizeof(header));
+		}
+		done += n;
+		if (how & 4 && q->available->index != device.taken[RX])
+			(void)device_take(RX); /* the next one does not follow */
+		device_return(RX, head, (uint32_t)(how & 2 ? n / 2 : n));
 	}
+	if (said & 0x80 || how & 2 || done < total ||
+	    (header.buffers > 1 && !(of(netdev)->device.features & NET_F_MRG_RXBUF)))
+		honest = false;
 }
 
 /* A request is answered as it should be. */
@@ -188,6 +212,7 @@ static void start(struct image *image, uint8_t how)
 	netdev = NULL;
 	disk = NULL;
 	memset(pending, 0, sizeof(pending));
+	honest = true;
 	if (how & 1) {
 		disk = vm_target_block(&image->kiln, &disk0);
 		FUZZ_CHECK(disk);

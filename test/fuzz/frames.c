@@ -300,12 +300,12 @@ static void step_ip4(struct cursor *in)
 
 	if (place & 0xc0) {
 		h.more_fragments = place & 0x40;
-		h.offset = (uint16_t)((place & 0x3f) * 8 * (place & 0x80 ? 61 : 1));
+		h.offset = (uint16_t)((place & 0x3f) * 8 * (place & 0x80 ? 130 : 1));
 	}
 	struct slice payload = take_bytes(in);
 	/* Fragments of some size without as much input. */
 	if (place & 0xc0 && payload.len % 8 == 7)
-		payload = slice_of(pattern, 488);
+		payload = slice_of(pattern, 1040);
 	give_ip4(h, payload, true);
 }
 
