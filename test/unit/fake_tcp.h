@@ -50,6 +50,7 @@ struct tcp_conn {
 };
 
 static kiln_time fake_now = KILN_SECONDS(1000);
+static const struct kiln_boot fake_boot;
 static struct kiln fake_kiln;
 static struct tcp fake_tcp = {.kiln = &fake_kiln};
 static uint8_t fake_memory[4 << 20] __attribute__((aligned(16)));
@@ -59,6 +60,7 @@ static struct tcp *fake_start(size_t memory)
 {
 	memset(&fake_kiln, 0, sizeof(fake_kiln));
 	memset(fake_memory, 0, sizeof(fake_memory));
+	fake_kiln.boot = &fake_boot;
 	arena_init(&fake_kiln.arena, fake_memory, memory);
 	loop_init(&fake_kiln.loop, &fake_kiln);
 	fake_kiln.loop.now = fake_now;
