@@ -15,6 +15,7 @@ not changed is left alone, with its time, so that an image of the site does not 
 """
 
 import html
+import json
 import os
 import re
 import shutil
@@ -82,11 +83,39 @@ def figure(found):
     what, *arguments = found.group(1).split()
     if what == "bytes":
         return f"{os.path.getsize(image(arguments[0])):,}"
+    if what == "map":
+        return map_figure(arguments[0], " ".join(arguments[1:]))
+    if what == "libraries":
+        return library_rows(*arguments)
     if what == "lines":
         return f"{sum(count_lines(path) for path in arguments):,}"
     if what == "help":
         return html.escape(run(KILN, "help", *arguments), quote=False)
     sys.exit(f"kiln: the guide has an unknown figure {{{{{found.group(1)}}}}}")
+
+
+def map_figure(name, caption):
+    """The picture of an image: no <img>, as it says more where it is pointed at."""
+    path = f"map-{name.replace('.', '-')}.svg"
+    run(KILN, "map", image(name), "-o", os.path.join(WORK, path))
+    with open(os.path.join(WORK, path), "rb") as file:
+        pictures[path] = file.read()
+    width, height = re.search(rb'viewBox="0 0 (\d+) (\d+)"', pictures[path]).groups()
+    return (f'<figure><object type="image/svg+xml" data="{path}" width="{int(width)}" '
+            f'height="{int(height)}" aria-label="{caption}"></object><figcaption>{caption} '
+            f'<a href="{path}">By itself</a>.</figcaption></figure>')
+
+
+pictures = {}  # made for a page: bytes by path
+
+
+def library_rows(*names):
+    """Rows of a table: what each library takes of the images."""
+    takes = [{library["name"]: library["bytes"] for library in
+              json.loads(run(KILN, "map", image(name), "--json"))["libraries"]} for name in names]
+    order = sorted(set().union(*takes), key=lambda name: -max(of.get(name, 0) for of in takes))
+    return "\n".join(f"| {name} | " + " | ".join(f"{of.get(name, 0):,}" for of in takes) + " |"
+                     for name in order)
 
 
 def count_lines(folder):
@@ -306,8 +335,10 @@ def main(arguments):
     missing = Page("404.html", "There is no such page", "<p>It may have moved: "
                    '<a href="/index.html">begin at the front</a>.</p>', "")
     write(folder, "404.html", render(template, pages, missing, "/"))
+    for path, data in pictures.items():
+        write(folder, path, data)
     remove_others(folder, {page.path for page in pages} | {"404.html"} |
-                  set(copy_pictures(folder)))
+                  set(pictures) | set(copy_pictures(folder)))
     return 0
 
 

@@ -53,7 +53,7 @@ class Links(html.parser.HTMLParser):
 
     def handle_starttag(self, _, attributes):
         for name, value in attributes:
-            if name in ("href", "src"):
+            if name in ("href", "src", "data"):
                 self.links.append(urllib.parse.urljoin(self.base, value))
             elif name == "id":
                 self.ids.append(value)
@@ -119,7 +119,8 @@ return [...bad];
 FACTS = """
 const all = selector => [...document.querySelectorAll(selector)];
 return {
-	links: all('[href]').map(e => e.href.baseVal ?? e.href).concat(all('[src]').map(e => e.src)),
+	links: all('[href]').map(e => e.href.baseVal ?? e.href)
+		.concat(all('[src]').map(e => e.src), all('object').map(e => e.data)),
 	ids: all('[id]').map(e => e.id),
 	headings: all('main :is(h1, h2, h3, h4)').map(e => +e.tagName[1]),
 	lang: document.documentElement.lang,
