@@ -153,6 +153,9 @@ def main(arguments):
                   file=sys.stderr)
             return 2
     # Ctrl-C and SIGTERM unwind, so that every process is stopped by those who started it.
+    # A shell that runs this in the background has had SIGINT ignored, for the tests' own
+    # processes too, which are stopped by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Results()
     try:
