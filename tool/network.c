@@ -3,7 +3,8 @@
  *
  * A user-mode network is one of its own for each device: the image at .15, its router at
  * .2, its name server at .3, as QEMU's have it, and at .4 whoever connects through -p.
- * Where the user gives the image an address, the others are the first free ones beside it.
+ * Where the user gives the image an address, the others are the first free ones beside
+ * it.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * What stands behind the network devices of an image that `kiln run` starts: a tap, which
- * the monitor opens itself, or a process of our own, kiln-usernet (usernet/usernet.h), for
- * user-mode networks and for captures.
+ * What stands behind the network devices of an image that `kiln run` starts: a tap,
+ * which the monitor opens itself, or a process of our own, kiln-usernet
+ * (usernet/usernet.h), for user-mode networks and for captures.
  *
  *	network.c   which device gets what, addresses, the process
  *	forward.c   -p: its syntax, and the sockets of this machine
@@ -14,10 +14,10 @@
 
 /*
  * Replaces run->nets by what the monitor is to be told, NAME=tap:INTERFACE or
- * NAME=fd:N,MTU, having started a kiln-usernet for each of the latter; and gives the image
- * an address where it has a user-mode network and the user said none. Frames on a
- * descriptor stand behind a header of header_size bytes. Ends the process with a message if
- * something is wrong.
+ * NAME=fd:N,MTU, having started a kiln-usernet for each of the latter; and gives the
+ * image an address where it has a user-mode network and the user said none. Frames on a
+ * descriptor stand behind a header of header_size bytes. Ends the process with a message
+ * if something is wrong.
  */
 void network_open(struct run *run, struct supervised *s, unsigned header_size);
 

@@ -16,7 +16,7 @@
 #include "run.h"
 #include "supervise.h"
 
-enum { TAP_HEADER = 12, LINK_HEADER = 0, MEMORY_LEAST_KB = 1024 };
+enum { TAP_HEADER = 12, LINK_HEADER = 0, QEMU_DEVICES = 7, MEMORY_LEAST_KB = 1024 };
 
 /* What the debug exit device makes of the status that the stub writes, 0x40 | status:
  * QEMU's own failures exit with 1. */
@@ -45,9 +45,10 @@ static const char *source_of(const struct run *run, const struct words *bindings
 	           device->name, device->type == KILN_DEVICE_NET ? "tap:NAME" : "FILE");
 }
 
-/* A socket of kiln-usernet's, or a tap, which is made here, as for the other monitors. */
-static void add_net(struct words *command, struct run *run, const char *source,
-                    const struct kiln_note_device *device, struct supervised *s)
+/* A socket of kiln-usernet's, or a tap, which is made here, as for the other monitors. Returns
+ * the device that is joined to it. */
+static const char *add_net(struct words *command, struct run *run, const char *source,
+                           const struct kiln_note_device *device, struct supervised *s)
 {
 	struct tap tap;
 	unsigned mtu;
@@ -66,15 +67,14 @@ static void add_net(struct words *command, struct run *run, const char *source,
 		words_add(command, "-netdev");
 		words_add(command, text_format("tap,id=%s,fd=%d", device->name, tap.fd));
 	}
-	words_add(command, "-device");
-	words_add(command, text_format("virtio-net-device,netdev=%s,host_mtu=%u,"
-	                               "mac=%02x:%02x:%02x:%02x:%02x:%02x",
-	                               device->name, mtu, tap.mac[0], tap.mac[1],
-	                               tap.mac[2], tap.mac[3], tap.mac[4], tap.mac[5]));
+	return text_format("virtio-net-device,netdev=%s,host_mtu=%u,"
+	                   "mac=%02x:%02x:%02x:%02x:%02x:%02x",
+	                   device->name, mtu, tap.mac[0], tap.mac[1], tap.mac[2],
+	                   tap.mac[3], tap.mac[4], tap.mac[5]);
 }
 
-static void add_disk(struct words *command, const char *file,
-                     const struct kiln_note_device *device)
+static const char *add_disk(struct words *command, const char *file,
+                            const struct kiln_note_device *device)
 {
 	struct text escaped = {0};
 
@@ -88,8 +88,7 @@ static void add_disk(struct words *command, const char *file,
 	words_add(command, "-drive");
 	words_add(command, text_format("if=none,id=%s,format=raw,file=%s", device->name,
 	                               escaped.data));
-	words_add(command, "-device");
-	words_add(command, text_format("virtio-blk-device,drive=%s", device->name));
+	return text_format("virtio-blk-device,drive=%s", device->name);
 }
 
 /* The image's options; the stub takes those with blanks in double quotes. */
@@ -127,6 +126,26 @@ static void add_words(struct words *command, const char *text)
 	words_split(command, text);
 }
 
+/* The image finds its devices by their order, lowest address first; QEMU would begin at the
+ * highest, where the random device is. */
+static void add_devices(struct words *command, struct run *run, struct supervised *s)
+{
+	if (run->manifest.device_count > QEMU_DEVICES)
+		fail("%s has %u devices: QEMU's microvm has room for %d",
+		     path_display(run->image), run->manifest.device_count, QEMU_DEVICES);
+	for (unsigned i = 0; i < run->manifest.device_count; i++) {
+		const struct kiln_note_device *device = &run->manifest.devices[i];
+		bool net = device->type == KILN_DEVICE_NET;
+		const char *source =
+		    source_of(run, net ? &run->nets : &run->disks, device);
+		const char *text = net ? add_net(command, run, source, device, s)
+		                       : add_disk(command, source, device);
+
+		words_add(command, "-device");
+		words_add(command, text_format("%s,bus=virtio-mmio-bus.%u", text, i));
+	}
+}
+
 static struct words qemu_command(struct run *run, struct supervised *s)
 {
 	struct words command = {0};
@@ -143,14 +162,7 @@ static struct words qemu_command(struct run *run, struct supervised *s)
 	}
 	words_add(&command, "-m");
 	words_add(&command, memory(run));
-	for (unsigned i = 0; i < run->manifest.device_count; i++) {
-		const struct kiln_note_device *device = &run->manifest.devices[i];
-		if (device->type == KILN_DEVICE_NET)
-			add_net(&command, run, source_of(run, &run->nets, device), device,
-			        s);
-		else
-			add_disk(&command, source_of(run, &run->disks, device), device);
-	}
+	add_devices(&command, run, s);
 	if (run->debugger) {
 		debugger_listen(run->debugger);
 		supervise_hand(s, run->debugger->listener);

@@ -1,8 +1,8 @@
 /*
  * What stands between the image and this process are parsers of frames: ours, and, where
- * the image has a way out, libslirp's. So it keeps nothing that it does not need: without a
- * way out, the descriptors that are open and what comes in on them; with one, sockets of
- * the Internet, and reading what says which resolver this machine uses.
+ * the image has a way out, libslirp's. So it keeps nothing that it does not need:
+ * without a way out, the descriptors that are open and what comes in on them; with one,
+ * sockets of the Internet, and reading what says which resolver this machine uses.
  *
  * A call that is not on the list fails, and is no reason to end: which calls a C library
  * makes to report an error or to ask for memory changes from one version to the next.
@@ -69,23 +69,30 @@ static int allow(scmp_filter_ctx filter, const int *list, size_t count)
 	return failed;
 }
 
-/* Memory, but none to execute. */
-static int allow_memory(scmp_filter_ctx filter, int call)
+/* The call, if of this argument the bits of `mask` are `value`. */
+static int allow_if(scmp_filter_ctx filter, int call, unsigned argument, uint64_t mask,
+                    uint64_t value)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
-	                        SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	const struct scmp_arg_cmp test = {
+	    .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, test);
+}
+
+/* Memory, but none to execute. */
+static int allow_memory(scmp_filter_ctx filter)
+{
+	return allow_if(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0) |
+	       allow_if(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
 }
 
 static int allow_outward(scmp_filter_ctx filter)
 {
 	return allow(filter, outward_calls,
 	             sizeof(outward_calls) / sizeof(outward_calls[0])) |
-	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-	                        SCMP_A0(SCMP_CMP_EQ, AF_INET)) |
-	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-	                        SCMP_A0(SCMP_CMP_EQ, AF_INET6)) |
-	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-	                        SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, O_RDONLY));
+	       allow_if(filter, SCMP_SYS(socket), 0, UINT32_MAX, AF_INET) |
+	       allow_if(filter, SCMP_SYS(socket), 0, UINT32_MAX, AF_INET6) |
+	       allow_if(filter, SCMP_SYS(openat), 2, O_ACCMODE, O_RDONLY);
 }
 
 static void install_filter(const struct monitor_options *self, bool outward)
@@ -95,8 +102,7 @@ static void install_filter(const struct monitor_options *self, bool outward)
 
 	if (!failed)
 		failed = allow(filter, calls, sizeof(calls) / sizeof(calls[0])) |
-		         allow_memory(filter, SCMP_SYS(mmap)) |
-		         allow_memory(filter, SCMP_SYS(mprotect));
+		         allow_memory(filter);
 	if (!failed && outward)
 		failed = allow_outward(filter);
 	if (failed || seccomp_load(filter) != 0)

@@ -3,8 +3,8 @@
  * the image's answers are told apart; it is given up after a time without datagrams (RFC
  * 4787, REQ-5), or, when there are too many, for a newer one.
  *
- * An answer leaves from the address that the client had sent to, which the kernel told with
- * the datagram.
+ * An answer leaves from the address that the client had sent to, which the kernel told
+ * with the datagram.
  */
 #include <errno.h>
 #include <stdlib.h>

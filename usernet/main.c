@@ -21,7 +21,7 @@
 #include "../monitor/monitor.h"
 #include "usernet.h"
 
-/* For the stack: some two thousand connections at once. What is not used is not touched. */
+/* For the stack. What is not used is not touched. */
 #define MEMORY ((size_t)128 << 20)
 
 static const struct monitor_options self = {.program = "kiln-usernet"};

@@ -1,17 +1,17 @@
 /*
- * The image's own connections, out into the world: libslirp, which speaks to the image as
- * its router and to this machine through ordinary sockets. It answers DHCP, and passes DNS
- * on to this machine's resolver.
+ * The image's own connections, out into the world: libslirp, which speaks to the image
+ * as its router and to this machine through ordinary sockets. It answers DHCP, and
+ * passes DNS on to this machine's resolver.
  *
  * What comes in does not go through it (forward_tcp.c, forward_udp.c): its port forwards
  * know no IPv6 client for an IPv4 guest, mix up connections of two forwards that have the
  * same source port, and lose the answers to UDP from this machine once the way to its
  * loopback is closed.
  *
- * libslirp wants to be polled. Its sockets are watched, edge-triggered, by the one epoll of
- * the loop; an event on any of them, a frame or a timer of its own gives it a turn, in which
- * it is asked what it waits for, and told what of that is so. Turns follow each other until
- * nothing is: then an edge is bound to come.
+ * libslirp wants to be polled. Its sockets are watched, edge-triggered, by the one epoll
+ * of the loop; an event on any of them, a frame or a timer of its own gives it a turn,
+ * in which it is asked what it waits for, and told what of that is so. Turns follow each
+ * other until nothing is: then an edge is bound to come.
  */
 #include <poll.h>
 #include <stdlib.h>

@@ -115,9 +115,9 @@ static void arp_question(uint8_t frame[ARP_END], const uint8_t mac[6], uint32_t 
 	memcpy(frame + ARP_TARGET, &addresses[1], sizeof(addresses[1]));
 }
 
-/* Each of the two is asked by the other for its address, and keeps who asked: else both would
- * have to ask before they can answer, with all that has been waiting, and will be sent at
- * once now, in queues that are made for a few frames. */
+/* Each of the two is asked by the other for its address, and keeps who asked: else both
+ * would have to ask before they can answer, with all that has been waiting, and will be
+ * sent at once now, in queues that are made for a few frames. */
 static void meet_image(struct usernet *usernet, struct slice announcement)
 {
 	const struct usernet_options *o = &usernet->options;

@@ -1,7 +1,7 @@
 /*
- * A tap behind the link: what the monitor would have opened itself, were its frames not to
- * be captured. The tap offers no offloads here, so that the capture shows frames as they
- * would be on a wire, with their checksums.
+ * A tap behind the link: what the monitor would have opened itself, were its frames not
+ * to be captured. The tap offers no offloads here, so that the capture shows frames as
+ * they would be on a wire, with their checksums.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * kiln-usernet: the other end of an image's network device, as a process.
  *
- * `kiln run` makes a pair of sockets on which each message is one frame behind a header of
- * virtio-net's, gives one end to the monitor and the other to this program:
+ * `kiln run` makes a pair of sockets on which each message is one frame behind a header
+ * of virtio-net's, gives one end to the monitor and the other to this program:
  *
  *	link.c         the socket, and the capture of all that passes
  *	tap.c          behind it a tap: for captures, where no user-mode network is wanted
@@ -12,8 +12,9 @@
  *	nat.c          and libslirp, through which the image's own go out
  *	confine.c      what this process may do, once all is open
  *
- * Everything runs in the loop of the host target (target/host/host.h). What a run needs is
- * allocated at its start or with a connection; without memory a connection is refused.
+ * Everything runs in the loop of the host target (target/host/host.h). What a run needs
+ * is allocated at its start or with a connection; without memory a connection is
+ * refused.
  */
 #ifndef USERNET_USERNET_H
 #define USERNET_USERNET_H
@@ -104,7 +105,8 @@ struct usernet {
 	uint8_t buffer[65536];
 };
 
-/* Brings up the stack and all that listens on it. Ends the process if that is impossible. */
+/* Brings up the stack and all that listens on it. Ends the process if that is
+ * impossible. */
 void stack_open(struct usernet *usernet);
 /* The port of the image that a forward leads to. */
 struct endpoint usernet_image(const struct usernet *usernet, uint16_t port);
@@ -112,7 +114,8 @@ struct endpoint usernet_image(const struct usernet *usernet, uint16_t port);
 /* Starts a forward. False: errno says why. */
 bool forward_tcp_open(struct usernet *usernet, const struct forward *forward);
 bool forward_udp_open(struct usernet *usernet, const struct forward *forward);
-/* The image is there: opens the connections, and passes the datagrams on, that wait for it. */
+/* The image is there: opens the connections, and passes the datagrams on, that wait for
+ * it. */
 void forward_tcp_start(struct usernet *usernet);
 void forward_udp_start(struct usernet *usernet);
 

@@ -289,8 +289,9 @@ static BOOT_CODE void add_device(struct layout *l, struct kiln_boot *boot,
 	boot->device_count++;
 }
 
-/* Where devices are said to be, in ascending order: QEMU's -device options fill its slots
- * so, and a manifest's devices are matched to them in their order. */
+/* Where devices are said to be, in ascending order, in which a manifest's devices are
+ * matched to them. QEMU's -device options fill its slots from the last one down, unless
+ * they name them (bus=virtio-mmio-bus.N). */
 struct places {
 	uint64_t at[PLACES_MOST];
 	unsigned count;

@@ -22,7 +22,7 @@ def receive_all(s):
 
 
 def test_http(world):
-    """a page is fetched over IPv4 and over IPv6, by a plain user, also as soon as the port is open"""
+    """a page is fetched over IPv4 and over IPv6, from a plain user's image, also before it is up"""
     with Served(world, world.build("web"), ["0:80"]) as web:
         first = web.curl("/")
         check(b"<html" in first.lower(), f"no page: {first[:100]}")
@@ -151,6 +151,17 @@ def test_addresses(world):
             check(f"net0 up, {address}" in web.process.text(), f"{options}: another address")
 
 
+def test_devices(world):
+    """two network devices have a network each, by their names"""
+    with Served(world, world.build("devices"), ["inner=8081:80", "outer=127.0.0.1:8082:80"],
+                memory="32M") as two:
+        for name, port in (("inner", 8081), ("outer", 8082)):
+            with two.net:
+                got = run("curl", "-sS", "--fail", "--retry", 50, "--retry-connrefused",
+                          "--retry-delay", 0, f"http://127.0.0.1:{port}/").stdout
+            check_equal(got, name, f"what port {port} says")
+
+
 def outward(world, net, *options):
     process = Process(*plain_user(world), KILN, "run", world.build("outward"), *options,
                       *(["--monitor", world.monitor] if world.monitor else []),
@@ -161,7 +172,7 @@ def outward(world, net, *options):
 
 
 def test_outward(world):
-    """the image reaches what the host reaches, but the host's loopback only when that is asked for"""
+    """the image reaches what the host reaches, but its loopback only when that is asked for"""
     net = Netns()
     with net:
         run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
