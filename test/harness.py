@@ -11,8 +11,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                 "tool"))
 
-from lab import (KILN, LOGS, ROOT, WORK, Failed, Netns, Process, describe, die_with_parent,  # noqa: E402,F401
-                 is_root, kvm_serves, make_site, progress, progress_end, run, wait_for)
+from lab import (ADDRESS, CLIENT, KILN, LOGS, ROOT, TAP, WORK, Failed, Netns,  # noqa: E402,F401
+                 Process, describe, die_with_parent, is_root, join, kvm_serves, make_site,
+                 progress, progress_end, run, wait_for)
 
 
 class Skip(Exception):

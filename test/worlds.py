@@ -12,12 +12,9 @@ import shutil
 import socket
 
 import harness
-from harness import (KILN, ROOT, WORK, Failed, Netns, Process, Skip, make_site, need_root, run,
-                     wait_for)
+from harness import (ADDRESS, CLIENT, KILN, ROOT, TAP, WORK, Failed, Netns, Process, Skip, join,
+                     make_site, need_root, run, wait_for)
 
-ADDRESS = "10.7.0.2"
-CLIENT = "10.7.0.1"
-TAP = "kiln0"
 LARGE = "/large.bin"
 
 
@@ -136,18 +133,6 @@ class World:
         monitor = ["--monitor", self.monitor] if self.monitor else []
         return Process(KILN, "run", image, *monitor, *settings,
                        name=f"{self.name}-{image_name(image)}")
-
-
-def join(net, other):
-    """A veth from the clients' namespace to the appliance's."""
-    with net:
-        run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1", "netns",
-            str(other.pid))
-        run("ip", "address", "add", f"{CLIENT}/24", "dev", "veth0")
-        run("ip", "link", "set", "veth0", "up")
-    with other:
-        run("ip", "address", "add", f"{ADDRESS}/24", "dev", "veth1")
-        run("ip", "link", "set", "veth1", "up")
 
 
 class BadLink:

@@ -3,9 +3,7 @@
 fetches every page through the image's own stack and compares it with the folder; measures;
 and prints one table. Needs root, for the network interfaces.
 
-The time to the first byte begins before the monitor is started (vfork and exec are in it), and
-ends when a client that was started before, and waits for the interface to appear, has the
-first byte of a page. It is the median of several starts.
+The time to the first byte (first_byte.py) is the median of several starts.
 
 kiln demo --serve: serves that site from a jailed image until Ctrl-C, on a port of this machine
 that a browser can open. Needs no root.
@@ -20,19 +18,18 @@ import socket
 import statistics
 import subprocess
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from lab import (KILN, LOGS, ROOT, Failed, Netns, Process, die_with_parent,  # noqa: E402
-                 is_root, kvm_serves, make_site, progress, progress_end, run, wait_for)
+from first_byte import first_byte, fork, page_request  # noqa: E402
+from lab import (ADDRESS, CLIENT, KILN, LOGS, ROOT, TAP, Failed, Netns, Process,  # noqa: E402
+                 die_with_parent, is_root, kvm_serves, make_site, progress, progress_end, run,
+                 wait_for)
 
-ADDRESS, HOST, TAP = "10.7.0.2", "10.7.0.1", "kiln0"
 SITE = os.path.join(ROOT, "build/site")
 IMAGES = os.path.join(ROOT, "build/demo")
 MEMORY = "8M"
-REQUEST = b"GET / HTTP/1.1\r\nHost: kiln\r\n\r\n"
 
 
 class Way:
@@ -46,7 +43,7 @@ class Way:
         self.options = options
 
     def command(self, image):
-        settings = ["ip=" + ADDRESS + "/24", "gateway=" + HOST]
+        settings = ["ip=" + ADDRESS + "/24", "gateway=" + CLIENT]
         if self.program == KILN:
             settings = ["--" + setting for setting in settings]
         return [self.program, *self.options, "--net", f"tap:{TAP}", "-m", MEMORY, image,
@@ -116,65 +113,6 @@ def pages():
                 found.append(("/" + os.path.relpath(path, SITE), file.read()))
     found.sort()
     return [("/", dict(found)["/index.html"])] + found
-
-
-RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x1, 0x10, 0x40
-
-
-def first_byte(ready):
-    """Connects as soon as there is a route; when the first byte of the page is there, in ns.
-
-    It sleeps until the kernel tells of a new link or address, and then until the image answers:
-    a client that tried all the time would keep the processor busy that the monitor's own calls
-    (to register an interface, above all) wait for.
-    """
-    deadline = time.monotonic() + 20
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as news:
-        news.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE))
-        news.settimeout(1)
-        ready()
-        while time.monotonic() < deadline:
-            try:
-                with socket.socket() as s:
-                    s.settimeout(5)
-                    s.connect((ADDRESS, 80))
-                    s.sendall(REQUEST)
-                    if s.recv(1):
-                        return time.monotonic_ns()
-            except ConnectionError:
-                pass  # there, but not yet listening
-            except OSError:
-                with contextlib.suppress(TimeoutError):
-                    news.recv(65536)
-    return 0
-
-
-def fork(work):
-    """Runs work(ready) in a process of its own, and returns once that has called ready(); what
-    is returned is a function that waits for work's result, a number."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            die_with_parent()
-            os.close(read_end)
-            result = work(lambda: os.write(write_end, b"+"))
-            os.write(write_end, str(result).encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(write_end)
-    os.read(read_end, 1)
-
-    def result():
-        with os.fdopen(read_end) as file:
-            text = file.read()
-        os.waitpid(pid, 0)
-        if not text:
-            raise Failed("the measuring client ended without a result")
-        return int(text)
-    return result
 
 
 def time_start(way, image, netns):
@@ -288,7 +226,7 @@ def free_port():
 def answers(port):
     try:
         with socket.create_connection(("127.0.0.1", port), 5) as s:
-            s.sendall(REQUEST)
+            s.sendall(page_request("/"))
             return s.recv(1) != b""
     except OSError:
         return False

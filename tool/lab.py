@@ -1,5 +1,5 @@
-"""A place to run images in, for the demo and the tests: network namespaces, programs that
-are stopped whatever happens, and waiting with a deadline.
+"""A place to run images in, for the demo, the tests and the benchmarks: network namespaces,
+programs that are stopped whatever happens, and waiting with a deadline.
 
 Namespaces have no names: they live as long as a process in them; and every process dies with
 the one that started it. So nothing is left behind, even when a run is killed.
@@ -18,7 +18,11 @@ KILN = os.path.join(ROOT, "build/bin/kiln")
 WORK = os.path.join(ROOT, "build/test")
 LOGS = os.path.join(WORK, "log")
 
-CLONE_NEWNET = 0x40000000
+# Of the link between a server and its clients: a tap, or a veth.
+ADDRESS, CLIENT = "10.7.0.2", "10.7.0.1"
+TAP = "kiln0"
+
+CLONE_NEWNET, CLONE_NEWPID = 0x40000000, 0x20000000
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -69,7 +73,7 @@ def kvm_serves():
         return False
 
 
-def _call(name, *args):
+def call(name, *args):
     if getattr(_libc, name)(*args) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"{name}: {os.strerror(error)}")
@@ -112,7 +116,7 @@ class Netns:
             try:
                 die_with_parent()
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-                _call("unshare", CLONE_NEWNET)
+                call("unshare", CLONE_NEWNET)
                 os.write(tell, b"+")
                 while True:
                     signal.pause()
@@ -131,13 +135,13 @@ class Netns:
 
     def __enter__(self):
         before = os.open("/proc/self/ns/net", os.O_RDONLY)
-        _call("setns", self.fd, CLONE_NEWNET)
+        call("setns", self.fd, CLONE_NEWNET)
         self._before.append(before)
         return self
 
     def __exit__(self, *_):
         before = self._before.pop()
-        _call("setns", before, CLONE_NEWNET)
+        call("setns", before, CLONE_NEWNET)
         os.close(before)
 
     def interfaces(self):
@@ -153,15 +157,27 @@ class Netns:
             self.pid = 0
 
 
+def join(net, other):
+    """A veth from the clients' namespace to the server's."""
+    with net:
+        run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1", "netns",
+            f"/proc/{other.pid}/ns/net")
+    for netns, interface, address in ((net, "veth0", CLIENT), (other, "veth1", ADDRESS)):
+        with netns:
+            run("ip", "address", "add", f"{address}/24", "dev", interface)
+            run("ip", "link", "set", interface, "up")
+
+
 class Process:
     """A program in the background, its output in a log file that is shown on failure."""
 
     running = []
     _number = 0
 
-    def __init__(self, *command, name=None, netns=None, dies=False):
-        """`dies`: the program itself sees to it that it dies with the one that started it; it is
-        then started by vfork, fast enough to be timed from started_ns."""
+    def __init__(self, *command, name=None, netns=None, dies=False, session=False):
+        """`dies`: it is seen to otherwise that the program dies with the one that started it; it
+        is then started by vfork, fast enough to be timed from started_ns. `session`: in one of
+        its own, out of reach of the terminal's Ctrl-C."""
         os.makedirs(LOGS, exist_ok=True)
         Process._number += 1
         self.name = name or os.path.basename(str(command[0]))
@@ -177,7 +193,8 @@ class Process:
             self.started_ns = time.monotonic_ns()
             self.popen = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log,
-                                          preexec_fn=None if dies else die_with_parent)
+                                          preexec_fn=None if dies else die_with_parent,
+                                          start_new_session=session)
         Process.running.append(self)
 
     @property
