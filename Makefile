@@ -20,7 +20,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all libs tests site clean install uninstall
+.PHONY: all libs tests site figures clean install uninstall
 all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm $(B)/bin/kiln-usernet
 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
@@ -141,6 +141,15 @@ $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_LIBS) $(FUZZ_MONITOR)
 
 site: all
 	/usr/bin/python3 doc/site/build.py $(B)/site
+
+# What the guide says of speed: measured here and now, to be committed.
+figures: all
+	$(B)/bin/kiln bench web --json -o doc/guide/bench-web.svg >$(B)/bench-web.json
+	mv $(B)/bench-web.json doc/guide/bench-web.json
+	echo "Measured on $$(date -u +%Y-%m-%d) at commit $$(git rev-parse --short HEAD) by" \
+		"\`make figures\` (kiln bench web): Linux $$(uname -r)," \
+		"$$(sed -n 's/^model name.*: //p;T;q' /proc/cpuinfo)," \
+		"$$(nproc) processors." >doc/guide/bench-web.about
 
 clean:
 	rm -rf $(B)

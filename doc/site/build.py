@@ -24,7 +24,11 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
-import markdown
+try:
+    import markdown
+    import pygments  # noqa: F401 (highlight.py)
+except ImportError:
+    sys.exit("kiln: the site needs Debian's packages python3-markdown and python3-pygments")
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -87,10 +91,10 @@ def figure(found):
         return map_figure(arguments[0], " ".join(arguments[1:]))
     if what == "libraries":
         return library_rows(*arguments)
+    if what == "bench":
+        return bench_figures(*arguments)
     if what == "lines":
         return f"{sum(count_lines(path) for path in arguments):,}"
-    if what == "help":
-        return html.escape(run(KILN, "help", *arguments), quote=False)
     sys.exit(f"kiln: the guide has an unknown figure {{{{{found.group(1)}}}}}")
 
 
@@ -116,6 +120,36 @@ def library_rows(*names):
     order = sorted(set().union(*takes), key=lambda name: -max(of.get(name, 0) for of in takes))
     return "\n".join(f"| {name} | " + " | ".join(f"{of.get(name, 0):,}" for of in takes) + " |"
                      for name in order)
+
+
+def bench_figures(name):
+    """What `make figures` measured: when, where, the plot, and a table for each case."""
+    measured = os.path.join(ROOT, "doc/guide", f"bench-{name}.")
+    if not os.path.exists(measured + "json"):
+        return "None have been committed yet."
+    with open(measured + "json", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    with open(measured + "about", encoding="utf-8") as file:
+        out = [html.escape(file.read().strip(), quote=False)]
+    caption = f"kiln bench {name}, as it drew itself."
+    out.append(f'<figure><object type="image/svg+xml" data="bench-{name}.svg" '
+               f'aria-label="{caption}"></object><figcaption>{caption} '
+               f'<a href="bench-{name}.svg">By itself</a>.</figcaption></figure>')
+    for case in dict.fromkeys(row["case"] for row in rows):
+        out.append(f"### {case}\n\n| | " + " | ".join(title for _, title in BENCH_COLUMNS) +
+                   " |\n| --- |" + " ---: |" * len(BENCH_COLUMNS) + "\n" +
+                   "\n".join(bench_row(row) for row in rows if row["case"] == case))
+    return "\n\n".join(out)
+
+
+BENCH_COLUMNS = [("cpu_us_per_op", "CPU, µs/request"), ("ops_per_s", "requests/s"),
+                 ("p50_us", "p50, µs"), ("p99_us", "p99, µs"), ("rss_kb", "resident, KiB")]
+
+
+def bench_row(row):
+    values = ["-" if row[key] is None else f"{row[key]:,.2f}" if row[key] < 100 else
+              f"{row[key]:,.0f}" for key, _ in BENCH_COLUMNS]
+    return f"| {row['subject']} | " + " | ".join(values) + " |"
 
 
 def count_lines(folder):

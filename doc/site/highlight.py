@@ -52,7 +52,7 @@ def identifier(text, tag, links, left):
 
 def preprocessor(text, links, left):
     """Pygments has a directive as one token; a macro's name in it is declared here."""
-    words = text.split("(")[0].split()
+    words = text.split("(")[0].lstrip("# ").split()
     if len(words) > 1 and words[0] == "define" and words[1] in left:
         before, _, behind = text.partition(words[1])
         return html.escape(before) + identifier(words[1], "", links, left) + html.escape(behind)
