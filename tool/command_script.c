@@ -1,6 +1,7 @@
 /*
- * `kiln demo` and the suites of `kiln test`: written in Python, for what they do is to run
- * other programs and to look at what comes out. They need all of Kiln's folder.
+ * `kiln demo`, `kiln bench` and the suites of `kiln test`: written in Python, for what
+ * they do is to run other programs and to look at what comes out. They need all of Kiln's
+ * folder.
  */
 #include <stdlib.h>
 #include "tool.h"
@@ -26,4 +27,9 @@ void run_script(const char *script, int argc, char **argv)
 int command_demo(int argc, char **argv)
 {
 	run_script("tool/demo.py", argc, argv);
+}
+
+int command_bench(int argc, char **argv)
+{
+	run_script("bench/run.py", argc, argv);
 }

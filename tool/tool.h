@@ -146,6 +146,7 @@ int command_info(int argc, char **argv);
 int command_link(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_test(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_help(int argc, char **argv);
 int command_complete(int argc, char **argv);

@@ -108,6 +108,18 @@ static const struct usage_option demo_options[] = {
      NULL},
     {0}};
 
+static const struct usage_option bench_options[] = {
+    {"--quick", NULL, "fewer and shorter rounds: less than a minute", NULL},
+    {"--json", NULL, "a line for each case and server, for programs", NULL},
+    {"-o", "FILE.svg", "draws the figures", "@file"},
+    {"--case", "NAME", "measures this case alone; again for more", NULL},
+    {"--subject", "NAME", "measures this server alone; again for more", NULL},
+    {"--rounds", "N", "in each of which every server has its turn (7)", NULL},
+    {"--seconds", "S", "of load in each turn (1)", NULL},
+    {"--starts", "N", "of each server a round, for first-byte (3)", NULL},
+    {"--cpus", "SERVER,CLIENT", "the processors to use", NULL},
+    {0}};
+
 const struct usage_command usage_commands[] = {
     {"new",
      command_new,
@@ -155,6 +167,12 @@ const struct usage_command usage_commands[] = {
      "the tests of an appliance, in a simulated network; Kiln's own",
      "@appliance @suite",
      {{"with DIR", test_options}, {"with the suite fuzz", fuzz_options}, {0}}},
+    {"bench",
+     command_bench,
+     "[WHAT [OPTION]...]",
+     "measures appliances beside what else one would take",
+     "web",
+     {{"", bench_options}, {0}}},
     {"demo",
      command_demo,
      "[--json|--serve]",

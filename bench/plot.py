@@ -1,0 +1,99 @@
+"""Draws what a benchmark found as an SVG.
+
+For each case two charts beside each other: what an operation takes of the processor, and how
+many there are in a second. A subject is a bar to its median, with a line from the least to the
+greatest of the rounds.
+"""
+
+import os
+from xml.sax.saxutils import escape
+
+COLOURS = {"kiln-host": "#9db8e8", "kiln-jail-tap": "#2f5fc4", "kiln-kvm": "#6f93dc",
+           "nginx": "#8cc79a", "nginx-tuned": "#35884a", "lighttpd": "#e0923a",
+           "apache": "#b04a5a"}
+OTHER = "#888888"
+
+WIDTH, MARGIN = 980, 24
+NAMES, NUMBERS, GAP = 110, 74, 30  # beside a chart's bars: subjects, figures; between charts
+BAR, STEP = 14, 20
+HEAD, TITLE, FOOT = 66, 52, 30
+CHART = (WIDTH - 2 * MARGIN - NAMES - GAP) / 2
+
+
+def text(x, y, what, kind, anchor="start"):
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">' \
+           f'{escape(what)}</text>'
+
+
+def figure(value):
+    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+
+
+class Chart:
+    """One figure of all subjects; bars from x to the right."""
+
+    def __init__(self, x, rows, key, title, unit=1.0, better="less"):
+        self.x = x
+        self.rows = rows
+        self.title = f"{title} ({better} is better)"
+        self.values = [[row[key + end] / unit for end in ("", "_min", "_max")] for row in rows]
+        most = max(max(value) for value in self.values)
+        self.scale = (CHART - NUMBERS) / most if most else 0
+
+    def draw(self, y):
+        yield text(self.x, y - 8, self.title, "axis")
+        for n, (row, (median, least, most)) in enumerate(zip(self.rows, self.values)):
+            top, middle = y + n * STEP, y + n * STEP + BAR / 2
+            length = median * self.scale
+            low, high = self.x + least * self.scale, self.x + most * self.scale
+            colour = COLOURS.get(row["subject"], OTHER)
+            yield (f'<rect x="{self.x:.1f}" y="{top}" width="{length:.1f}" height="{BAR}" '
+                   f'fill="{colour}"><title>{escape(row["subject"])}: {figure(median)}, '
+                   f'{figure(least)} to {figure(most)}</title></rect>')
+            yield (f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 3}v6'
+                   f'M{high:.1f} {middle - 3}v6" class="spread"/>')
+            yield text(max(high, self.x + length) + 6, middle + 4, figure(median), "number")
+
+
+def charts(rows):
+    left = MARGIN + NAMES
+    right = left + CHART + GAP
+    if all(row["ops_per_s"] is not None for row in rows):
+        return [Chart(left, rows, "cpu_us_per_op", "CPU time of a request, µs"),
+                Chart(right, rows, "ops_per_s", "requests a second", better="more")]
+    return [Chart(left, rows, "p50_us", "milliseconds", 1e3),
+            Chart(right, rows, "cpu_us_per_op", "CPU time until then, ms", 1e3)]
+
+
+def draw(title, note, cases):
+    """The SVG's text; each case is (name, explanation, rows)."""
+    cases = [case for case in cases if case[2]]
+    height = HEAD + sum(TITLE + len(rows) * STEP for _, _, rows in cases) + FOOT
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+             f'viewBox="0 0 {WIDTH} {height}">',
+             "<style>text{font-family:sans-serif;font-size:12px;fill:#222}"
+             ".title{font-size:18px;font-weight:bold}.case{font-size:14px;font-weight:bold}"
+             ".axis,.note{fill:#666;font-size:11px}"
+             ".spread{stroke:#222;stroke-width:1.2;fill:none;opacity:.75}</style>",
+             f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+             text(MARGIN, 32, title, "title"), text(MARGIN, 50, note, "note")]
+    y = HEAD
+    for name, explanation, rows in cases:
+        lines.append(text(MARGIN, y + 18, name, "case"))
+        lines.append(text(MARGIN + NAMES + 40, y + 18, explanation, "note"))
+        y += TITLE
+        for n, row in enumerate(rows):
+            lines.append(text(MARGIN + NAMES - 8, y + n * STEP + BAR / 2 + 4, row["subject"],
+                              "name", "end"))
+        for chart in charts(rows):
+            lines += chart.draw(y)
+        y += len(rows) * STEP
+    lines.append("</svg>")
+    return "\n".join(lines) + "\n"
+
+
+def write(path, title, note, cases):
+    partial = f"{path}.{os.getpid()}"
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(draw(title, note, cases))
+    os.replace(partial, path)

@@ -1,0 +1,110 @@
+"""kiln bench: what it prints, what it refuses, and what it leaves behind."""
+
+import glob
+import json
+import os
+import signal
+import tempfile
+import xml.etree.ElementTree
+
+from harness import KILN, Process, Skip, check, check_equal, kvm_serves, need_root, run, wait_for
+
+WEB = [KILN, "bench", "web", "--rounds", "2", "--seconds", "0.2", "--starts", "1"]
+CASES = ["1k-keepalive-1", "1k-keepalive-64", "1k-keepalive-512", "100k-keepalive-64",
+         "1k-close-64", "first-byte"]
+KEYS = ["ops_per_s", "cpu_us_per_op", "p50_us", "p99_us", "rss_kb"]
+
+
+def need_two_processors():
+    need_root()
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skip("one processor alone")
+
+
+def leftovers():
+    """Folders, interfaces of this namespace, and processes of a bench."""
+    found = set(glob.glob(os.path.join(tempfile.gettempdir(), "kiln-bench-*")))
+    found |= set(os.listdir("/sys/class/net"))
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file:
+                command = file.read()
+        except OSError:
+            continue
+        if b"kiln-bench-" in command or b"build/bench/" in command or b"bench/run.py" in command:
+            found.add(command)
+    return found
+
+
+def started():
+    """The folders of the servers that were started."""
+    return set(glob.glob(os.path.join(tempfile.gettempdir(), "kiln-bench-*", "kiln-host")))
+
+
+def refused(*arguments, says):
+    done = run(KILN, "bench", *arguments, check_status=False)
+    check_equal(done.returncode, 2, f"status of kiln bench {' '.join(arguments)}")
+    check(says in done.stderr and done.stderr.startswith("kiln: "), done.stderr)
+
+
+def test_json(_):
+    """bench web measures two servers in every case, as JSON and as a picture"""
+    need_two_processors()
+    before = leftovers()
+    with tempfile.TemporaryDirectory() as folder:
+        picture = os.path.join(folder, "web.svg")
+        out = run(*WEB, "--quick", "--json", "-o", picture, "--subject", "kiln-host", "--subject",
+                  "kiln-jail-tap").stdout
+        xml.etree.ElementTree.parse(picture)
+    rows = [json.loads(line) for line in out.splitlines()]
+    check_equal([(row["case"], row["subject"]) for row in rows],
+                [(case, subject) for case in CASES for subject in ("kiln-host", "kiln-jail-tap")],
+                "what was measured")
+    for row in rows:
+        where = f"{row['subject']} in {row['case']}"
+        check_equal((row["bench"], row["runs"]), ("web", 2), where)
+        for key in KEYS:
+            if key == "ops_per_s" and row["case"] == "first-byte":
+                check_equal(row[key], None, f"{key} of {where}")
+            else:
+                check(row[key] > 0, f"{key} of {where}")
+        check(row["p50_us"] <= row["p99_us"], f"percentiles of {where}")
+        check(row["cpu_us_per_op_min"] <= row["cpu_us_per_op"] <= row["cpu_us_per_op_max"],
+              f"spread of {where}")
+    check_equal(leftovers() - before, set(), "what the bench left")
+
+
+def test_table(_):
+    """bench web prints a table for the case that was chosen"""
+    need_two_processors()
+    subjects = ["kiln-jail-tap"] + ["kiln-kvm"] * kvm_serves()
+    chosen = [word for name in subjects for word in ("--subject", name)]
+    out = run(*WEB, "--case", "1k-keepalive-64", *chosen).stdout
+    check("1k-keepalive-64: 1,024 bytes" in out and "1k-close-64" not in out, out)
+    for name in subjects:
+        check(f"\n  {name} " in out, f"no line of {name}'s in\n{out}")
+
+
+def test_usage(_):
+    """bench lists what there is, and refuses what there is not"""
+    check("kiln bench web: " in run(KILN, "bench").stdout, "the list")
+    refused("wb", says="no bench 'wb'")
+    refused("web", "--case", "2k", says="invalid choice: '2k'")
+    refused("web", "--subject", "iis", says="invalid choice: 'iis'")
+    refused("web", "--rounds", "0", says="0 is not 1 or more")
+    refused("web", "--seconds", "x", says="--seconds")
+    refused("web", "--cpus", "1", says="--cpus")
+    refused("web", "-o", "/nowhere/x.svg", says="cannot write /nowhere/x.svg")
+    refused("web", "more", says="more")
+
+
+def test_interrupted(_):
+    """Ctrl-C stops a bench, and leaves nothing behind"""
+    need_two_processors()
+    before, started_before = leftovers(), started()
+    bench = Process(*WEB, "--rounds", "50", "--case", "1k-keepalive-64", "--subject",
+                    "kiln-jail-tap", "--subject", "kiln-host", name="bench")
+    wait_for(lambda: bench.check_alive() or started() - started_before, "a server started", 60)
+    check_equal(bench.stop(signal.SIGINT, 20), 130, "exit status")
+    wait_for(lambda: leftovers() <= before, "everything gone", 5)
+    bench.kill()
