@@ -209,6 +209,17 @@ static void add_claimed(struct map *map, struct map_part part, uint64_t end,
 	add_part(map, part);
 }
 
+/* Of an embedded file: without the folder, which is its object. */
+static const char *symbol_name(const struct map_part *part, const char *name)
+{
+	size_t folder = strlen(part->object);
+
+	if (part->kind == MAP_EMBEDDED && strncmp(name, part->object, folder) == 0 &&
+	    name[folder] == '/')
+		return name + folder + 1;
+	return name;
+}
+
 /* Divides a piece at the symbols in it. Those without a size are labels of assembly: one at
  * the piece's beginning names it. */
 static void add_piece(struct map *map, const struct symbols *symbols,
@@ -227,7 +238,7 @@ static void add_piece(struct map *map, const struct symbols *symbols,
 		if (s->address != part.address)
 			add_claimed(map, part, s->address, claimant, rest);
 		part.address = s->address;
-		part.name = s->name;
+		part.name = symbol_name(&part, s->name);
 		claimant = s;
 	}
 	add_claimed(map, part, end, claimant, rest);

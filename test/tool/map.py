@@ -110,7 +110,7 @@ def test_functions(_):
 def test_embedded(_):
     """embedded files are drawn as what they are, one by one"""
     files = [(o, p) for library, o, p in parts_of(mapped(web("jail"))) if library == "embedded"]
-    page = next(p for o, p in files if p["name"] == "site/index.html")
+    page = next(p for o, p in files if p["name"] == "index.html")
     size = os.path.getsize(os.path.join(WEB, "site/index.html"))
     check(size <= page["bytes"] <= size + 16, f"{page} of {size} bytes")
     check_equal({o for o, _ in files}, {"site"}, "folders")
