@@ -8,7 +8,7 @@
  *
  * Links are followed; names that begin with a dot are left out (editors' and version
  * control's own), but for ".well-known" (RFC 8615). The text of the assembly file holds
- * every path, time and digest: it changes exactly when the result would.
+ * every path and digest: it changes exactly when the result would.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sha2.h>
+#include <kiln/abi/param.h>
 #include "build.h"
 
 enum { FOLDER_DEPTH = 32, FILES = 65536 };
@@ -30,7 +31,6 @@ struct content {
 
 struct found_file {
 	const char *path; /* in the image */
-	uint64_t modified;
 	struct content own, coded[EMBED_CODINGS];
 };
 
@@ -39,7 +39,7 @@ struct scan {
 	bool compressed;
 	struct found_file *files;
 	size_t count;
-	uint64_t latest; /* SOURCE_DATE_EPOCH: no file is newer */
+	uint64_t modified; /* of all files */
 	struct {
 		dev_t device;
 		ino_t inode;
@@ -93,8 +93,7 @@ static void add_copies(struct scan *scan, struct found_file *file, const uint8_t
 	free(name.data);
 }
 
-static void add_file(struct scan *scan, const char *source, const char *path,
-                     const struct stat *st)
+static void add_file(struct scan *scan, const char *source, const char *path)
 {
 	struct found_file *file = &scan->files[scan->count];
 	uint8_t *bytes;
@@ -102,9 +101,6 @@ static void add_file(struct scan *scan, const char *source, const char *path,
 	if (scan->count++ == FILES)
 		fail("%s: more than %d files to embed", source, FILES);
 	file->path = path;
-	file->modified = st->st_mtim.tv_sec > 0 ? (uint64_t)st->st_mtim.tv_sec : 0;
-	if (file->modified > scan->latest)
-		file->modified = scan->latest;
 	bytes = read_content(scan, &file->own, source);
 	if (scan->compressed)
 		add_copies(scan, file, bytes);
@@ -125,7 +121,7 @@ static void scan_entry(struct scan *scan, const char *folder, const char *prefix
 		fail("cannot embed %s: %s%s", source, strerror(errno),
 		     errno == ENOENT ? " (a link that leads nowhere?)" : "");
 	if (S_ISREG(st.st_mode))
-		add_file(scan, source, path, &st);
+		add_file(scan, source, path);
 	else if (S_ISDIR(st.st_mode))
 		scan_folder(scan, source, text_format("%s/", path));
 	else
@@ -251,11 +247,12 @@ static void add_digest(struct text *text, const struct content *content)
 }
 
 /* struct embed_file */
-static void add_entry(struct text *text, const struct found_file *file, size_t number)
+static void add_entry(struct text *text, const struct found_file *file, size_t number,
+                      uint64_t modified)
 {
 	text_add(text, "\t.quad .Lpath%zu, %zu\n", number, strlen(file->path));
 	add_slice(text, &file->own, number, 0);
-	text_add(text, "\t.quad %llu\n", (unsigned long long)file->modified);
+	text_add(text, "\t.quad %llu\n", (unsigned long long)modified);
 	add_digest(text, &file->own);
 	for (unsigned i = 0; i < EMBED_CODINGS; i++) {
 		add_slice(text, &file->coded[i], number, 1 + i);
@@ -282,15 +279,37 @@ static void write_assembly(struct text *text, const char *name, const struct sca
 	text_add(text, "\t.type %s, @object\n\t.size %s, 16\n", name, name);
 	text_add(text, "%s:\n\t.quad .Lfiles, %zu\n.Lfiles:\n", name, scan->count);
 	for (size_t i = 0; i < scan->count; i++)
-		add_entry(text, &scan->files[i], i);
+		add_entry(text, &scan->files[i], i, scan->modified);
+}
+
+/*
+ * When files were last modified, as far as the image says. A file's own time is that of a
+ * checkout or a copy: it differs from one clone to the next, and may be older than that of
+ * the bytes it replaces. So there is none, unless who builds gives one for all
+ * (https://reproducible-builds.org/specs/source-date-epoch/).
+ */
+static uint64_t source_date(void)
+{
+	const uint64_t year_10000 = 253402300800;
+	const char *given = getenv("SOURCE_DATE_EPOCH");
+	uint64_t seconds = 0;
+
+	if (given && *given &&
+	    !param_parse(KILN_PARAM_TYPE_UINT, 0, year_10000 - 1, given, strlen(given),
+	                 &seconds))
+		fail("SOURCE_DATE_EPOCH is '%s', and takes seconds since 1970: unset it, "
+		     "or "
+		     "try $(git log -1 --format=%%ct)",
+		     given);
+	return seconds;
 }
 
 const char *embed_write(struct build *build, const struct kiln_note_embed *embed,
                         const char *folder)
 {
-	const char *epoch = getenv("SOURCE_DATE_EPOCH"), *name = embed->name;
+	const char *name = embed->name;
 	struct scan scan = {
-	    .build = build, .compressed = embed->compressed, .latest = UINT64_MAX};
+	    .build = build, .compressed = embed->compressed, .modified = source_date()};
 	const char *path = text_format("%s/embed_%s.s", build->state, name);
 	struct text text = {0};
 
@@ -298,8 +317,6 @@ const char *embed_write(struct build *build, const struct kiln_note_embed *embed
 		fail("there is no folder %s to embed as '%s': make it, or give another "
 		     "with --%s FOLDER",
 		     folder, name, name);
-	if (epoch && *epoch)
-		scan.latest = strtoull(epoch, NULL, 10);
 	scan.files = allocate((FILES + 1) * sizeof(*scan.files));
 	/* Its real path: the assembler runs in no particular folder. */
 	scan_folder(&scan, path_resolve(folder), "");

@@ -19,7 +19,7 @@ struct embed_coded {
 struct embed_file {
 	struct slice path;     /* relative, '/' between parts, no leading one */
 	struct slice content;  /* immortal: may be sent by reference */
-	uint64_t modified;     /* seconds since 1970 (SOURCE_DATE_EPOCH caps it) */
+	uint64_t modified;     /* seconds since 1970; 0: the build was given none */
 	uint8_t digest[16];    /* the first half of the content's SHA-256 */
 	struct embed_coded coded[EMBED_CODINGS]; /* all empty with KILN_EMBED */
 };

@@ -139,14 +139,16 @@ static void put_vary(struct writer *w, const struct embed_file *file)
 		writer_text(w, "Vary: Accept-Encoding\r\n");
 }
 
-/* A time that is still to come is none that a file can have been modified at: our clock
- * is behind that of the build, and the Date would be too (RFC 9110 8.8.2.1). */
+/* The build may know of no time. One that is still to come is none that a file can have
+ * been modified at: our clock is behind that of the build, and the Date would be too
+ * (RFC 9110 8.8.2.1). */
 static void put_validators(struct http *http, struct writer *w, const struct form *form)
 {
 	uint8_t tag[ETAG_SIZE];
 
 	http_put_field(w, "ETag", etag_of(form, tag));
-	if (form->file->modified <= kiln_wall(http->kiln) / KILN_SECONDS(1)) {
+	if (form->file->modified &&
+	    form->file->modified <= kiln_wall(http->kiln) / KILN_SECONDS(1)) {
 		writer_text(w, "Last-Modified: ");
 		http_format_date(w, form->file->modified);
 		writer_text(w, "\r\n");
@@ -308,12 +310,15 @@ static bool tag_listed(const struct http_head *head, enum http_known known,
 	return false;
 }
 
-static bool date_in(const struct http_exchange *x, enum http_known known, uint64_t *date)
+/* The date in a condition; of a file that has none, conditions with dates are passed over
+ * (RFC 9110 13.1.3, 13.1.4). */
+static bool date_in(const struct http_exchange *x, const struct form *form,
+                    enum http_known known, uint64_t *date)
 {
 	struct slice value;
 	uint64_t now = kiln_wall(conn_of(x)->http->kiln) / KILN_SECONDS(1);
 
-	return http_head_known(x->head, known, &value) &&
+	return form->file->modified && http_head_known(x->head, known, &value) &&
 	       http_parse_date(value, now, date);
 }
 
@@ -328,13 +333,13 @@ static unsigned check_conditions(const struct http_exchange *x, const struct for
 	if (has(head, HTTP_FIELD_IF_MATCH)) {
 		if (!tag_listed(head, HTTP_FIELD_IF_MATCH, tag, false))
 			return 412;
-	} else if (date_in(x, HTTP_FIELD_IF_UNMODIFIED_SINCE, &date) &&
+	} else if (date_in(x, form, HTTP_FIELD_IF_UNMODIFIED_SINCE, &date) &&
 	           form->file->modified > date) {
 		return 412;
 	}
 	if (has(head, HTTP_FIELD_IF_NONE_MATCH))
 		return tag_listed(head, HTTP_FIELD_IF_NONE_MATCH, tag, true) ? 304 : 0;
-	if (date_in(x, HTTP_FIELD_IF_MODIFIED_SINCE, &date) &&
+	if (date_in(x, form, HTTP_FIELD_IF_MODIFIED_SINCE, &date) &&
 	    form->file->modified <= date)
 		return 304;
 	return 0;
@@ -353,7 +358,8 @@ static bool range_applies(const struct http_exchange *x, const struct form *form
 		return true;
 	if (value.len && value.data[0] == '"')
 		return slice_equal(value, etag_of(form, text));
-	return date_in(x, HTTP_FIELD_IF_RANGE, &date) && date == form->file->modified;
+	return date_in(x, form, HTTP_FIELD_IF_RANGE, &date) &&
+	       date == form->file->modified;
 }
 
 /* ---- answers that are not simply the file ---- */

@@ -121,10 +121,11 @@ def test_conditional(world):
     with start(world) as web, web.net:
         connection = http.client.HTTPConnection(ADDRESS, timeout=20)
         got, _ = request(connection, "GET", "/")
-        check(got.headers["ETag"] and got.headers["Last-Modified"], "validators are there")
+        check(got.headers["ETag"], "its tag is there")
+        check(not got.headers["Last-Modified"], "a time that nobody gave")
         for field, value, status in [("If_None_Match", got.headers["ETag"], 304),
                                      ("If_None_Match", '"other"', 200),
-                                     ("If_Modified_Since", got.headers["Last-Modified"], 304)]:
+                                     ("If_Modified_Since", got.headers["Date"], 200)]:
             response, body = request(connection, "GET", "/", **{field: value})
             check_equal(response.status, status, f"{field}: {value}")
             check_equal(bool(body), status == 200, f"body with {status}")

@@ -228,10 +228,12 @@ def test_rebuild(_):
 
 
 def test_reproducible_elsewhere(_):
-    """the same appliance in another folder gives the same bytes"""
-    with Appliance(main_dot_c=PLAIN, things__a="x") as a:
+    """the same appliance in another folder, copied at another time, gives the same bytes"""
+    with Appliance(main_dot_c=WITH_FOLDER, things__a="x") as a:
         a.build(target="vm")
         first = a.bytes()
+        check(ROOT.encode() not in first, "the image names Kiln's own folder")
+        os.utime(os.path.join(a.folder, "things/a"), (1, 1))
         moved = os.path.join(a.top, "deeper")
         os.makedirs(moved)
         a.folder = shutil.move(a.folder, moved)
@@ -293,6 +295,20 @@ def test_embed_site(_):
         a.write("main.c", WITH_FOLDER)
         a.build(target="host")
         check(len(a.bytes()) < len(first), "KILN_EMBED has no copies")
+
+
+def test_embed_date(_):
+    """files have the time that SOURCE_DATE_EPOCH gives, or none"""
+    dated = WITH_FOLDER.replace("things.files[i].content.len", "(size_t)things.files[i].modified")
+    with Appliance(main_dot_c=dated, things__a="1") as a:
+        for given, seen in [(None, "0"), ("1700000000", "1700000000"), ("", "0")]:
+            environment = {k: v for k, v in os.environ.items() if k != "SOURCE_DATE_EPOCH"}
+            if given is not None:
+                environment["SOURCE_DATE_EPOCH"] = given
+            a.build(target="host", env=environment)
+            check_equal(kiln("run", a.image), f"a:{seen}\n", f"SOURCE_DATE_EPOCH={given}")
+        text = a.build(target="host", status=1, env=dict(os.environ, SOURCE_DATE_EPOCH="today"))
+        check("seconds since 1970" in text, text)
 
 
 def test_embed_changes(_):

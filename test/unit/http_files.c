@@ -25,12 +25,16 @@ static void a_file_is_served_with_what_is_known_of_it(void **state)
 	}
 }
 
-static void a_file_of_the_future_does_not_say_when_it_was_modified(void **state)
+static void a_file_without_a_time_of_the_past_does_not_say_when_it_was_modified(
+    void **state)
 {
-	answers(GET("/late.css"),
-	        "HTTP/1.1 200 OK\r\nContent-Type: text/css; charset=utf-8\r\n"
-	        "Content-Length: 1\r\nETag: " CSS_TAG "\r\nAccept-Ranges: bytes\r\n" DATE
-	        "\r\nx");
+	static const char answer[] =
+	    "HTTP/1.1 200 OK\r\nContent-Type: text/css; charset=utf-8\r\n"
+	    "Content-Length: 1\r\nETag: " CSS_TAG "\r\nAccept-Ranges: bytes\r\n" DATE
+	    "\r\nx";
+
+	answers(GET("/late.css"), answer);
+	answers(GET("/undated.css"), answer);
 }
 
 static void a_file_is_served_though_no_head_can_be_kept(void **state)
@@ -159,6 +163,29 @@ static void conditions_are_taken_in_their_order(void **state)
 	        "HTTP/1.1 304 Not Modified\r\n" CSS_FACTS DATE "\r\n");
 }
 
+static void of_a_file_without_a_time_conditions_with_dates_are_passed_over(void **state)
+{
+#define UNDATED(field) "GET /undated.css HTTP/1.1\r\nHost: a\r\n" field "\r\n\r\n"
+#define EPOCH          "Thu, 01 Jan 1970 00:00:00 GMT"
+	static const struct {
+		const char *request;
+		unsigned status;
+	} table[] = {
+	    {UNDATED("If-Modified-Since: " SAME), 200},
+	    {UNDATED("If-Modified-Since: " EPOCH), 200},
+	    {UNDATED("If-Unmodified-Since: " BEFORE), 200},
+	    {UNDATED("Range: bytes=0-0\r\nIf-Range: " EPOCH), 200},
+	    {UNDATED("If-None-Match: " CSS_TAG), 304},
+	};
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(table); i++) {
+		struct tcp_conn *c = fake_accept();
+		fake_feed(c, slice_text(table[i].request));
+		assert_int_equal(status_in(fake_output(c)), table[i].status);
+		finish(c);
+	}
+}
+
 static void one_range_is_served(void **state)
 {
 	answers(
@@ -202,13 +229,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    FILE_TEST(a_file_is_served_with_what_is_known_of_it),
-	    FILE_TEST(a_file_of_the_future_does_not_say_when_it_was_modified),
+	    FILE_TEST(
+	        a_file_without_a_time_of_the_past_does_not_say_when_it_was_modified),
 	    FILE_TEST(a_file_is_served_though_no_head_can_be_kept),
 	    FILE_TEST(folders_stand_for_their_index),
 	    FILE_TEST(a_query_that_does_not_fit_a_redirect_is_refused_whole),
 	    FILE_TEST(a_missing_page_has_a_page_of_its_own),
 	    FILE_TEST(other_methods_are_told_what_there_is),
 	    FILE_TEST(conditions_are_taken_in_their_order),
+	    FILE_TEST(of_a_file_without_a_time_conditions_with_dates_are_passed_over),
 	    FILE_TEST(one_range_is_served),
 	    FILE_TEST(nothing_outside_the_site_can_be_named),
 	};

@@ -193,6 +193,7 @@ static const struct embed_file files[] = {
     {FILE_OF("empty.bin", "", 784111777, 3)},
     {FILE_OF("index.html", "front", 784111777, 1)},
     {FILE_OF("late.css", "x", 784111778, 0xab)},
+    {FILE_OF("undated.css", "x", 0, 0xab)},
 };
 HELPER const struct embed site = {files, KILN_COUNT_OF(files)};
 
