@@ -26,9 +26,18 @@ static const char *device_type(uint32_t type)
 
 static const char *param_type(uint32_t type)
 {
-	static const char *const names[] = {"unknown", "bool",     "uint",
-	                                    "port",    "duration", "size",
-	                                    "string",  "address",  "prefix"};
+	static const char *const names[] = {
+	    "unknown",
+	    [KILN_PARAM_TYPE_BOOL] = "bool",
+	    [KILN_PARAM_TYPE_UINT] = "uint",
+	    [KILN_PARAM_TYPE_PORT] = "port",
+	    [KILN_PARAM_TYPE_DURATION] = "duration",
+	    [KILN_PARAM_TYPE_SIZE] = "size",
+	    [KILN_PARAM_TYPE_STRING] = "string",
+	    [KILN_PARAM_TYPE_ADDRESS] = "address",
+	    [KILN_PARAM_TYPE_PREFIX] = "prefix",
+	    [KILN_PARAM_TYPE_LEVEL] = "level",
+	};
 
 	return names[type < sizeof(names) / sizeof(names[0]) ? type : 0];
 }
@@ -97,7 +106,7 @@ static void print_sections(const struct report *r)
 		const struct section *s = &r->sections.item[i];
 		if (s->flags & SHF_ALLOC)
 			printf("  %-18s %9" PRIu64 "  r%c%c\n", s->name, s->size,
-			       s->flags & SHF_WRITE ? 'w' : '-',
+			       section_is_writable(s) ? 'w' : '-',
 			       s->flags & SHF_EXECINSTR ? 'x' : '-');
 	}
 	printf("text %" PRIu64 ", constants %" PRIu64 ", data %" PRIu64
@@ -178,17 +187,10 @@ static void print_seal(const struct report *r)
 
 static void json_string(const char *value)
 {
-	putchar('"');
-	for (const char *p = value; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
+	struct text text = {0};
+
+	text_add_json(&text, value);
+	fputs(text.data, stdout);
 }
 
 static void json_text(const char *key, const char *value)
@@ -285,7 +287,8 @@ static void print_json(const struct report *r)
 	json_text("appliance", r->file.image.build.appliance);
 	putchar(',');
 	json_text("target", r->file.target->name);
-	printf(",\"abi\":%u,\"layout_seed\":%" PRIu64, r->file.image.target.abi,
+	/* A text: readers take numbers beyond 2^53 for others. */
+	printf(",\"abi\":%u,\"layout_seed\":\"%" PRIu64 "\"", r->file.image.target.abi,
 	       r->file.image.build.layout_seed);
 	json_lists(r);
 	printf(",\"sections\":[");
@@ -297,7 +300,7 @@ static void print_json(const struct report *r)
 		first = false;
 		json_text("name", s->name);
 		printf(",\"bytes\":%" PRIu64 ",\"writable\":%s,\"executable\":%s}",
-		       s->size, s->flags & SHF_WRITE ? "true" : "false",
+		       s->size, section_is_writable(s) ? "true" : "false",
 		       s->flags & SHF_EXECINSTR ? "true" : "false");
 	}
 	printf("],\"sizes\":{\"text\":%" PRIu64 ",\"constants\":%" PRIu64

@@ -125,10 +125,7 @@ static enum map_kind section_kind(const struct section *section)
 		return MAP_ZEROED;
 	if (section->flags & SHF_EXECINSTR)
 		return MAP_CODE;
-	/* Relocated before the seal, constant afterwards. */
-	if ((section->flags & SHF_WRITE) && !strstr(section->name, ".rel.ro"))
-		return MAP_DATA;
-	return MAP_CONSTANTS;
+	return section_is_writable(section) ? MAP_DATA : MAP_CONSTANTS;
 }
 
 /* ---- symbols ---- */

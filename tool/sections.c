@@ -67,6 +67,12 @@ const struct section *sections_find(const struct sections *sections, const char 
 	return NULL;
 }
 
+bool section_is_writable(const struct section *section)
+{
+	return (section->flags & SHF_WRITE) && section->type != SHT_DYNAMIC &&
+	       !strstr(section->name, ".rel.ro");
+}
+
 struct section_sizes sections_sizes(const struct sections *sections)
 {
 	struct section_sizes sizes = {0};
@@ -81,7 +87,7 @@ struct section_sizes sections_sizes(const struct sections *sections)
 			sizes.zeroed += s->size;
 		else if (s->type == SHT_NOTE)
 			sizes.notes += s->size;
-		else if ((s->flags & SHF_WRITE) && !strstr(s->name, ".rel.ro"))
+		else if (section_is_writable(s))
 			sizes.data += s->size;
 		else
 			sizes.constants += s->size;

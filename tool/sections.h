@@ -29,6 +29,9 @@ bool sections_read(struct sections *sections, const void *bytes, size_t size);
 /* NULL if there is none of that name. */
 const struct section *sections_find(const struct sections *sections, const char *name);
 
+/* Whether a running program can write to it: not to what its loader has relocated. */
+bool section_is_writable(const struct section *section);
+
 /* What an image consists of, in bytes. */
 struct section_sizes {
 	uint64_t text, constants, data, zeroed, notes;
