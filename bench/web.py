@@ -210,7 +210,8 @@ class Bench:
             progress(f"preparing {subject.name}")
             subject.prepare(embedded)
             subject.place()
-            widen_ports(subject.client)
+            for netns in {subject.client, subject.home}:
+                settle(netns)
         self.guard = ground.Guard()
 
     def title(self):
@@ -322,11 +323,22 @@ def error_log(folder):
         return ""
 
 
-def widen_ports(netns):
-    """Enough ports for a connection a request; alike for every server's client."""
+def settle(netns):
+    """What Linux's stack shall do, alike for all: it has ports enough for a connection a request,
+    and Debian's congestion control, whatever this machine's is. (BBR would pace the servers on
+    sockets by timers, which cost them much on so short a way.) Where a namespace may not choose
+    cubic it has reno, which on a link without losses is much the same."""
     with netns:
-        with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
-            file.write("1024 65535")
+        set_ip4("ip_local_port_range", "1024 65535")
+        try:
+            set_ip4("tcp_congestion_control", "cubic")
+        except PermissionError:
+            set_ip4("tcp_congestion_control", "reno")
+
+
+def set_ip4(name, value):
+    with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
+        file.write(value)
 
 
 def parse_wrk(subject, case, out):
