@@ -46,8 +46,9 @@ enum {
 	RECEIVE_MOST = 256, /* buffers */
 	RECEIVE_SMALL = 2048,
 	RECEIVE_LARGE = 4096,
+	ETHERNET_MOST = 18, /* the header, with a VLAN's tag */
 	/* Of a frame that was joined: 64 KB of IP and its Ethernet header. */
-	FRAME_MOST = 65535 + 18,
+	FRAME_MOST = 65535 + ETHERNET_MOST,
 	SEND_LEAST = 32, /* slots */
 	SEND_MOST = 256,
 	SEND_PARTS = 1 + NETDEV_FRAGS,
@@ -350,7 +351,8 @@ static bool make_receive(struct virtio_net *net, struct kiln *k)
 		return false;
 	count = (unsigned)KILN_MIN(budget / net->buffer_size, (size_t)net->receive.size);
 	net->region = kiln_alloc(k, (size_t)count * net->buffer_size, "receive buffers");
-	if (net->device.features & NET_F_LARGE)
+	if (net->device.features & NET_F_LARGE ||
+	    sizeof(struct net_header) + net->dev.mtu + ETHERNET_MOST > net->buffer_size)
 		net->bounce = kiln_alloc(k, FRAME_MOST, "receive bounce buffer");
 	for (unsigned i = 0; i < count; i++)
 		post_buffer(net, (uint16_t)i);
@@ -440,9 +442,9 @@ struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
 	net = kiln_alloc(k, sizeof(*net), "network device");
 	if (!open_device(net, from))
 		return NULL;
+	read_config(net, from);
 	if (!make_receive(net, k) || !make_transmit(net, k))
 		return NULL;
-	read_config(net, from);
 	net->dev.ops = &net_ops;
 	net->dev.kiln = k;
 	net->dev.features = netdev_features(net->device.features);

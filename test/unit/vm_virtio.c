@@ -270,6 +270,23 @@ static void test_net_receives(void **state)
 	image_free(image);
 }
 
+/* No offloads, but frames of 9000 bytes: those around the region's end, too. */
+static void test_net_receives_jumbo(void **state)
+{
+	struct image *image = image_new(NET_F_MAC | NET_F_MTU | NET_F_MRG_RXBUF);
+	struct netdev *dev = net_new(image);
+
+	for (unsigned i = 0; i < 1000; i++) {
+		uint32_t size = 60 + i * 37 % 8954;
+		deliver(size, 0);
+		assert_int_equal(dev->ops->poll(dev, 64), 1);
+		assert_int_equal(received.size, size);
+		assert_int_equal(received.last, (size - 1) % 251);
+	}
+	assert_int_equal(received.frames, 1000);
+	image_free(image);
+}
+
 static void test_net_merges_in_place(void **state)
 {
 	struct image *image = image_new(NET_ALL);
@@ -564,6 +581,7 @@ int main(void)
 	    cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_net_facts),
 	    cmocka_unit_test(test_net_receives),
+	    cmocka_unit_test(test_net_receives_jumbo),
 	    cmocka_unit_test(test_net_merges_in_place),
 	    cmocka_unit_test(test_net_distrusts_offloads),
 	    cmocka_unit_test(test_net_bad_headers),
