@@ -18,9 +18,10 @@
 #include "../monitor/monitor.h"
 #include "network.h"
 
-/* The largest that libslirp takes: each frame costs a message, whatever its size. */
+/* Each frame costs a message, whatever its size; but TCP's window, 256 KB, has to be many
+ * frames: with the largest, 65520, transfers of an image on KVM stood still at times. */
 enum {
-	USER_MTU = 65520,
+	USER_MTU = 16000,
 	PREFIX_MOST = 29,
 	FORWARDS_MOST = 64,
 	SOCKET_BYTES = 4 << 20,
