@@ -103,14 +103,17 @@ static bool walk(struct virtqueue *queue, struct virtqueue_chain *chain,
 
 bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain)
 {
-	uint16_t waiting;
+	uint16_t index;
 
 	if (!queue->ready)
 		return false;
-	waiting = (uint16_t)(queue->avail[AVAIL_IDX] - queue->next_avail);
-	if (waiting == 0)
+	index = queue->avail[AVAIL_IDX];
+	if (index == queue->next_avail)
 		return false;
-	if (waiting > queue->size)
+	/* The driver has no more buffers than the queue's size, and those that it has not
+	 * seen used are ours: so a ring that a device's own writes go on filling ends here. */
+	if ((uint16_t)(index - queue->published) > queue->size ||
+	    (uint16_t)(index - queue->next_avail) > queue->size)
 		return fault(queue,
 		             "the available index jumped by more than the queue's size");
 	chain->head = queue->avail[AVAIL_RING + queue->next_avail % queue->size];

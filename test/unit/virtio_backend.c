@@ -154,6 +154,36 @@ static void hostile_rings_are_named(void **state)
 	expect_ring_fault(lay_order, "a readable buffer follows a writable one");
 }
 
+/*
+ * A request that reads the disk over its own header and the available ring: every sector
+ * names the next one, and makes the request available once more.
+ */
+static void a_ring_that_feeds_itself_ends(void **state)
+{
+	enum { SECTORS = 4 * QUEUE, REQUEST = 16 };
+	struct rig rig;
+
+	make_block(&rig, false);
+	rig.u.block.sectors = SECTORS;
+	for (unsigned i = 0; i < SECTORS; i++) {
+		uint16_t sector[SECTOR / 2] = {0};
+		struct virtio_blk_outhdr request = {.type = VIRTIO_BLK_T_IN,
+		                                    .sector = i + 1};
+		memcpy(sector, &request, REQUEST);
+		sector[REQUEST / 2 + AVAIL_IDX] = (uint16_t)(i + 2);
+		assert_int_equal(
+		    pwrite(rig.u.block.fd, sector, SECTOR, (off_t)i * SECTOR), SECTOR);
+	}
+	start(&rig, 0, 0);
+	describe(&rig, DESC, 0, BUFFER, REQUEST, NEXT, 1);
+	describe(&rig, DESC, 1, BUFFER, REQUEST, NEXT | WRITE, 2);
+	describe(&rig, DESC, 2, AVAIL, SECTOR - REQUEST, NEXT | WRITE, 3);
+	describe(&rig, DESC, 3, BUFFER + REQUEST, 1, WRITE, 0);
+	post(&rig, 0);
+	virtio_serve(&rig.u.device);
+	expect_fault(&rig, "the available index jumped");
+}
+
 static void hostile_indirect_tables_are_named(void **state)
 {
 	expect_ring_fault(lay_nested, "indirect descriptors are nested");
@@ -599,6 +629,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(hostile_rings_are_named),
+	    cmocka_unit_test(a_ring_that_feeds_itself_ends),
 	    cmocka_unit_test(hostile_indirect_tables_are_named),
 	    cmocka_unit_test(queues_that_cannot_be_are_named),
 	    cmocka_unit_test(odd_register_accesses_are_named),
