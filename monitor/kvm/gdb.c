@@ -40,7 +40,8 @@ static bool get_hex(void *to, const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
 		unsigned byte;
-		if (!text[2 * i] || sscanf(text + 2 * i, "%2x", &byte) != 1)
+		if (!text[2 * i] || !text[2 * i + 1] ||
+		    sscanf(text + 2 * i, "%2x", &byte) != 1)
 			return false;
 		((uint8_t *)to)[i] = (uint8_t)byte;
 	}
