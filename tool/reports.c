@@ -53,7 +53,7 @@ static bool take(struct reports *r, uint32_t type, const uint8_t *record, size_t
 		r->place_count++;
 		return true;
 	case REPORT_FAULT:
-		if (!fixed(&r->fault, sizeof(r->fault), record, size))
+		if (r->has_fault || !fixed(&r->fault, sizeof(r->fault), record, size))
 			return false;
 		r->fault.reason[sizeof(r->fault.reason) - 1] = '\0';
 		r->has_fault = true;

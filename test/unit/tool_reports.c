@@ -156,6 +156,23 @@ static void more_records_than_there_is_room_for_end_it(void **state)
 	free(r);
 }
 
+static void a_second_fault_ends_it(void **state)
+{
+	static struct stream stream;
+	struct report_fault fault = {.reason = "first"};
+	struct report_mark mark = {1, "after both"};
+	struct reports *r;
+
+	add(&stream, REPORT_FAULT, &fault, sizeof(fault));
+	strcpy(fault.reason, "second");
+	add(&stream, REPORT_FAULT, &fault, sizeof(fault));
+	add(&stream, REPORT_MARK, &mark, sizeof(mark));
+	r = read_in(&stream, 1000);
+	assert_string_equal(r->fault.reason, "first");
+	assert_int_equal(r->mark_count, 0);
+	free(r);
+}
+
 /* ---- the serial port ---- */
 
 #define REPORT                                                                  \
@@ -271,6 +288,7 @@ int main(void)
 	    cmocka_unit_test(a_word_may_lie_across_two_records),
 	    cmocka_unit_test(what_makes_no_sense_ends_the_reading),
 	    cmocka_unit_test(more_records_than_there_is_room_for_end_it),
+	    cmocka_unit_test(a_second_fault_ends_it),
 	    cmocka_unit_test(a_report_is_taken_out_of_what_an_image_prints),
 	    cmocka_unit_test(what_is_no_report_is_printed),
 	    cmocka_unit_test(what_never_ends_is_not_held_back),
