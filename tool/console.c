@@ -1,6 +1,7 @@
 /*
  * The image's console: see console.h.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,15 +18,25 @@ bool console_is_terminal(void)
 	return isatty(STDOUT_FILENO);
 }
 
-static void print(const char *bytes, size_t size)
+/* A terminal that is ready still blocks whoever writes more than it has room for, and our
+ * standard output is shared with others, who may rely on that: so it is opened once more. */
+static int output(struct console *c)
 {
-	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	if (c->terminal == 0 && console_is_terminal())
+		c->terminal =
+		    open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return c->terminal > 0 ? c->terminal : STDOUT_FILENO;
+}
+
+static void print(struct console *c, const char *bytes, size_t size)
+{
+	struct pollfd out = {.fd = output(c), .events = POLLOUT};
 
 	while (size) {
 		size_t piece = size < PIECE ? size : PIECE;
 		ssize_t n;
 		if (poll(&out, 1, PATIENCE_MS) != 1 ||
-		    (n = write(STDOUT_FILENO, bytes, piece)) <= 0)
+		    (n = write(out.fd, bytes, piece)) <= 0)
 			return;
 		bytes += n;
 		size -= (size_t)n;
@@ -75,7 +86,7 @@ static void print_harmless(struct console *c, const char *bytes, size_t size)
 			break;
 		}
 		if (len + sizeof(c->left) > sizeof(text)) {
-			print(text, len);
+			print(c, text, len);
 			len = 0;
 		}
 		if (n)
@@ -85,7 +96,7 @@ static void print_harmless(struct console *c, const char *bytes, size_t size)
 		len += n ? n : 1;
 		at += n ? n : 1;
 	}
-	print(text, len);
+	print(c, text, len);
 }
 
 void console_print(struct console *c, const char *bytes, size_t size)
@@ -95,7 +106,7 @@ void console_print(struct console *c, const char *bytes, size_t size)
 	if (c->watch)
 		c->watch(c->context, bytes, size);
 	if (!console_is_terminal()) {
-		print(bytes, size);
+		print(c, bytes, size);
 		return;
 	}
 	while (size) {
@@ -110,17 +121,16 @@ void console_print(struct console *c, const char *bytes, size_t size)
 	}
 }
 
-void console_read(struct console *c)
+bool console_read(struct console *c)
 {
 	char bytes[PIECE];
-	ssize_t n;
+	ssize_t n = c->fd < 0 ? -1 : read(c->fd, bytes, sizeof(bytes));
 
-	while (c->fd >= 0 && (n = read(c->fd, bytes, sizeof(bytes))) >= 0) {
-		if (n == 0) {
-			close(c->fd);
-			c->fd = -1;
-			return;
-		}
+	if (n > 0)
 		console_print(c, bytes, (size_t)n);
+	if (n == 0) {
+		close(c->fd);
+		c->fd = -1;
 	}
+	return n > 0;
 }

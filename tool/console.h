@@ -16,6 +16,7 @@ struct console {
 	int fd; /* what the image prints is read here, non-blocking; -1: it prints itself */
 	char left[4]; /* the beginning of a character whose rest has not come */
 	size_t left_size;
+	int terminal; /* the standard output, non-blocking; 0: not opened yet, -1: it cannot be */
 	/* Sees all that is printed; NULL: nobody does. */
 	void (*watch)(void *context, const char *bytes, size_t size);
 	void *context;
@@ -25,7 +26,8 @@ struct console {
 bool console_is_terminal(void);
 /* Prints it; never waits for long: text that nobody takes is dropped, as by the monitors. */
 void console_print(struct console *console, const char *bytes, size_t size);
-/* Prints what there is at console->fd. */
-void console_read(struct console *console);
+/* Prints a piece of what there is at console->fd: true if there was any. One at a time, as
+ * an image that prints without end is not to keep `kiln run` from hearing Ctrl-C. */
+bool console_read(struct console *console);
 
 #endif

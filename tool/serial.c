@@ -48,21 +48,21 @@ static size_t report_at(const struct serial *serial)
 	return held->len;
 }
 
-void serial_read(struct serial *serial)
+bool serial_read(struct serial *serial)
 {
 	char bytes[PIECE];
-	ssize_t n;
+	ssize_t n = serial->fd < 0 ? -1 : read(serial->fd, bytes, sizeof(bytes));
 
-	while (serial->fd >= 0 && (n = read(serial->fd, bytes, sizeof(bytes))) >= 0) {
-		if (n == 0) {
-			close(serial->fd);
-			serial->fd = -1;
-			return;
-		}
+	if (n > 0) {
 		text_add_bytes(&serial->held, bytes, (size_t)n);
 		print_held(serial, serial->held.len > HELD_MOST ? serial->held.len
 		                                                : report_at(serial));
 	}
+	if (n == 0) {
+		close(serial->fd);
+		serial->fd = -1;
+	}
+	return n > 0;
 }
 
 /* ---- a report ---- */
@@ -165,7 +165,8 @@ void serial_end(struct serial *serial, struct reports *reports, const struct ima
 {
 	struct reports found = {.fd = -1};
 
-	serial_read(serial);
+	while (serial_read(serial))
+		continue;
 	if (serial->held.len && image && parse(serial->held.data, &found, image)) {
 		*reports = found;
 		reports->has_fault = true;

@@ -22,8 +22,8 @@ struct serial {
 	struct text held; /* from the beginning of a line that may become a report */
 };
 
-/* Reads what there is. */
-void serial_read(struct serial *serial);
+/* Reads a piece of what there is: true if there was any (console.h says why). */
+bool serial_read(struct serial *serial);
 /* QEMU has ended: puts a report's contents into `reports`, as a monitor would have; prints
  * what was held back and is none. */
 void serial_end(struct serial *serial, struct reports *reports,

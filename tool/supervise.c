@@ -94,7 +94,8 @@ static void explain_child(struct trace *t, void *context)
 
 	if (!WIFSIGNALED(t->status) || !trace_is_crash(WTERMSIG(t->status)))
 		return;
-	console_read(&a->console);
+	while (console_read(&a->console))
+		continue;
 	reports_read(&a->reports);
 	crash_print(&(struct crash){
 	    .path = s->path,
@@ -177,7 +178,8 @@ static int signalled(const struct attended *a, int signal)
 
 static int status_of(struct attended *a, int status)
 {
-	console_read(&a->console);
+	while (console_read(&a->console))
+		continue;
 	reports_read(&a->reports);
 	if (a->s->serial)
 		serial_end(&a->serial, &a->reports, a->s->image);
@@ -394,7 +396,7 @@ static int attend(struct attended *a)
 			kill(a->pid, SIGKILL);
 		}
 		ready = poll(fds, 4, time_left(a));
-		if (ready == 0)
+		if (time_left(a) == 0)
 			end(a, " in time");
 		if (ready <= 0)
 			continue;

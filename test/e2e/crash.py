@@ -2,8 +2,11 @@
 and line, called by whom; and kiln run then ends with status 1."""
 
 import os
+import pty
 import re
+import select
 import signal
+import subprocess
 import time
 
 import worlds
@@ -206,6 +209,28 @@ def test_loop_late(world):
 
 
 test_loop_late.worlds = ["jail"]
+
+
+def test_print(world):
+    """an image that prints without end, on a terminal that takes nothing, is ended all the same"""
+    image = world.build("crash")
+    master, slave = pty.openpty()
+    process = subprocess.Popen([KILN, "run", image, "--how", "print"], stdout=slave,
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        check(select.select([master], [], [], 20)[0], "it prints")
+        process.terminate()
+        output = process.communicate(timeout=15)[1]
+        check_equal(process.returncode, 1, output)
+        check("did not stop by itself in time: killed" in output, output)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(slave)
+
+
+test_print.worlds = ["jail"]
 
 
 def test_unprivileged(world):

@@ -106,6 +106,12 @@ _Noreturn static void loop_for_ever(struct kiln *k)
 		word++;
 }
 
+_Noreturn static void print_for_ever(struct kiln *k)
+{
+	for (;;)
+		kiln_printf(k, "busy\n");
+}
+
 /* All that the image was given: more than the host has for it. */
 static void fill_memory(struct kiln *k)
 {
@@ -144,6 +150,8 @@ int appliance(struct kiln *k)
 		return run_task(k);
 	else if (is("loop"))
 		loop_for_ever(k);
+	else if (is("print"))
+		print_for_ever(k);
 	else if (is("wait")) {
 		kiln_printf(k, "waiting\n");
 		return kiln_run(k);
