@@ -18,6 +18,7 @@ void companion_belong(pid_t parent)
 	if (getppid() != parent)
 		_exit(1);
 	setpgid(0, 0);
+	signal(SIGTTOU, SIG_IGN); /* or it stops where "stty tostop" holds */
 }
 
 static _Noreturn void become(const struct words *command, const int *fds, size_t fd_count)

@@ -193,6 +193,15 @@ def test_fixed_parameters(_):
               f"a fixed parameter is still a variable:\n{symbols}")
 
 
+def test_tostop(_):
+    """what runs in the background of a terminal prints there also after stty tostop"""
+    with Appliance(main_dot_c=PLAIN) as a:
+        for target in ("host", "sim"):
+            a.build(target=target)
+            done = run("script", "-qec", f"stty tostop; {KILN} run {a.image}", "/dev/null")
+            check(done.stdout.startswith("hello\n"), done.stdout)
+
+
 def test_fixed_options(_):
     """an option of a library is fixed the same way"""
     with Appliance(main_dot_c=PLAIN) as a:
