@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 
 from harness import KILN, Netns, Process, check, check_equal, need_root, run, wait_for
@@ -165,7 +166,7 @@ print("looked")
 def test_same_user(_):
     """another process of the user who runs an image gets nothing out of it"""
     with unprivileged() as (process, netns):
-        done = run(*NOBODY, "python3", "-c", LOOK, process.pid)
+        done = run(*NOBODY, sys.executable, "-c", LOOK, process.pid)
         check_equal(done.stdout, "looked\n", "what it got")
         check(answers(netns), "the image goes on")
 
