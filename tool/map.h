@@ -124,6 +124,8 @@ struct map_node {
 
 /* `before` may be NULL. */
 struct map_node map_tree(const struct map *now, const struct map *before);
+/* What became of a node: "came", "went", "grew", "shrank" or "same". */
+const char *map_change_word(const struct map_node *node);
 
 /* ---- the treemap (map_layout.c) ---- */
 

@@ -40,6 +40,16 @@ static const struct colour {
     {NULL, "#d8c6b2", "#665646"},
 };
 
+/* Of what changed, when two images are compared; the classes are map_change_word()'s. */
+static const struct {
+	const char *word, *light, *dark;
+} changes[] = {
+    {"came", "#e48a4a", "#b0632d"}, {"grew", "#f3bd96", "#85502f"},
+    {"same", "#d3d8df", "#3a414b"}, {"shrank", "#a4c9ea", "#2c5b87"},
+    {"went", "#3b7fc0", "#6fb0ea"},
+};
+
+enum { CHANGES = sizeof(changes) / sizeof(changes[0]), WENT = CHANGES - 1 };
 enum { COLOURS = sizeof(colours) / sizeof(colours[0]), SPARE = 9 };
 
 static unsigned colour_of(const struct map_node *root, const struct map_node *library)
@@ -54,6 +64,21 @@ static unsigned colour_of(const struct map_node *root, const struct map_node *li
 			return known < SPARE ? known : SPARE + spare % (COLOURS - SPARE);
 		spare += known == SPARE;
 	}
+}
+
+static void add_fills(struct text *svg, bool compared, bool dark)
+{
+	for (unsigned i = 0; i < COLOURS; i++)
+		text_add(svg, ".c%u{fill:%s}%s", i,
+		         dark ? colours[i].dark : colours[i].light,
+		         i % 4 == 3 ? "\n" : "");
+	for (unsigned i = 0; compared && i < CHANGES; i++)
+		text_add(svg, ".%s{fill:%s}", changes[i].word,
+		         dark ? changes[i].dark : changes[i].light);
+	if (compared)
+		text_add(svg, ".went{stroke:%s}",
+		         dark ? changes[WENT].dark : changes[WENT].light);
+	text_add(svg, "\n");
 }
 
 static void add_style(struct text *svg, bool compared)
@@ -75,27 +100,13 @@ static void add_style(struct text *svg, bool compared)
 	              ".lib .back{fill-opacity:.38}\n"
 	              ".obj .o{fill-opacity:.45}\n"
 	              ".p:hover{stroke:#1a2029;stroke-width:1.5}\n"
-	              ".constants{fill-opacity:.66}.data{fill-opacity:.4}\n");
-	for (unsigned i = 0; i < COLOURS; i++)
-		text_add(svg, ".c%u{fill:%s}%s", i, colours[i].light,
-		         i % 4 == 3 ? "\n" : "");
-	text_add(svg, "\n");
-	if (compared)
-		text_add(svg,
-		         ".same{fill:#d3d8df}.grew{fill:#f3bd96}.came{fill:#e48a4a}\n"
-		         ".shrank{fill:#a4c9ea}.went{fill:#3b7fc0;fill-opacity:.12;"
-		         "stroke:#3b7fc0;stroke-dasharray:3 2}\n");
+	              ".constants{fill-opacity:.66}.data{fill-opacity:.4}\n"
+	              ".went{fill-opacity:.12;stroke-dasharray:3 2}\n");
+	add_fills(svg, compared, false);
 	text_add(svg, "@media(prefers-color-scheme:dark){\n"
 	              "text{fill:#eef1f5}.s{fill:#a2acb9}.bg{fill:#11151b}\n"
 	              ".p:hover{stroke:#fff}\n");
-	for (unsigned i = 0; i < COLOURS; i++)
-		text_add(svg, ".c%u{fill:%s}%s", i, colours[i].dark,
-		         i % 4 == 3 ? "\n" : "");
-	if (compared)
-		text_add(svg,
-		         "\n.same{fill:#3a414b}.grew{fill:#85502f}.came{fill:#b0632d}\n"
-		         ".shrank{fill:#2c5b87}.went{fill:#6fb0ea;fill-opacity:.12;"
-		         "stroke:#6fb0ea}");
+	add_fills(svg, compared, true);
 	text_add(svg, "}\n</style>\n");
 }
 
@@ -191,15 +202,6 @@ static void add_label(struct text *svg, const char *name, const char *size,
 
 /* ---- parts, objects, libraries ---- */
 
-static const char *change_class(const struct map_node *node)
-{
-	return !node->before                ? "came"
-	       : !node->bytes               ? "went"
-	       : node->bytes > node->before ? "grew"
-	       : node->bytes < node->before ? "shrank"
-	                                    : "same";
-}
-
 struct drawing {
 	struct text *svg;
 	const struct map_node *root;
@@ -240,7 +242,7 @@ static void draw_part(const struct drawing *d, const struct map_node *part,
 	if (part->box.width < 0.2 || part->box.height < 0.2)
 		return;
 	if (d->compared)
-		class = text_format("p %s", change_class(part));
+		class = text_format("p %s", map_change_word(part));
 	else if (part->kind == MAP_CONSTANTS || part->kind == MAP_DATA)
 		class = text_format("%s %s", class, map_kind_text(part->kind));
 	add_rectangle(d->svg, class, part->box, 0.5, ">");
@@ -333,12 +335,11 @@ static void draw_legend(const struct drawing *d, double top)
 static void draw_key(const struct drawing *d, double top)
 {
 	static const char *const tints[] = {"code", "constants", "data"};
-	static const char *const changes[] = {"came", "grew", "same", "shrank", "went"};
-	size_t count = d->compared ? 5 : 3;
+	size_t count = d->compared ? CHANGES : sizeof(tints) / sizeof(tints[0]);
 	double x = MARGIN;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *name = d->compared ? changes[i] : tints[i];
+		const char *name = d->compared ? changes[i].word : tints[i];
 		add_rectangle(d->svg, d->compared ? name : text_format("c8 %s", name),
 		              (struct map_box){x, top + 4, 12, 12}, 0, "/>\n");
 		add_text(d->svg, "s", x + 20, top + 14, name);

@@ -137,14 +137,6 @@ static void print_change(const struct map_node *node, const char *what, const ch
 	       what, name);
 }
 
-static const char *change_word(const struct map_node *node)
-{
-	return !node->before                ? "came"
-	       : !node->bytes               ? "went"
-	       : node->bytes > node->before ? "grew"
-	                                    : "shrank";
-}
-
 void map_print_changes(const struct map_node *root, const char *title, const char *before,
                        size_t limit)
 {
@@ -159,7 +151,7 @@ void map_print_changes(const struct map_node *root, const char *title, const cha
 	if (count)
 		printf("\n");
 	for (size_t i = 0; i < count && i < limit; i++)
-		print_change(changes[i].part, change_word(changes[i].part),
+		print_change(changes[i].part, map_change_word(changes[i].part),
 		             ranked_name(&changes[i]));
 	if (count > limit)
 		printf("and %zu smaller changes: kiln map --diff has all with --json\n",

@@ -103,3 +103,12 @@ struct map_node map_tree(const struct map *now, const struct map *before)
 	grow(&root, rows, count, 0);
 	return root;
 }
+
+const char *map_change_word(const struct map_node *node)
+{
+	return node->bytes == node->before  ? "same"
+	       : !node->before              ? "came"
+	       : !node->bytes               ? "went"
+	       : node->bytes > node->before ? "grew"
+	                                    : "shrank";
+}
