@@ -12,6 +12,7 @@
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
 
+#include <stdarg.h>
 #include "image.h"
 
 enum { MONITOR_EXIT_FAILED = 1, MONITOR_EXIT_USAGE = 2 };
@@ -52,7 +53,11 @@ struct monitor_options {
  * prints and ends the process. */
 void monitor_options_read(struct monitor_options *options, int argc, char **argv);
 
-/* Prints "program: sentence" to the standard error and ends with MONITOR_EXIT_FAILED. */
+/* Prints "program: sentence" to the standard error and ends with the status. */
+_Noreturn void monitor_end(const struct monitor_options *options, int status,
+                           const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+/* The same with MONITOR_EXIT_FAILED. */
 _Noreturn void monitor_fail(const struct monitor_options *options, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

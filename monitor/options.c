@@ -47,12 +47,8 @@ static _Noreturn void misuse(const struct monitor_options *options, const char *
 {
 	va_list args;
 
-	fprintf(stderr, "%s: ", options->program);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(MONITOR_EXIT_USAGE);
+	monitor_end(options, MONITOR_EXIT_USAGE, format, args);
 }
 
 /* A number or a size or a duration, by parameter type; ends the process if it is none. */

@@ -26,16 +26,21 @@ uint64_t monitor_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+void monitor_end(const struct monitor_options *options, int status, const char *format,
+                 va_list args)
+{
+	fprintf(stderr, "%s: ", options->program);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	exit(status);
+}
+
 void monitor_fail(const struct monitor_options *options, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "%s: ", options->program);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(MONITOR_EXIT_FAILED);
+	monitor_end(options, MONITOR_EXIT_FAILED, format, args);
 }
 
 void monitor_open_standard(void)

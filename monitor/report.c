@@ -1,5 +1,5 @@
 /*
- * The records of report.h, written. One write() each: the only call that kiln-kvm's filter
+ * The records of report.h, written, and the registers in them as text. One write() each: the only call that kiln-kvm's filter
  * leaves for it.
  */
 #include <stdio.h>
@@ -74,4 +74,31 @@ void report_memory(const struct monitor_options *o, uint64_t address, const void
 		at += piece;
 		size -= piece;
 	}
+}
+
+const char *report_registers_text(char text[REPORT_REGISTERS_SIZE],
+                                  const struct kiln_fault *f)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} registers[] = {{"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx},
+	                 {"rdx", f->rdx}, {"rsi", f->rsi}, {"rdi", f->rdi},
+	                 {"rbp", f->rbp}, {"rsp", f->rsp}, {"r8", f->r8},
+	                 {"r9", f->r9},   {"r10", f->r10}, {"r11", f->r11},
+	                 {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14},
+	                 {"r15", f->r15}, {"rip", f->rip}, {"flags", f->rflags}};
+	const unsigned count = sizeof(registers) / sizeof(registers[0]), columns = 4;
+	size_t at = 0;
+
+	/* Twice two blanks, a name of at most five letters, sixteen digits, a new line. */
+	_Static_assert(sizeof(registers) / sizeof(registers[0]) * 25 <
+	                   REPORT_REGISTERS_SIZE,
+	               "room for all");
+	for (unsigned i = 0; i < count; i++)
+		at += (size_t)sprintf(text + at, "  %-3s %016llx%s", registers[i].name,
+		                      (unsigned long long)registers[i].value,
+		                      i % columns == columns - 1 || i == count - 1 ? "\n"
+		                                                                   : "");
+	return text;
 }

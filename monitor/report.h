@@ -76,6 +76,11 @@ _Static_assert(sizeof(struct report_fault) == sizeof(struct kiln_fault) + 96,
                "report layout");
 _Static_assert(sizeof(struct report_memory) == 8, "report layout");
 
+/* The registers as a table of lines, for people. */
+enum { REPORT_REGISTERS_SIZE = 512 };
+const char *report_registers_text(char text[REPORT_REGISTERS_SIZE],
+                                  const struct kiln_fault *fault);
+
 /* The first mark of a monitor; the reader knows it. */
 #define REPORT_BEGAN "monitor began"
 

@@ -338,27 +338,6 @@ static void print_backtrace(const struct backtrace *trace, size_t from)
 	}
 }
 
-static void print_registers(const struct kiln_fault *f)
-{
-	const struct {
-		const char *name;
-		uint64_t value;
-	} registers[] = {{"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx},
-	                 {"rdx", f->rdx}, {"rsi", f->rsi}, {"rdi", f->rdi},
-	                 {"rbp", f->rbp}, {"rsp", f->rsp}, {"r8", f->r8},
-	                 {"r9", f->r9},   {"r10", f->r10}, {"r11", f->r11},
-	                 {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14},
-	                 {"r15", f->r15}, {"rip", f->rip}, {"flags", f->rflags}};
-
-	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
-		fprintf(stderr, "%s%-3s %016llx",
-		        i % 4 ? "  "
-		        : i   ? "\n  "
-		              : "  ",
-		        registers[i].name, (unsigned long long)registers[i].value);
-	fputc('\n', stderr);
-}
-
 void crash_print(const struct crash *crash)
 {
 	const struct report_place *place =
@@ -366,6 +345,7 @@ void crash_print(const struct crash *crash)
 	const char *name = text_printable(path_display(crash->path)), *text;
 	struct backtrace trace = {0};
 	struct crash known = *crash;
+	char registers[REPORT_REGISTERS_SIZE];
 	size_t innermost = 0;
 
 	if (crash->monitor && !place) {
@@ -397,5 +377,5 @@ void crash_print(const struct crash *crash)
 	print_backtrace(&trace, innermost);
 	if (trace.problem)
 		fprintf(stderr, "  %s\n", trace.problem);
-	print_registers(&crash->fault);
+	fputs(report_registers_text(registers, &crash->fault), stderr);
 }

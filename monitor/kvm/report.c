@@ -67,27 +67,6 @@ static bool image_address(const struct monitor *monitor, uint64_t *address)
 	return true;
 }
 
-static void add_registers(struct report *report, const struct kiln_fault *f)
-{
-	const struct {
-		char name[4];
-		uint64_t value;
-	} registers[] = {{"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx},
-	                 {"rdx", f->rdx}, {"rsi", f->rsi}, {"rdi", f->rdi},
-	                 {"rbp", f->rbp}, {"rsp", f->rsp}, {"r8", f->r8},
-	                 {"r9", f->r9},   {"r10", f->r10}, {"r11", f->r11},
-	                 {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14},
-	                 {"r15", f->r15}, {"rip", f->rip}, {"flg", f->rflags}};
-
-	for (unsigned i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
-		add(report, "%s%-3s %016llx",
-		    i % 4 ? "  "
-		    : i   ? "\n  "
-		          : "  ",
-		    registers[i].name, (unsigned long long)registers[i].value);
-	add(report, "\n");
-}
-
 /* The bytes of the instruction, when they can be read. */
 static void add_instruction(struct report *report, const struct monitor *monitor,
                             uint64_t rip)
@@ -130,6 +109,7 @@ _Noreturn static void end_by_fault(const struct monitor *monitor,
                                    const struct kiln_fault *f)
 {
 	struct report report = {0};
+	char registers[REPORT_REGISTERS_SIZE];
 	uint64_t rip = f->rip;
 	bool of_image = image_address(monitor, &rip);
 
@@ -148,7 +128,7 @@ _Noreturn static void end_by_fault(const struct monitor *monitor,
 	else
 		add(&report, "%s (exception %llu, code 0x%llx)\n", vector_text(f->vector),
 		    (unsigned long long)f->vector, (unsigned long long)f->code);
-	add_registers(&report, f);
+	add(&report, "%s", report_registers_text(registers, f));
 	add_instruction(&report, monitor, f->rip);
 	if (write(STDERR_FILENO, report.text, report.size) < 0)
 		_exit(MONITOR_EXIT_FAILED);
