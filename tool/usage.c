@@ -48,8 +48,8 @@ static const struct usage_option common_parameters[] = {
     {"--log", "LEVEL", "what it tells (info)", "error warn info debug"},
     {0}};
 
-static const struct usage_option sim_options[] = {
-    {"--seed", "N", "the run to repeat (1)", NULL},
+/* What the simulated link does to frames: in the simulator, and between two taps. */
+static const struct usage_option path_options[] = {
     {"--loss", "P", "frames lost: 0.02 or 2%", NULL},
     {"--duplicate", "P", "frames delivered twice", NULL},
     {"--corrupt", "P", "frames with one bit flipped", NULL},
@@ -58,19 +58,15 @@ static const struct usage_option sim_options[] = {
     {"--jitter", "MS", "added to the delay, up to", NULL},
     {"--rate", "BITS", "per second, such as 10M", NULL},
     {"--queue", "N", "frames that wait for the rate (1000)", NULL},
+    {0}};
+
+static const struct usage_option sim_options[] = {
+    {"--seed", "N", "the run to repeat (1)", NULL},
     {"--time", "S", "virtual time after which it is stopped (60)", NULL},
     {"--to", "PORT", "where standard input is sent (the first port parameter)", NULL},
     {0}};
 
 static const struct usage_option link_options[] = {
-    {"--loss", "P", "frames lost: 0.02 or 2%; 2%,0 is for each way", NULL},
-    {"--duplicate", "P", "frames delivered twice", NULL},
-    {"--corrupt", "P", "frames with one bit flipped", NULL},
-    {"--reorder", "P", "frames held back by up to 5 ms", NULL},
-    {"--delay", "MS", "one way", NULL},
-    {"--jitter", "MS", "added to the delay, up to", NULL},
-    {"--rate", "BITS", "per second, such as 10M", NULL},
-    {"--queue", "N", "frames that wait for the rate (1000)", NULL},
     {"--seed", "N", "of what happens to which frame (1)", NULL},
     {"--pcap", "FILE", "writes the frames that come in to a file", "@file"},
     {"--json", NULL, "counters for programs", NULL},
@@ -142,6 +138,7 @@ const struct usage_command usage_commands[] = {
       {"parameters that most images take", common_parameters},
       {"with -t sim; standard input is sent to the appliance, the answer printed",
        sim_options},
+      {"of its link", path_options},
       {0}}},
     {"info",
      command_info,
@@ -154,7 +151,7 @@ const struct usage_command usage_commands[] = {
      "[OPTION]... TAP TAP",
      "joins two tap interfaces by a bad link, until Ctrl-C",
      NULL,
-     {{"", link_options}, {0}}},
+     {{"", link_options}, {"of the link; 2%,0 is for each way", path_options}, {0}}},
     {"map",
      command_map,
      "IMAGE [-o FILE.svg]",
