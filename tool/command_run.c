@@ -120,28 +120,19 @@ static void take_image(struct run *run)
 /* Maps the image's manifest; refuses what is no image, or one for another target. */
 static void read_manifest(struct run *run)
 {
-	char error[256];
-	size_t size;
-	const char *bytes = file_read(run->image, &size);
+	struct image_file *file = allocate(sizeof(*file));
 
-	if (!bytes)
-		image_unreadable(run->image);
-	if (!image_parse_notes(&run->manifest, bytes, size, error, sizeof(error)))
-		image_refused(run->image, error);
-	run->target = target_by_id(run->manifest.target.target);
-	if (!run->target || !run->manifest.target.abi)
-		image_refused(run->image, "it has no manifest");
+	image_read(file, run->image);
+	run->manifest = file->image;
+	run->target = file->target;
+	if (run->target->sealed)
+		run->sealed = &file->image;
+	run->has_sanitizer =
+	    memmem(file->bytes, file->size, "__asan_init", sizeof("__asan_init")) != NULL;
 	if (run->build.target && run->build.target != run->target)
 		fail_usage("%s is an image for %s, not for %s: build it again with -t %s",
 		           run->image, run->target->name, run->build.target->name,
 		           run->build.target->name);
-	if (run->target->sealed) {
-		run->sealed = allocate(sizeof(*run->sealed));
-		if (!image_parse(run->sealed, bytes, size, error, sizeof(error)))
-			image_refused(run->image, error);
-	}
-	run->has_sanitizer =
-	    memmem(bytes, size, "__asan_init", sizeof("__asan_init")) != NULL;
 	if (run->valgrind && run->target->sealed)
 		fail_usage("--valgrind is for -t host and sim: it cannot look into a "
 		           "sealed image");
