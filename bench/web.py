@@ -281,7 +281,7 @@ class Bench:
         for case in self.cases:
             if case.name == FIRST_BYTE:
                 continue
-            for server in running:
+            for server in turns(running, number):
                 key = (case.name, server.subject.name)
                 progress(f"round {number} of {self.rounds}: {', '.join(key)}")
                 if number == 1:
@@ -321,6 +321,12 @@ def error_log(folder):
             return log.read()
     except FileNotFoundError:
         return ""
+
+
+def turns(running, number):
+    """In each round another one begins."""
+    first = number % len(running)
+    return running[first:] + running[:first]
 
 
 def settle(netns):
