@@ -316,9 +316,11 @@ static void draw_legend(const struct drawing *d, double top)
 		const struct map_node *library = &d->root->child[i];
 		double x = MARGIN + column * (double)(i / rows);
 		double y = top + LEGEND_ROW * (double)(i % rows);
-		const char *share = d->compared
-		                        ? map_change(library->bytes, library->before)
-		                        : map_share(library->bytes, d->root->bytes);
+		const char *share = !d->compared
+		                        ? map_share(library->bytes, d->root->bytes)
+		                    : library->bytes == library->before
+		                        ? "="
+		                        : map_change(library->bytes, library->before);
 
 		if (!d->compared)
 			add_rectangle(d->svg,
