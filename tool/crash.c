@@ -254,6 +254,7 @@ static const struct {
     {"kiln_assert_failed", "a check failed: its message is above"},
     {"__stack_chk_fail", overrun_text},
     {"target_panic", "it gave up: its message is above"},
+    {"out_of_memory", "it ran out of memory: give it more with -m"},
     {"abort", "it was aborted"},
 };
 

@@ -24,8 +24,8 @@ void arena_init(struct arena *arena, void *memory, size_t size);
 size_t arena_left(const struct arena *arena);
 /* Zeroed if the memory was; align is a power of two. NULL if it does not fit. */
 KILN_MUST_CHECK void *arena_try(struct arena *arena, size_t size, size_t align);
-/* From the image's arena; ends the image with a message naming `what` and -m if it does
- * not fit: for constructors. Memory is zeroed. */
+/* From the image's arena; if it does not fit, the image crashes with a message that names
+ * `what` and -m: for constructors. Memory is zeroed. */
 void *kiln_alloc(struct kiln *k, size_t size, const char *what);
 
 /* Equal objects. Allocation and release are O(1); an object never moves. */

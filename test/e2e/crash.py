@@ -124,9 +124,13 @@ def test_overrun(world):
 
 
 def test_memory(world):
-    """too little memory is no crash, but told with what to do"""
+    """memory that runs out is told with what to do, and who asked for it"""
     output = crash(world, "memory")
-    check("give the image more with -m" in output and "crashed" not in output, output)
+    check("for tests do not fit into" in output and "give the image more with -m" in output,
+          output)
+    told(output, "it ran out of memory")
+    check(("take_memory", f"crash.c:{line_of('memory')}") in [f[:2] for f in frames(output)],
+          output)
 
 
 def cgroup(limit):

@@ -77,7 +77,7 @@ __attribute__((noinline)) static void in_library(uint8_t *nothing)
 
 __attribute__((noinline)) static void take_memory(struct kiln *k)
 {
-	uint8_t *memory = kiln_alloc(k, (size_t)1 << 40, "too much");
+	uint8_t *memory = kiln_alloc(k, (size_t)1 << 40, "tests"); /* line: memory */
 
 	word = memory[0];
 }
