@@ -57,7 +57,7 @@ _Noreturn void target_exit(struct kiln *k, int status)
 
 _Noreturn void target_panic(struct slice message)
 {
-	fprintf(stderr, "%.*s", SLICE_ARG(message));
+	target_console(NULL, message);
 	exit_status = -1;
 	longjmp(exit_to, 1);
 }
