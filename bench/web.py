@@ -18,6 +18,8 @@ cpu_us_per_op  what the scheduler charged to the server's processes, by requests
 p50_us p99_us  of the time from request to response, as wrk saw it; for first-byte from exec to
                the first byte of the page. The 99th of a hundred starts or fewer is the slowest.
 rss_kb         resident memory of the server's processes at the end of the load, added up.
+ratio          the CPU time of the best rival (ratio_to) to this server's, for first-byte the time;
+               the median over the rounds, in each of which both met the same machine.
 """
 
 import argparse
@@ -26,7 +28,6 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,16 +35,13 @@ import time
 
 import ground
 import plot
+import report
 import servers
 from first_byte import first_byte, fork
 from lab import ADDRESS, ROOT, Failed, is_root, progress, progress_end, wait_for
 
 SIZES = {"1k": 1024, "100k": 102400}
 RIVALS = ("nginx", "nginx-tuned", "lighttpd")  # the best of them is what the ratios are to
-SPREAD = ("ops_per_s", "cpu_us_per_op", "p50_us")  # whose least and greatest are kept
-WIDE_SPREAD = 0.25  # (max - min) / median, above which a warning is given
-BUSY_OTHERS = 0.1  # of the server's processor, likewise
-MUCH_SOFTIRQ = 0.05  # of a request's CPU time, likewise
 LATE = 5.0  # seconds within which wrk stops when it is told to
 
 
@@ -61,6 +59,11 @@ class Case:
         way = "a connection a request" if self.close else "keep-alive"
         plural = "" if self.connections == 1 else "s"
         return f"{SIZES[self.page]:,} bytes, {way}, {self.connections} connection{plural}"
+
+    @property
+    def compared(self):
+        """Of which figure the ratios are."""
+        return "p50_us" if self.name == FIRST_BYTE else "cpu_us_per_op"
 
     @property
     def path(self):
@@ -359,104 +362,6 @@ def parse_wrk(subject, case, out):
     return found
 
 
-# ---- what came out ----
-
-def summarise(case, subject, samples):
-    """The medians, and the least and the greatest of what is compared."""
-    def values(key):
-        return [sample[key] for sample in samples if sample.get(key) is not None]
-
-    def median(key, digits):
-        found = values(key)
-        return round(statistics.median(found), digits) if found else None
-
-    result = {"bench": "web", "case": case.name, "subject": subject.name, "runs": len(samples),
-              "ops_per_s": median("ops_per_s", 1), "cpu_us_per_op": median("cpu_us_per_op", 3),
-              "p50_us": median("p50_us", 1), "p99_us": median("p99_us", 1),
-              "rss_kb": median("rss_kb", 0)}
-    if case.name == FIRST_BYTE:  # its samples are single starts, not medians of many requests
-        result["p99_us"] = round(max(values("p50_us")), 1)
-    for key in SPREAD:
-        found = values(key)
-        result[key + "_min"] = round(min(found), 3) if found else None
-        result[key + "_max"] = round(max(found), 3) if found else None
-    for key in ("server_busy", "client_busy", "softirq_us_per_op", "others_busy"):
-        result[key] = median(key, 3)
-    return result
-
-
-def best_rival(rows, key):
-    found = [row[key] for row in rows if row["subject"] in RIVALS]
-    return min(found) if found else None
-
-
-def print_table(columns, lines):
-    """The first column to the left, the others to the right."""
-    widths = [max(len(line[i]) for line in [columns] + lines) for i in range(len(columns))]
-    for line in [columns] + lines:
-        print("  " + "  ".join(text.ljust(width) if i == 0 else text.rjust(width)
-                               for i, (text, width) in enumerate(zip(line, widths))).rstrip())
-
-
-def times(rival, own):
-    return f"{rival / own:.2f}" if rival and own else ""
-
-
-def print_case(case, rows):
-    print(f"\n{case.name}: {case.title}")
-    rival = best_rival(rows, "p50_us" if case.name == FIRST_BYTE else "cpu_us_per_op")
-    if case.name == FIRST_BYTE:
-        print_table(["", "median ms", "slowest ms", "times as fast", "CPU ms", "min..max",
-                     "resident KiB"],
-                    [[row["subject"], f"{row['p50_us'] / 1e3:.2f}", f"{row['p99_us'] / 1e3:.2f}",
-                      times(rival, row["p50_us"]), f"{row['cpu_us_per_op'] / 1e3:.2f}",
-                      f"{row['cpu_us_per_op_min'] / 1e3:.2f}.."
-                      f"{row['cpu_us_per_op_max'] / 1e3:.2f}",
-                      f"{row['rss_kb']:,.0f}"] for row in rows])
-        return
-    print_table(["", "CPU us/request", "min..max", "per CPU", "requests/s", "p50 us", "p99 us",
-                 "resident KiB", "server", "client"],
-                [[row["subject"], f"{row['cpu_us_per_op']:.2f}",
-                  f"{row['cpu_us_per_op_min']:.2f}..{row['cpu_us_per_op_max']:.2f}",
-                  times(rival, row["cpu_us_per_op"]), f"{row['ops_per_s']:,.0f}",
-                  f"{row['p50_us']:,.0f}", f"{row['p99_us']:,.0f}", f"{row['rss_kb']:,.0f}",
-                  f"{row['server_busy']:.0%}", f"{row['client_busy']:.0%}"] for row in rows])
-
-
-def print_report(bench, rows):
-    print(bench.title())
-    for case in bench.cases:
-        print_case(case, [row for row in rows if row["case"] == case.name])
-    print("\nper CPU: requests per second of processor time, to the best of nginx, nginx-tuned "
-          "and\nlighttpd; times as fast: to the fastest of them; server, client: how much of "
-          "their\nprocessors they used. Medians; min..max are of the column before.")
-
-
-def warnings(rows):
-    """What a reader has to know about how sure the figures are."""
-    def where(row):
-        return f"{row['case']}, {row['subject']}"
-
-    def spread(row, key):
-        return (row[key + "_max"] - row[key + "_min"]) / row[key] if row[key] else 0
-
-    compared = [(spread(row, key), row, key) for row in rows for key in SPREAD[:2] if row[key]]
-    wide = [found for found in compared if found[0] > WIDE_SPREAD]
-    if wide:
-        _, row, key = max(wide, key=lambda found: found[0])
-        yield (f"in {len(wide)} of {len(compared)} figures the rounds lie more than "
-               f"{WIDE_SPREAD:.0%} apart, most in {where(row)}: {key} from "
-               f"{row[key + '_min']:,.1f} to {row[key + '_max']:,.1f}")
-    row = max(rows, key=lambda row: row["others_busy"] or 0)
-    if (row["others_busy"] or 0) > BUSY_OTHERS:
-        yield (f"others used the server's processor as well: {row['others_busy']:.0%} of it in "
-               f"{where(row)}")
-    for row in rows:
-        if (row["softirq_us_per_op"] or 0) > MUCH_SOFTIRQ * row["cpu_us_per_op"]:
-            yield (f"{where(row)}: {row['softirq_us_per_op']:.2f} us a request of its network "
-                   f"work ran in the kernel's thread, and is in nobody's figure")
-
-
 # ---- the command ----
 
 class Arguments(argparse.ArgumentParser):
@@ -538,18 +443,19 @@ def measure(options):
     finally:
         progress_end()
         bench.close()
-    rows = [summarise(case, subject, bench.samples[case.name, subject.name])
-            for case in cases for subject in bench.subjects]
+    results = [(case, report.rows("web", case, {subject.name: bench.samples[case.name, subject.name]
+                                                for subject in bench.subjects}, RIVALS))
+               for case in cases]
     if options.json:
-        for row in rows:
-            print(json.dumps(row))
+        for _, rows in results:
+            for row in rows:
+                print(json.dumps(row))
     else:
-        print_report(bench, rows)
+        report.print_tables(bench.title(), results)
     if options.plot:
         plot.write(options.plot, "kiln bench web", bench.title(),
-                   [(case.name, case.title, [row for row in rows if row["case"] == case.name])
-                    for case in cases])
-    for text in warnings(rows):
+                   [(case.name, case.title, rows) for case, rows in results])
+    for text in report.warnings(results):
         say(f"warning: {text}")
 
 

@@ -53,12 +53,12 @@ def test_json(_):
     before = leftovers()
     with tempfile.TemporaryDirectory() as folder:
         picture = os.path.join(folder, "web.svg")
-        out = run(*WEB, "--quick", "--json", "-o", picture, "--subject", "kiln-host", "--subject",
-                  "kiln-jail-tap").stdout
+        out = run(*WEB, "--quick", "--json", "-o", picture, "--subject", "kiln-jail-tap",
+                  "--subject", "lighttpd").stdout
         xml.etree.ElementTree.parse(picture)
     rows = [json.loads(line) for line in out.splitlines()]
     check_equal([(row["case"], row["subject"]) for row in rows],
-                [(case, subject) for case in CASES for subject in ("kiln-host", "kiln-jail-tap")],
+                [(case, subject) for case in CASES for subject in ("kiln-jail-tap", "lighttpd")],
                 "what was measured")
     for row in rows:
         where = f"{row['subject']} in {row['case']}"
@@ -71,6 +71,9 @@ def test_json(_):
         check(row["p50_us"] <= row["p99_us"], f"percentiles of {where}")
         check(row["cpu_us_per_op_min"] <= row["cpu_us_per_op"] <= row["cpu_us_per_op_max"],
               f"spread of {where}")
+        check_equal(row["ratio_to"], "lighttpd", f"the best rival of {where}")
+        check(row["ratio"] == 1 if row["subject"] == "lighttpd" else row["ratio"] > 0,
+              f"ratio of {where}")
     check_equal(leftovers() - before, set(), "what the bench left")
 
 
