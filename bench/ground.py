@@ -16,13 +16,33 @@ from lab import CLONE_NEWPID, Failed, Process, call, die_with_parent
 PRIORITY = -20
 
 
+def first_in_line(work):
+    """Calls work in a process that comes before what else this machine does, with all that it
+    starts, so that less of that is measured; the status that it returns.
+
+    Where the kernel schedules by sessions (sched(7), autogroup), a nice value counts within one
+    only, and so it takes a session of its own, whose value is set. The terminal's Ctrl-C does not
+    reach it there: this process passes it on.
+    """
+    pid = os.fork()
+    if pid == 0:
+        die_with_parent()
+        os.setsid()
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+        with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
+            group.write(str(PRIORITY))
+        return work()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: os.kill(pid, number))
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return status if status >= 0 else 128 - status
+
+
 class Processors:
-    """One for the server under test, one for its client; this process moves to the latter, and
-    comes first there, with all that it starts."""
+    """One for the server under test, one for its client; this process moves to the latter."""
 
     def __init__(self, server=None, client=None):
-        self._before = os.sched_getaffinity(0)
-        allowed = sorted(self._before)
+        allowed = sorted(os.sched_getaffinity(0))
         if server is None:
             if len(allowed) < 2:
                 raise Failed("a benchmark needs two processors: one for the server and one for "
@@ -34,8 +54,6 @@ class Processors:
                              f"of {', '.join(map(str, allowed))}")
         self.server, self.client = server, client
         os.sched_setaffinity(0, {client})
-        self._priority = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
     @contextlib.contextmanager
     def on_server(self):
@@ -45,10 +63,6 @@ class Processors:
             yield
         finally:
             os.sched_setaffinity(0, {self.client})
-
-    def restore(self):
-        os.sched_setaffinity(0, self._before)
-        os.setpriority(os.PRIO_PROCESS, 0, self._priority)
 
 
 class Guard:
@@ -75,14 +89,6 @@ class Guard:
         # It ends once nothing in it is left, not even a child of this process's to wait for.
         while os.wait()[0] != self.pid:
             pass
-
-
-def put_first(pid):
-    """Lets the session that a process leads come before what else this machine does, so that
-    less of that is measured. Where the kernel groups by sessions (sched(7), autogroup), a nice
-    value counts within one only."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup", "w") as group:
-        group.write(str(PRIORITY))
 
 
 def family(pid):

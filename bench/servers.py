@@ -148,8 +148,7 @@ class Subject:
         raise NotImplementedError
 
     def start(self, command):
-        return Process(*command, name=f"bench-{self.name}", netns=self.home, dies=True,
-                       session=True)
+        return Process(*command, name=f"bench-{self.name}", netns=self.home, dies=True)
 
     def stop(self, process):
         """It must have lived until now; what it makes of a signal is its own affair."""

@@ -202,7 +202,6 @@ class Bench:
         for subject in self.subjects:
             subject.leave()
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.processors.restore()
 
     def prepare(self):
         embedded = os.path.join(ROOT, "build/bench/site")
@@ -230,10 +229,9 @@ class Bench:
         os.chmod(folder, 0o777)  # lighttpd opens its log as another user
         command = subject.command(self.site, folder)
         with subject.client:
-            client = fork(visit)
+            client = fork(lambda ready: first_byte(ready, CASES[-1].path))
         with self.processors.on_server():
             process = subject.start(command)
-        ground.put_first(process.pid)
         end = client()
         if not end:
             raise Failed(f"{subject.name}: no answer within 20 s\n{process.text()}"
@@ -255,9 +253,7 @@ class Bench:
         began, used = time.monotonic(), running.cpu_ns()
         with subject.client:
             wrk = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True,
-                                   start_new_session=True)
-        ground.put_first(wrk.pid)
+                                   stderr=subprocess.STDOUT, text=True)
         time.sleep(self.seconds)
         rss = running.rss_kb()
         client_used = ground.cpu_ns(wrk.pid)
@@ -309,13 +305,6 @@ class Bench:
 
     def wait_gone(self, subject):
         wait_for(lambda: servers.TAP not in subject.client.interfaces(), "the interface gone")
-
-
-def visit(ready):
-    """The client of first-byte, in a process of its own."""
-    os.setsid()
-    ground.put_first("self")
-    return first_byte(ready, CASES[-1].path)
 
 
 def error_log(folder):
@@ -464,6 +453,10 @@ def main(arguments):
     if not is_root():
         say("a benchmark makes network namespaces: run it as root")
         return 1
+    return ground.first_in_line(lambda: run_bench(options))
+
+
+def run_bench(options):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     try:

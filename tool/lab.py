@@ -174,10 +174,9 @@ class Process:
     running = []
     _number = 0
 
-    def __init__(self, *command, name=None, netns=None, dies=False, session=False):
+    def __init__(self, *command, name=None, netns=None, dies=False):
         """`dies`: it is seen to otherwise that the program dies with the one that started it; it
-        is then started by vfork, fast enough to be timed from started_ns. `session`: in one of
-        its own, out of reach of the terminal's Ctrl-C."""
+        is then started by vfork, fast enough to be timed from started_ns."""
         os.makedirs(LOGS, exist_ok=True)
         Process._number += 1
         self.name = name or os.path.basename(str(command[0]))
@@ -193,8 +192,7 @@ class Process:
             self.started_ns = time.monotonic_ns()
             self.popen = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log,
-                                          preexec_fn=None if dies else die_with_parent,
-                                          start_new_session=session)
+                                          preexec_fn=None if dies else die_with_parent)
         Process.running.append(self)
 
     @property
