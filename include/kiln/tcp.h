@@ -41,7 +41,18 @@ struct tcp_events {
 	void (*closed)(struct tcp_conn *conn, void *user, enum kiln_error why);
 };
 
+/* What a stack's TCP does. Zeroed: the defaults, which suit an appliance. On `host` the
+ * host's own TCP is beneath, with its settings. */
+struct tcp_config {
+	bool no_timestamps;      /* neither offered nor agreed to (RFC 7323, 3) */
+	bool no_sack;            /* (RFC 2018) */
+	bool no_window_scaling;  /* (RFC 7323, 2) */
+	uint32_t initial_window; /* in segments; 0: 10 (RFC 6928) */
+};
+
 struct tcp *tcp_new(struct net *net);
+/* The configuration is copied. */
+struct tcp *tcp_new_with(struct net *net, const struct tcp_config *config);
 /* The context it was made in: for servers that are handed a struct tcp only. */
 struct kiln *tcp_kiln(const struct tcp *tcp);
 /* The TCP that a connection belongs to. */

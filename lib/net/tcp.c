@@ -99,6 +99,23 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 	return conn;
 }
 
+struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct tcp_segment *syn,
+                                      struct tcp_seq iss)
+{
+	const struct tcp_options *o = &syn->options;
+
+	return (struct tcp_handshake){
+	    .irs = syn->seq,
+	    .iss = iss,
+	    .ts_recent = o->ts_value,
+	    .mss_peer = o->has_mss ? o->mss : TCP_MSS_DEFAULT,
+	    .snd_wscale = o->window_scale,
+	    .has_window_scale = o->has_window_scale && !tcp->config.no_window_scaling,
+	    .has_timestamps = o->has_timestamps && !tcp->config.no_timestamps,
+	    .has_sack = o->sack_permitted && !tcp->config.no_sack,
+	};
+}
+
 void tcp_conn_settle(struct tcp_conn *conn, const struct tcp_handshake *hand)
 {
 	conn->iss = hand->iss;
@@ -323,10 +340,18 @@ static void carve(struct tcp *tcp, struct kiln *k)
 
 struct tcp *tcp_new(struct net *net)
 {
+	static const struct tcp_config defaults;
+
+	return tcp_new_with(net, &defaults);
+}
+
+struct tcp *tcp_new_with(struct net *net, const struct tcp_config *config)
+{
 	struct kiln *k = net_kiln(net);
 	struct tcp *tcp = kiln_alloc(k, sizeof(*tcp), "TCP");
 
 	tcp->net = net;
+	tcp->config = *config;
 	tcp->kiln = k;
 	tcp->loop = &k->loop;
 	random_bytes(&k->random, tcp->key, sizeof(tcp->key));

@@ -97,15 +97,15 @@ bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
 	    .irs = irs,
 	    .iss = iss,
 	    .mss_peer = cookie_mss[data & 7],
-	    .has_timestamps = o->has_timestamps,
+	    .has_timestamps = o->has_timestamps && !tcp->config.no_timestamps,
 	    .ts_recent = o->ts_value,
 	};
 	uint32_t scale = o->ts_echo >> 1 & 15;
-	if (o->has_timestamps && scale <= TCP_WINDOW_SCALE_MAX) {
+	if (hand->has_timestamps && scale <= TCP_WINDOW_SCALE_MAX) {
 		hand->has_window_scale = true;
 		hand->snd_wscale = (uint8_t)scale;
 	}
-	hand->has_sack = o->has_timestamps && (o->ts_echo & 1);
+	hand->has_sack = hand->has_timestamps && (o->ts_echo & 1);
 	tcp->count.cookies_good++;
 	return true;
 }

@@ -319,23 +319,6 @@ void tcp_segment_arrives(struct tcp_conn *conn, struct tcp_segment *s, uint16_t 
 		check_fin(conn, s);
 }
 
-static void handshake_of(const struct tcp_conn *conn, const struct tcp_segment *s,
-                         struct tcp_handshake *hand)
-{
-	const struct tcp_options *o = &s->options;
-
-	*hand = (struct tcp_handshake){
-	    .irs = s->seq,
-	    .iss = conn->iss,
-	    .ts_recent = o->ts_value,
-	    .mss_peer = o->has_mss ? o->mss : TCP_MSS_DEFAULT,
-	    .snd_wscale = o->window_scale,
-	    .has_window_scale = o->has_window_scale,
-	    .has_timestamps = o->has_timestamps,
-	    .has_sack = o->sack_permitted,
-	};
-}
-
 /* RFC 9293, 3.10.7.3. */
 static void syn_sent_input(struct tcp_conn *conn, struct tcp_segment *s,
                            uint16_t gso_size)
@@ -360,7 +343,7 @@ static void syn_sent_input(struct tcp_conn *conn, struct tcp_segment *s,
 	/* Third, security. Fourth, check the SYN bit. */
 	if (!(s->flags & TCP_SYN))
 		return;
-	handshake_of(conn, s, &hand);
+	hand = tcp_handshake_of(tcp, s, conn->iss);
 	tcp_conn_settle(conn, &hand);
 	conn->heard_at = tcp_now(tcp);
 	if (!ack) { /* simultaneous open */

@@ -193,17 +193,7 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
                         const struct tcp_tuple *tuple, const struct tcp_segment *s,
                         const struct tcp_seq *iss_floor)
 {
-	const struct tcp_options *o = &s->options;
-	struct tcp_handshake hand = {
-	    .irs = s->seq,
-	    .iss = tcp_isn(tcp, tuple),
-	    .ts_recent = o->ts_value,
-	    .mss_peer = o->has_mss ? o->mss : TCP_MSS_DEFAULT,
-	    .snd_wscale = o->window_scale,
-	    .has_window_scale = o->has_window_scale,
-	    .has_timestamps = o->has_timestamps,
-	    .has_sack = o->sack_permitted,
-	};
+	struct tcp_handshake hand = tcp_handshake_of(tcp, s, tcp_isn(tcp, tuple));
 	struct tcp_half *half;
 
 	/* No connection to become: the newest is refused, and may try again. */

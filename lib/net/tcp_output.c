@@ -161,6 +161,7 @@ void tcp_send_keepalive(struct tcp_conn *conn)
 void tcp_send_syn(struct tcp_conn *conn)
 {
 	struct tcp *tcp = conn->tcp;
+	const struct tcp_config *config = &tcp->config;
 	bool answer = conn->state == TCP_SYN_RECEIVED;
 	struct tcp_segment s = {
 	    .seq = conn->iss,
@@ -172,11 +173,13 @@ void tcp_send_syn(struct tcp_conn *conn)
 	            .has_mss = true,
 	            .mss = (uint16_t)KILN_MIN(tcp_path_mss(tcp, &conn->flow.tuple.remote),
 	                                      UINT16_MAX),
-	            .has_timestamps = !answer || conn->has_timestamps,
+	            .has_timestamps =
+	                answer ? conn->has_timestamps : !config->no_timestamps,
 	            .ts_value = tcp_timestamp_now(tcp, conn->ts_offset),
 	            .ts_echo = conn->ts_recent,
-	            .sack_permitted = !answer || conn->has_sack,
-	            .has_window_scale = !answer || conn->rcv_wscale,
+	            .sack_permitted = answer ? conn->has_sack : !config->no_sack,
+	            .has_window_scale =
+	                answer ? conn->rcv_wscale > 0 : !config->no_window_scaling,
 	            .window_scale = tcp->window_scale,
 	        },
 	};

@@ -290,6 +290,7 @@ struct tcp {
 	struct net *net;
 	struct kiln *kiln;
 	struct loop *loop;
+	struct tcp_config config;
 	struct tcp_flow **table;
 	uint32_t table_mask;
 	uint8_t key[16]; /* of siphash: table, sequence numbers, cookies */
@@ -335,6 +336,9 @@ void tcp_flow_remove(struct tcp *tcp, struct tcp_flow *flow);
 
 /* A connection in state CLOSED and in the table; NULL when all are in use. */
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple);
+/* What the peer's SYN offers and we agree to. */
+struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct tcp_segment *syn,
+                                      struct tcp_seq iss);
 /* Takes over what the handshake has settled; sets both windows and the segment size. */
 void tcp_conn_settle(struct tcp_conn *conn, const struct tcp_handshake *hand);
 /* Ends it: state CLOSED, off all lists, queues freed, memory given back later. */

@@ -14,10 +14,12 @@
 
 static uint32_t initial_window(const struct tcp_conn *conn)
 {
-	uint32_t smss = conn->smss;
+	uint32_t segments = conn->tcp->config.initial_window, smss = conn->smss;
 
 	if (conn->syn_lost)
 		return smss; /* RFC 5681, 3.1 */
+	if (segments)
+		return (uint32_t)KILN_MIN((uint64_t)segments * smss, TCP_WINDOW_MAX);
 	return KILN_MIN(TCP_INITIAL_SEGMENTS * smss, KILN_MAX(2 * smss, 14600u));
 }
 

@@ -301,6 +301,11 @@ static void tcp_end(struct host_hook *hook)
 
 /* ---- opening ---- */
 
+struct tcp *tcp_new_with(struct net *net, const struct tcp_config *config)
+{
+	return tcp_new(net);
+}
+
 struct tcp *tcp_new(struct net *net)
 {
 	struct kiln *k = &net->host->kiln;

@@ -109,6 +109,35 @@ static void options_are_offered_only_if_the_peer_did(void **state)
 	}
 }
 
+/* Each of the three by itself, whoever opens. */
+static void what_is_configured_away_is_neither_offered_nor_agreed_to(void **state)
+{
+	unsigned all = WITH_MSS | WITH_SCALE | WITH_SACK | WITH_TIMESTAMPS;
+
+	for (unsigned without = 0; without < 8; without++) {
+		play_config = (struct tcp_config){
+		    .no_timestamps = without & 1,
+		    .no_sack = without & 2,
+		    .no_window_scaling = without & 4,
+		};
+		for (unsigned active = 0; active < 2; active++) {
+			const struct tcp_options *o = &net.sent[0].s.options;
+
+			play_again(PLAY_MEMORY);
+			if (active)
+				connected(all);
+			else
+				established(all);
+			assert_int_equal(o->has_timestamps, !(without & 1));
+			assert_int_equal(o->sack_permitted, !(without & 2));
+			assert_int_equal(o->has_window_scale, !(without & 4));
+			assert_int_equal(owner.conn->has_timestamps, !(without & 1));
+			assert_int_equal(owner.conn->has_sack, !(without & 2));
+			assert_int_equal(owner.conn->snd_wscale, without & 4 ? 0 : 7);
+		}
+	}
+}
+
 static void data_with_the_third_segment_is_taken(void **state)
 {
 	play_listen();
@@ -626,6 +655,7 @@ int main(void)
 	    PLAY(a_bad_checksum_is_dropped_and_counted),
 	    PLAY(a_peer_opens_a_connection),
 	    PLAY(options_are_offered_only_if_the_peer_did),
+	    PLAY(what_is_configured_away_is_neither_offered_nor_agreed_to),
 	    PLAY(data_with_the_third_segment_is_taken),
 	    PLAY(a_listener_that_refuses_resets),
 	    PLAY(a_port_is_listened_to_once),

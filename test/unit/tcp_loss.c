@@ -46,6 +46,17 @@ static void ack(unsigned i)
 
 /* ---- without loss ---- */
 
+static void the_initial_window_is_the_one_configured(void **state)
+{
+	play_config.initial_window = 3;
+	play_again(PLAY_MEMORY);
+	established(PLAIN);
+	assert_int_equal(owner.conn->cwnd, 3 * PEER_MSS);
+	tcp_send(owner.conn, pattern(0, 20000));
+	settle();
+	assert_int_equal(tcp_in_flight(owner.conn), 3 * PEER_MSS);
+}
+
 static void the_initial_window_is_ten_segments_and_doubles(void **state)
 {
 	peer_window = 65535;
@@ -618,6 +629,7 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 	    PLAY(the_initial_window_is_ten_segments_and_doubles),
+	    PLAY(the_initial_window_is_the_one_configured),
 	    PLAY(the_peers_window_is_obeyed),
 	    PLAY(only_whole_segments_leave_until_the_last),
 	    PLAY(an_older_segment_does_not_move_the_window),

@@ -64,6 +64,7 @@ struct owner {
 static struct net net;
 static struct owner owner;
 static struct tcp *tcp;
+static struct tcp_config play_config; /* for play_again; zeroed before each test */
 static kiln_time clock_now;
 static uint8_t *play_memory;
 /* The peer: its port, and the ISN that TCP chose towards it. */
@@ -228,11 +229,12 @@ HELPER void play_start(size_t memory)
 	arena_init(&net.kiln.arena, play_memory, memory);
 	random_init(&net.kiln.random, seed, sizeof(seed), 0);
 	loop_init(&net.kiln.loop, &net.kiln);
-	tcp = tcp_new(&net);
+	tcp = tcp_new_with(&net, &play_config);
 }
 
 HELPER int play_setup(void **state)
 {
+	play_config = (struct tcp_config){0};
 	play_start(PLAY_MEMORY);
 	return 0;
 }
