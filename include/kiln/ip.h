@@ -63,6 +63,43 @@ static inline bool ip_equal(const struct ip_addr *a, const struct ip_addr *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* ---- IPv6 (RFC 4291). None of these holds for a mapped IPv4 address. ---- */
+
+/* "::": none. That of IPv4, 0.0.0.0, is another. */
+static inline bool ip6_is_unspecified(const struct ip_addr *a)
+{
+	static const struct ip_addr none;
+	return ip_equal(a, &none);
+}
+
+static inline bool ip6_is_loopback(const struct ip_addr *a)
+{
+	static const struct ip_addr loopback = {{[15] = 1}};
+	return ip_equal(a, &loopback);
+}
+
+/* fe80::/10 */
+static inline bool ip6_is_link_local(const struct ip_addr *a)
+{
+	return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
+/* ff00::/8 */
+static inline bool ip6_is_multicast(const struct ip_addr *a)
+{
+	return a->bytes[0] == 0xff;
+}
+
+/* ff02::1:ffXX:XXXX, where neighbour discovery asks for the address (2.7.1). */
+static inline struct ip_addr ip6_solicited_node(const struct ip_addr *a)
+{
+	struct ip_addr group = {{0xff, 2, [11] = 1, [12] = 0xff, a->bytes[13],
+				 a->bytes[14], a->bytes[15]}};
+	return group;
+}
+
+/* ---- text ---- */
+
 /* "192.0.2.1"; strict: four decimal parts, no leading zeroes but "0" itself. */
 __attribute__((warn_unused_result)) bool
 ip4_parse(struct slice text, struct ip4_addr *addr);

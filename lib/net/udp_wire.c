@@ -19,8 +19,10 @@ bool udp_wire_parse(const struct net_packet *packet, struct udp_header *header)
 	header->data = cursor_bytes(&c, (size_t)length - UDP_HEADER);
 	if (c.failed || header->dst == 0)
 		return false;
-	if (packet->checksum_valid || be16_get(wire->checksum) == 0)
+	if (packet->checksum_valid)
 		return true;
+	if (be16_get(wire->checksum) == 0)
+		return ip_is4(&packet->src); /* IPv6 has no other: RFC 8200, 8.1 */
 	uint32_t sum = checksum_pseudo(&packet->src, &packet->dst, IP_PROTO_UDP, length);
 	return checksum_finish(checksum_add(sum, packet->payload.data, length)) == 0;
 }

@@ -24,7 +24,8 @@ struct udp_header {
 };
 
 /* False: too short, a length that lies, or a wrong checksum. No checksum at all (0) is
- * taken, as RFC 1122, 4.1.3.4 wants. Bytes behind the length are ignored. */
+ * taken over IPv4, as RFC 1122, 4.1.3.4 wants, and refused over IPv6 (RFC 8200, 8.1).
+ * Bytes behind the length are ignored. */
 bool udp_wire_parse(const struct net_packet *packet, struct udp_header *header);
 
 /* `room` is UDP_HEADER bytes; the checksum is left zero for net_send. */
