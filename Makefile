@@ -72,7 +72,7 @@ objects = $(patsubst %,$(B)/hosted/%.o,$(1))
 TOOL_LIBS = -lcapstone -ldw -lseccomp -lmd -lbrotlienc -lz -lm
 
 # kiln link is the simulated link's model in real time.
-LINK_MODEL = $(patsubst %,target/sim/%.c,event path pcap)
+LINK_MODEL = $(patsubst %,target/sim/%.c,event path mark pcap)
 $(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED) $(LINK_MODEL))
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(TOOL_LIBS)

@@ -107,6 +107,7 @@ static const struct {
     {"duplicated", "duplicated", offsetof(struct relay_counters, duplicated)},
     {"reordered", "reordered", offsetof(struct relay_counters, reordered)},
     {"corrupted", "corrupted", offsetof(struct relay_counters, corrupted)},
+    {"marked", "marked", offsetof(struct relay_counters, marked)},
     {"queue full", "queue_full", offsetof(struct relay_counters, overflowed)},
     {"refused", "refused", offsetof(struct relay_counters, refused)},
 };

@@ -115,7 +115,7 @@ static bool schedule(struct relay *relay, struct relay_way *way, const uint8_t *
 	return true;
 }
 
-static void carry(struct relay *relay, struct relay_way *way, const uint8_t *frame,
+static void carry(struct relay *relay, struct relay_way *way, uint8_t *frame,
                   uint32_t size)
 {
 	struct relay_counters *counters = &way->counters;
@@ -130,6 +130,8 @@ static void carry(struct relay *relay, struct relay_way *way, const uint8_t *fra
 		counters->overflowed++;
 		return;
 	}
+	if (sim_path_congested(&way->path, &way->impairment))
+		counters->marked += sim_frame_mark(frame, size);
 	count = sim_path_carry(&way->path, &way->impairment, &way->random, departure,
 	                       size, copies);
 	counters->lost += count == 0;

@@ -17,6 +17,7 @@
 struct relay_counters {
 	uint64_t frames, bytes; /* that came in */
 	uint64_t lost, duplicated, reordered, corrupted;
+	uint64_t marked;     /* as having met congestion */
 	uint64_t overflowed; /* the queue was full */
 	uint64_t refused;    /* the other interface did not take it: it is down */
 };

@@ -51,6 +51,7 @@ static const struct usage_option common_parameters[] = {
 /* What the simulated link does to frames: in the simulator, and between two taps. */
 static const struct usage_option path_options[] = {
     {"--loss", "P", "frames lost: 0.02 or 2%", NULL},
+    {"--burst", "P[:N]", "frames that begin a burst, in which N (10) are lost", NULL},
     {"--duplicate", "P", "frames delivered twice", NULL},
     {"--corrupt", "P", "frames with one bit flipped", NULL},
     {"--reorder", "P", "frames held back by up to 5 ms", NULL},
@@ -58,6 +59,8 @@ static const struct usage_option path_options[] = {
     {"--jitter", "MS", "added to the delay, up to", NULL},
     {"--rate", "BITS", "per second, such as 10M", NULL},
     {"--queue", "N", "frames that wait for the rate (1000)", NULL},
+    {"--mark", "N", "with so many waiting, ECN-capable packets are marked", NULL},
+    {"--blackhole", "BYTES", "larger packets vanish", NULL},
     {0}};
 
 static const struct usage_option sim_options[] = {

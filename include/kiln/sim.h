@@ -19,22 +19,33 @@ struct sim *sim_new(uint64_t seed);
 void sim_free(struct sim *sim);
 kiln_time sim_now(const struct sim *sim);
 
-/* What happens to each frame on its way; probabilities in [0, 1]. Independent draws. */
+/* What happens to each frame on its way; probabilities in [0, 1]. Zeroed: nothing. All
+ * draws are independent but those of a burst. */
 struct sim_impairment {
 	double loss, duplicate, corrupt; /* corrupt: one bit of the frame is flipped */
+	/* Gilbert's model of loss (1960): a frame begins a burst with this probability, and
+	 * all are lost until it ends, after burst_length frames in the mean (0: 10). */
+	double burst, burst_length;
 	double reorder;          /* such a frame is held back by up to reorder_delay */
 	kiln_time reorder_delay; /* 0: 1 ms */
 	kiln_time delay, jitter; /* one way; jitter adds 0..jitter, uniformly, in order */
 	uint64_t rate;           /* bits/s of each sender's port; 0: infinitely fast */
 	uint32_t queue;          /* frames waiting, the newest is dropped; 0: 1000 */
+	uint32_t mark; /* RFC 3168: with so many waiting, what is ECN-capable is marked as
+			* having met congestion; 0: never */
+	uint16_t blackhole; /* larger packets vanish without a word (RFC 4821); 0: none do */
 };
 
-/* A link is a hub of any number of ports: a frame goes to every other port, subject to
- * the impairment, drawn for each receiver. impairment NULL: a perfect link;
+/* A link has any number of ports. A frame goes to the port whose address it is for, or,
+ * if it is for a group or for nobody there, to every other, subject to the impairment,
+ * drawn for each receiver. Switches see all of it. impairment NULL: a perfect link;
  * mtu 0: 1500. */
 struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impairment,
 			      uint16_t mtu);
 void sim_link_set(struct sim_link *link, const struct sim_impairment *impairment);
+/* Cuts the link, or mends it: what is sent in between, and what was on its way, is gone.
+ * sim_node_cut() pulls the plug of one node only. */
+void sim_link_cut(struct sim_link *link, bool cut);
 /* Whether the simulated devices claim checksum and segmentation offload. Default:
  * neither, so that the stack's own code is run and corruption meets real checksums. A
  * frame that is corrupted gets the checksum that was left to the device before the bit
@@ -51,6 +62,8 @@ KILN_MUST_CHECK enum kiln_error sim_link_pcap(struct sim_link *link, const char 
 struct sim_node *sim_node_new(struct sim *sim, const char *name, size_t memory,
 			      int (*entry)(struct kiln *k), const char *const *options);
 void sim_node_net(struct sim_node *node, const char *device, struct sim_link *link);
+/* Cuts the node off the link, or joins it again: see sim_link_cut(). */
+void sim_node_cut(struct sim_node *node, struct sim_link *link, bool cut);
 /* A disk of so many sectors in memory, zeroed. */
 void sim_node_disk(struct sim_node *node, const char *device, uint64_t sectors);
 /* A pointer for entry() to find what it works on: sim_node_user(sim_node_of(k)). */
@@ -74,6 +87,8 @@ bool sim_run(struct sim *sim, kiln_time until);
 struct sim_counters {
 	uint64_t frames, bytes, lost, duplicated, corrupted, reordered;
 	uint64_t overflowed, events;
+	uint64_t marked; /* as having met congestion */
+	uint64_t cut;    /* lost on, or to, a link that was cut */
 };
 void sim_counters(const struct sim *sim, struct sim_counters *counters);
 

@@ -1,7 +1,7 @@
 /*
- * Links and the network devices at them.
+ * Links and the ports at them.
  *
- * What happens to a frame between two devices is the model's answer (path.h): every port
+ * What happens to a frame between two ports is the model's answer (path.h): every port
  * has the full rate to itself, as on a full-duplex switch, and every receiver its own
  * draws. A frame takes rate and queue as one also when it is a large one of segmentation
  * offload. Bits counted are those of the frame as the device gets it: no preamble, no
@@ -17,10 +17,8 @@
 #include "world.h"
 
 enum {
-	ETHERNET_HEADER = 14,
 	DEFAULT_MTU = 1500,
-	RECEIVE_QUEUE =
-	    4096, /* frames that a device holds for a stack that does not poll */
+	LOCAL = 0x02, /* a locally administered address begins so (IEEE 802) */
 };
 
 /* ---- on the way ---- */
@@ -31,20 +29,12 @@ static void arrived(struct sim_event *event)
 	struct sim_port *port = delivery->to;
 	struct sim *sim = port->link->sim;
 
-	if (!port->open || port->node->ended) {
+	if (port->cut || port->link->cut) {
+		sim->counters.cut++;
 		sim_delivery_put(sim, delivery);
-		return;
+	} else {
+		port->arrived(port, delivery);
 	}
-	if (port->queued == RECEIVE_QUEUE) {
-		port->dev.counters.rx_dropped++;
-		sim->counters.overflowed++;
-		sim_delivery_put(sim, delivery);
-		return;
-	}
-	*port->queue_end = delivery;
-	port->queue_end = &delivery->next;
-	port->queued++;
-	sim_node_wake(port->node);
 }
 
 /* A frame with one bit flipped, in a buffer of its own. Its checksum stands before that:
@@ -100,160 +90,130 @@ static void capture(struct sim_link *link, struct sim_frame *frame)
 	end_capture(link);
 }
 
-static void transmit(struct sim_port *from, struct sim_frame *frame)
+/* What the largest packet of the frame has: one of segmentation offload is several. */
+static uint32_t size_on_wire(const struct sim_frame *frame)
+{
+	const struct netdev_offload *offload = &frame->offload;
+
+	if (offload->gso_type == NETDEV_GSO_NONE)
+		return frame->size;
+	return KILN_MIN(frame->size, (uint32_t)offload->header_size + offload->gso_size);
+}
+
+/* The copies of a frame that get to one of the others. */
+static void carry(struct sim_port *from, struct sim_port *to, struct sim_frame *frame,
+                  kiln_time departure)
 {
 	struct sim_link *link = from->link;
 	struct sim_counters *counters = &link->sim->counters;
-	kiln_time departure = sim_path_departure(&from->path, &link->impairment,
-	                                         link->sim->now, frame->size);
+	struct sim_arrival copies[SIM_COPIES];
+	unsigned count;
 
-	counters->frames++;
-	counters->bytes += frame->size;
-	capture(link, frame);
-	if (departure == KILN_NEVER) {
-		counters->overflowed++;
-		return;
-	}
-	list_each (at, &link->ports) {
+	count = sim_path_carry(&from->path, &link->impairment, &link->random, departure,
+	                       size_on_wire(frame), copies);
+	counters->lost += count == 0;
+	counters->duplicated += count == SIM_COPIES;
+	for (unsigned i = 0; i < count; i++)
+		deliver(to, frame, &copies[i]);
+}
+
+/* Whose address it is, at this link; NULL: nobody's, or a group's. */
+static struct sim_port *port_of(const struct sim_link *link, const uint8_t mac[6])
+{
+	const struct sim *sim = link->sim;
+	uint32_t number = (uint32_t)mac[2] << 24 | (uint32_t)mac[3] << 16 |
+	                  (uint32_t)mac[4] << 8 | mac[5];
+
+	if (mac[0] != LOCAL || mac[1] != 0 || number == 0 || number > sim->port_count ||
+	    !sim->ports[number] || sim->ports[number]->link != link)
+		return NULL;
+	return sim->ports[number];
+}
+
+static void carry_to_each(struct sim_port *from, const struct list *ports,
+                          struct sim_frame *frame, kiln_time departure)
+{
+	list_each (at, ports) {
 		struct sim_port *to = kiln_container(at, struct sim_port, in_link);
-		struct sim_arrival copies[SIM_COPIES];
-		unsigned count;
-
-		if (to == from)
-			continue;
-		count = sim_path_carry(&from->path, &link->impairment, &link->random,
-		                       departure, frame->size, copies);
-		counters->lost += count == 0;
-		counters->duplicated += count == SIM_COPIES;
-		for (unsigned i = 0; i < count; i++)
-			deliver(to, frame, &copies[i]);
+		if (to != from)
+			carry(from, to, frame, departure);
 	}
 }
 
-/* ---- the device ---- */
-
-/* What a frame asks for must be among what the device said it can do. */
-static enum kiln_error check_frame(const struct netdev *dev,
-                                   const struct netdev_frame *frame)
+static void carry_to_all(struct sim_port *from, struct sim_frame *frame,
+                         kiln_time departure)
 {
-	size_t size = netdev_frame_size(frame);
-	uint32_t needs = 0;
+	struct sim_link *link = from->link;
+	struct sim_port *one = port_of(link, frame->data);
 
-	if (frame->offload.flags & NETDEV_NEEDS_CSUM)
-		needs |= NETDEV_TX_CSUM;
-	switch (frame->offload.gso_type & ~NETDEV_GSO_ECN) {
-	case NETDEV_GSO_NONE:
-		if (size > (size_t)dev->mtu + ETHERNET_HEADER)
-			return KILN_ERR_TOO_LARGE;
-		break;
-	case NETDEV_GSO_TCP4:
-		needs |= NETDEV_TX_TSO4;
-		break;
-	default:
-		return KILN_ERR_UNSUPPORTED;
-	}
-	if (needs & ~dev->features)
-		return KILN_ERR_UNSUPPORTED;
-	if (size > SIM_FRAME_LARGEST)
-		return KILN_ERR_TOO_LARGE;
-	return size < ETHERNET_HEADER ? KILN_ERR_INVALID : KILN_OK;
+	if (!one || one == from)
+		carry_to_each(from, &link->ports, frame, departure);
+	else if (!one->promiscuous)
+		carry(from, one, frame, departure);
+	carry_to_each(from, &link->promiscuous, frame, departure);
 }
 
-static enum kiln_error port_send(struct netdev *dev, const struct netdev_frame *frame)
+/* What others hold of the frame stays as it is. */
+static struct sim_frame *marked(struct sim *sim, struct sim_frame *frame)
 {
-	struct sim_port *port = kiln_container(dev, struct sim_port, dev);
-	enum kiln_error error = check_frame(dev, frame);
-	size_t size = netdev_frame_size(frame);
-	struct sim_frame *copy;
-	struct writer w;
+	struct sim_frame *copy = sim_frame_copy(sim, frame);
 
-	if (error) {
-		dev->counters.tx_dropped++;
-		return error;
-	}
-	copy = sim_frame_get(port->link->sim, (uint32_t)size);
-	copy->offload = frame->offload;
-	w = writer_of(copy->data, size);
-	writer_bytes(&w, slice_of(frame->head + frame->head_start,
-	                          NETDEV_HEAD - frame->head_start));
-	for (unsigned i = 0; i < frame->frag_count; i++)
-		writer_bytes(&w, slice_of(frame->frags[i].data, frame->frags[i].len));
-	kiln_assert(!w.failed &&
-	            writer_left(&w) == 0); /* frag_bytes is the sum of frags */
-	dev->counters.tx_frames++;
-	dev->counters.tx_bytes += size;
-	transmit(port, copy);
-	sim_frame_unref(port->link->sim, copy);
-	return KILN_OK;
+	sim->counters.marked += sim_frame_mark(copy->data, copy->size);
+	return copy;
 }
 
-static unsigned port_poll(struct netdev *dev, unsigned budget)
+void sim_port_send(struct sim_port *from, struct sim_frame *frame)
 {
-	struct sim_port *port = kiln_container(dev, struct sim_port, dev);
-	unsigned done;
+	struct sim_link *link = from->link;
+	struct sim *sim = link->sim;
+	kiln_time departure =
+	    sim_path_departure(&from->path, &link->impairment, sim->now, frame->size);
 
-	for (done = 0; done < budget && port->queue; done++) {
-		struct sim_delivery *delivery = port->queue;
-		struct sim_frame *frame = delivery->frame;
-
-		port->queue = delivery->next;
-		if (!port->queue)
-			port->queue_end = &port->queue;
-		port->queued--;
-		dev->counters.rx_frames++;
-		dev->counters.rx_bytes += frame->size;
-		dev->receive(dev->stack, slice_of(frame->data, frame->size),
-		             &frame->offload);
-		sim_delivery_put(port->link->sim, delivery);
+	sim->counters.frames++;
+	sim->counters.bytes += frame->size;
+	capture(link, frame);
+	if (from->cut || link->cut) {
+		sim->counters.cut++;
+	} else if (departure == KILN_NEVER) {
+		sim->counters.overflowed++;
+	} else if (sim_path_congested(&from->path, &link->impairment)) {
+		frame = marked(sim, frame);
+		carry_to_all(from, frame, departure);
+		sim_frame_unref(sim, frame);
+	} else {
+		carry_to_all(from, frame, departure);
 	}
-	return done;
 }
 
-static const struct netdev_ops port_ops = {.send = port_send, .poll = port_poll};
+/* ---- ports ---- */
 
-struct netdev *sim_port_open(struct sim_port *port)
+void sim_port_attach(struct sim_port *port, struct sim_link *link)
 {
-	struct netdev *dev = &port->dev;
+	struct sim *sim = link->sim;
+	uint32_t number = ++sim->port_count;
 
-	dev->ops = &port_ops;
-	dev->kiln = &port->node->kiln;
-	dev->mtu = port->link->mtu;
-	if (port->link->offloads) {
-		dev->features =
-		    NETDEV_TX_CSUM | NETDEV_TX_TSO4 | NETDEV_RX_CSUM | NETDEV_RX_GSO;
-		dev->gso_max = SIM_FRAME_LARGEST;
+	if (number >= sim->port_room) {
+		sim->port_room = number * 2;
+		sim->ports = realloc(sim->ports, sim->port_room * sizeof(*sim->ports));
+		if (!sim->ports)
+			sim_fail("no memory for %u ports", number);
 	}
-	port->open = true;
-	return dev;
-}
-
-void sim_node_net(struct sim_node *node, const char *device, struct sim_link *link)
-{
-	struct sim_port *port = sim_alloc(sizeof(*port));
-	uint32_t number = ++node->sim->ports;
-
-	sim_node_add_device(node, device, KILN_DEVICE_NET);
-	snprintf(port->name, sizeof(port->name), "%s", device);
-	port->node = node;
-	port->link = link;
-	port->queue_end = &port->queue;
+	sim->ports[number] = port;
 	/* Locally administered, and telling in a capture which port it was. */
-	port->dev.mac[0] = 0x02;
-	port->dev.mac[2] = (uint8_t)(number >> 24);
-	port->dev.mac[3] = (uint8_t)(number >> 16);
-	port->dev.mac[4] = (uint8_t)(number >> 8);
-	port->dev.mac[5] = (uint8_t)number;
-	list_append(&node->ports, &port->in_node);
-	list_append(&link->ports, &port->in_link);
+	port->mac[0] = LOCAL;
+	port->mac[2] = (uint8_t)(number >> 24);
+	port->mac[3] = (uint8_t)(number >> 16);
+	port->mac[4] = (uint8_t)(number >> 8);
+	port->mac[5] = (uint8_t)number;
+	port->link = link;
+	list_append(port->promiscuous ? &link->promiscuous : &link->ports,
+	            &port->in_link);
 }
 
-/* For sim_free, after which no delivery is looked at any more. */
-void sim_port_free(struct sim_port *port)
+void sim_port_detach(struct sim_port *port)
 {
-	list_remove(&port->in_node);
 	list_remove(&port->in_link);
 	sim_path_free(&port->path);
-	free(port);
 }
 
 /* ---- links ---- */
@@ -268,6 +228,7 @@ struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impa
 	link->pcap = -1;
 	sim_random_seed(&link->random, sim_random_u64(&sim->random));
 	list_init(&link->ports);
+	list_init(&link->promiscuous);
 	list_init(&link->in_links);
 	list_append(&sim->links, &link->in_links);
 	if (impairment)
@@ -278,6 +239,11 @@ struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impa
 void sim_link_set(struct sim_link *link, const struct sim_impairment *impairment)
 {
 	link->impairment = *impairment;
+}
+
+void sim_link_cut(struct sim_link *link, bool cut)
+{
+	link->cut = cut;
 }
 
 void sim_link_offloads(struct sim_link *link, bool on)

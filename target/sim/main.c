@@ -68,6 +68,7 @@ static void usage(const char *program)
 	    "usage: %s [OPTION]... [PARAMETER=VALUE]...\n\n"
 	    "  --seed N         the run to repeat (1)\n"
 	    "  --loss P         frames lost: 0.02 or 2%%\n"
+	    "  --burst P[:N]    frames that begin a burst, in which N (10) are lost\n"
 	    "  --duplicate P    frames delivered twice\n"
 	    "  --corrupt P      frames with one bit flipped\n"
 	    "  --reorder P      frames held back by up to 5 ms\n"
@@ -75,6 +76,8 @@ static void usage(const char *program)
 	    "  --jitter MS      added to the delay, up to\n"
 	    "  --rate BITS      per second, such as 10M\n"
 	    "  --queue N        frames that wait for the rate (1000)\n"
+	    "  --mark N         with so many waiting, ECN-capable packets are marked\n"
+	    "  --blackhole B    packets of more bytes vanish\n"
 	    "  --pcap FILE      capture of the link, with virtual times\n"
 	    "  --memory SIZE    of the appliance (64M)\n"
 	    "  --time S         virtual time after which it is stopped (60)\n"
@@ -170,6 +173,10 @@ static const char *what_it_takes(const char *key)
 	    {"delay", "a time such as 20ms, or milliseconds"},
 	    {"jitter", "a time such as 20ms, or milliseconds"},
 	    {"rate", "bits per second, such as 10M"},
+	    {"burst", "a share, and a mean length in frames, such as 1% or 1%:20"},
+	    {"queue", "a number of frames"},
+	    {"mark", "a number of frames"},
+	    {"blackhole", "a size from 68 to 65535 bytes"},
 	    {"time", "a time such as 5m, or seconds"},
 	    {"to", "a port from 1 to 65535"},
 	    {"memory", "a size of at least 64K, such as 8M"},

@@ -111,7 +111,7 @@ struct sim_node *sim_node_new(struct sim *sim, const char *name, size_t memory,
 	node->entry = entry;
 	node->wake.fire = wake_fired;
 	snprintf(node->name, sizeof(node->name), "%s", name);
-	list_init(&node->ports);
+	list_init(&node->nics);
 	list_init(&node->disks);
 	list_init(&node->in_ready);
 	list_init(&node->in_nodes);
@@ -137,8 +137,8 @@ struct sim_node *sim_node_new(struct sim *sim, const char *name, size_t memory,
 
 void sim_node_free(struct sim_node *node)
 {
-	list_each_safe (at, &node->ports)
-		sim_port_free(kiln_container(at, struct sim_port, in_node));
+	list_each_safe (at, &node->nics)
+		sim_nic_free(kiln_container(at, struct sim_nic, in_node));
 	list_each_safe (at, &node->disks)
 		sim_disk_free(kiln_container(at, struct sim_disk, in_node));
 	/* The stack may have been left in the middle: what is mapped here next is not it.
@@ -266,10 +266,10 @@ static bool is_named(const char *name, const struct kiln_device *device)
 
 struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
 {
-	list_each (at, &sim_node_of(k)->ports) {
-		struct sim_port *port = kiln_container(at, struct sim_port, in_node);
-		if (is_named(port->name, device))
-			return sim_port_open(port);
+	list_each (at, &sim_node_of(k)->nics) {
+		struct sim_nic *nic = kiln_container(at, struct sim_nic, in_node);
+		if (is_named(nic->name, device))
+			return sim_nic_open(nic);
 	}
 	return NULL;
 }

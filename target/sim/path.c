@@ -8,7 +8,7 @@
 #include <kiln/bytes.h>
 #include "path.h"
 
-enum { DEFAULT_QUEUE = 1000 };
+enum { DEFAULT_QUEUE = 1000, DEFAULT_BURST_LENGTH = 10 };
 #define DEFAULT_REORDER_DELAY KILN_MS(1)
 
 /* ---- waiting for the rate ---- */
@@ -57,7 +57,28 @@ kiln_time sim_path_departure(struct sim_path *path,
 	return path->idle_at;
 }
 
+bool sim_path_congested(const struct sim_path *path,
+                        const struct sim_impairment *impairment)
+{
+	/* The first of them is being sent. */
+	return impairment->mark && path->leaving_count > impairment->mark;
+}
+
 /* ---- on the way ---- */
+
+/* Gilbert's chain of two states, a step for each frame. */
+static bool lost_in_burst(struct sim_path *path, const struct sim_impairment *impairment,
+                          struct sim_random *random)
+{
+	double length =
+	    impairment->burst_length ? impairment->burst_length : DEFAULT_BURST_LENGTH;
+
+	if (path->bursting)
+		path->bursting = !sim_random_chance(random, 1 / length);
+	else
+		path->bursting = sim_random_chance(random, impairment->burst);
+	return path->bursting;
+}
 
 static struct sim_arrival carry_copy(struct sim_path *path,
                                      const struct sim_impairment *impairment,
@@ -87,7 +108,10 @@ unsigned sim_path_carry(struct sim_path *path, const struct sim_impairment *impa
                         struct sim_random *random, kiln_time departure, uint32_t size,
                         struct sim_arrival copies[SIM_COPIES])
 {
-	if (sim_random_chance(random, impairment->loss))
+	bool burst = lost_in_burst(path, impairment, random);
+
+	if (sim_random_chance(random, impairment->loss) || burst ||
+	    sim_path_swallows(impairment, size))
 		return 0;
 	copies[0] = carry_copy(path, impairment, random, departure, size);
 	if (!sim_random_chance(random, impairment->duplicate))
@@ -144,13 +168,45 @@ static bool read_rate(const char *text, uint64_t *value)
 	return param_scaled(text, text + strlen(text), unit, factor, 5, value);
 }
 
-static bool read_queue(const char *text, uint32_t *value)
+static bool read_frames(const char *text, uint32_t *value)
 {
 	uint64_t frames;
 
 	if (!param_parse(KILN_PARAM_TYPE_UINT, 1, 1000000, text, strlen(text), &frames))
 		return false;
 	*value = (uint32_t)frames;
+	return true;
+}
+
+/* "1%", or "1%:20" with the mean length in frames. */
+static bool read_burst(const char *text, struct sim_impairment *impairment)
+{
+	size_t length = strcspn(text, ":");
+	char begins[32];
+	char *end;
+
+	if (length >= sizeof(begins))
+		return false;
+	memcpy(begins, text, length);
+	begins[length] = '\0';
+	impairment->burst_length = DEFAULT_BURST_LENGTH;
+	if (text[length]) {
+		impairment->burst_length = strtod(text + length + 1, &end);
+		if (end == text + length + 1 || *end ||
+		    !(impairment->burst_length >= 1 && impairment->burst_length <= 1e6))
+			return false;
+	}
+	return read_probability(begins, &impairment->burst);
+}
+
+/* Bytes of an IP packet: at least what every host takes (RFC 791, 3.2). */
+static bool read_packet_size(const char *text, uint16_t *value)
+{
+	uint64_t bytes;
+
+	if (!param_parse(KILN_PARAM_TYPE_UINT, 68, 65535, text, strlen(text), &bytes))
+		return false;
+	*value = (uint16_t)bytes;
 	return true;
 }
 
@@ -173,7 +229,13 @@ bool sim_impairment_option(struct sim_impairment *impairment, const char *key,
 	if (strcmp(key, "rate") == 0)
 		return read_rate(value, &impairment->rate);
 	if (strcmp(key, "queue") == 0)
-		return read_queue(value, &impairment->queue);
+		return read_frames(value, &impairment->queue);
+	if (strcmp(key, "mark") == 0)
+		return read_frames(value, &impairment->mark);
+	if (strcmp(key, "burst") == 0)
+		return read_burst(value, impairment);
+	if (strcmp(key, "blackhole") == 0)
+		return read_packet_size(value, &impairment->blackhole);
 	*known = false;
 	return false;
 }

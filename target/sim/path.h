@@ -21,6 +21,7 @@ struct sim_path {
 	uint32_t leaving_room, leaving_first, leaving_count;
 	kiln_time idle_at;      /* when the last of them will have left */
 	kiln_time last_arrival; /* jitter does not reorder: no frame arrives before */
+	bool bursting;          /* frames are lost until the burst ends */
 };
 
 /* One copy of a frame, as it arrives. */
@@ -39,6 +40,17 @@ kiln_time sim_path_departure(struct sim_path *path,
                              const struct sim_impairment *impairment, kiln_time now,
                              uint32_t size);
 
+/* Whether so many wait after that, that a frame which can say so must: sim_frame_mark(). */
+bool sim_path_congested(const struct sim_path *path,
+                        const struct sim_impairment *impairment);
+
+/* Whether a frame of so many bytes is larger than the link lets on. */
+static inline bool sim_path_swallows(const struct sim_impairment *impairment,
+                                     uint32_t size)
+{
+	return impairment->blackhole && size > impairment->blackhole + 14u;
+}
+
 /* What becomes of a frame that has left at an instant: fills in the copies that arrive,
  * and returns their number; 0: it is lost. */
 unsigned sim_path_carry(struct sim_path *path, const struct sim_impairment *impairment,
@@ -48,9 +60,13 @@ unsigned sim_path_carry(struct sim_path *path, const struct sim_impairment *impa
 /* Gives its memory back. */
 void sim_path_free(struct sim_path *path);
 
-/* Sets what an option says: loss, duplicate, corrupt, reorder (0.02 or 2%), delay, jitter
- * (20 or 20ms), rate (10M) or queue. False: the value makes no sense, or, with *known
- * cleared, there is no such option. */
+/* Marks the IP packet in an Ethernet frame as having met congestion (RFC 3168, 5), and
+ * keeps its header's checksum right. False: it is not ECN-capable, or marked already. */
+bool sim_frame_mark(uint8_t *frame, uint32_t size);
+
+/* Sets what an option says: loss, duplicate, corrupt, reorder (0.02 or 2%), burst (1% or
+ * 1%:20), delay, jitter (20 or 20ms), rate (10M), queue, mark or blackhole. False: the
+ * value makes no sense, or, with *known cleared, there is no such option. */
 bool sim_impairment_option(struct sim_impairment *impairment, const char *key,
                            const char *value, bool *known);
 

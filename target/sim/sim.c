@@ -73,6 +73,7 @@ void sim_free(struct sim *sim)
 		free(slab);
 	}
 	free(sim->events.slots);
+	free(sim->ports);
 	free(sim);
 }
 

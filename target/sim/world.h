@@ -35,7 +35,8 @@ struct sim {
 	struct list ready; /* to be resumed now */
 	struct list links;
 	unsigned alive;
-	uint32_t ports;
+	struct sim_port **ports; /* by the number in their address, from 1 */
+	uint32_t port_count, port_room;
 	struct sim_node *running;
 	struct context scheduler;
 	struct sim_slab *slabs;
@@ -76,7 +77,7 @@ struct sim_node {
 	bool ended;
 	int status;
 
-	struct list ports;
+	struct list nics;
 	struct list disks;
 };
 
@@ -111,32 +112,53 @@ struct sim_delivery {
 struct sim_link {
 	struct sim *sim;
 	struct list in_links;
-	struct list ports;
+	struct list ports, promiscuous;
 	struct sim_random random;
 	struct sim_impairment impairment;
 	uint16_t mtu;
 	bool offloads;
+	bool cut;
 	int pcap; /* descriptor of the capture file, -1: none */
 	char *pcap_path;
 };
 
-/* Where a node's device meets a link. */
+/*
+ * An end of a link: of a node's network device (nic.c), a switch or a router. It has an
+ * address of its own, by which the link finds it: as a network card does, a port takes
+ * what is for its address or for a group; one that is promiscuous takes everything.
+ */
 struct sim_port {
+	struct sim_link *link;
+	struct list in_link;
+	struct sim_path path; /* sending */
+	uint8_t mac[6];
+	bool promiscuous;
+	bool cut;
+	/* The frame is here; the delivery is the port's owner's, who puts it back. */
+	void (*arrived)(struct sim_port *port, struct sim_delivery *delivery);
+};
+
+/* Gives the port its address; `promiscuous` and `arrived` are set. */
+void sim_port_attach(struct sim_port *port, struct sim_link *link);
+void sim_port_detach(struct sim_port *port);
+/* Sends the frame to the others at the link; the reference stays the caller's. */
+void sim_port_send(struct sim_port *port, struct sim_frame *frame);
+
+/* A node's network device. */
+struct sim_nic {
 	struct netdev dev;
 	char name[20];
 	bool open;
 	struct sim_node *node;
-	struct sim_link *link;
 	struct list in_node;
-	struct list in_link;
-
-	struct sim_path path; /* sending */
+	struct sim_port port;
 	struct sim_delivery *queue, **queue_end;
 	uint32_t queued;
 };
 
 void sim_link_free(struct sim_link *link);
-void sim_port_free(struct sim_port *port);
+void sim_nic_free(struct sim_nic *nic);
+struct netdev *sim_nic_open(struct sim_nic *nic);
 
 /* ---- disks ---- */
 
@@ -155,6 +177,5 @@ struct sim_disk {
 
 void sim_disk_free(struct sim_disk *disk);
 struct block *sim_disk_open(struct sim_disk *disk);
-struct netdev *sim_port_open(struct sim_port *port);
 
 #endif

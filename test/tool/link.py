@@ -121,6 +121,20 @@ def test_loss(_):
     check_share(counters["lost"], COUNT, 0.1, "frames lost")
 
 
+def test_burst(_):
+    """frames are lost many in a row, as many as was said"""
+    arrived, counters = send_all("--burst", "1%:10")
+    bursts = sum(1 for a, b in itertools.pairwise([-1, *numbers_of(arrived), COUNT]) if b > a + 1)
+    check_equal(counters["lost"], COUNT - len(arrived), "frames counted as lost")
+    check(5 < counters["lost"] / bursts < 20, f"{counters['lost']} lost in {bursts} bursts")
+
+
+def test_blackhole(_):
+    """larger packets vanish"""
+    arrived, counters = send_all("--blackhole", "85")
+    check_equal((len(arrived), counters["lost"]), (0, COUNT), "arrived, lost")
+
+
 def test_seed(_):
     """the same seed and frames have the same lost, doubled and damaged, another one others"""
     options = ("--loss", "5%", "--duplicate", "5%", "--corrupt", "5%")
@@ -273,7 +287,8 @@ def test_usage(_):
     """what cannot be meant is refused with status 2 and a hint"""
     for options in (["--loss", "120%"], ["--loss", "-1"], ["--loss", "2%,x"], ["--loss", ""],
                     ["--delay", "soon"], ["--delay", "-1"], ["--delay", "99h"], ["--rate", "fast"],
-                    ["--queue", "0"], ["--jitter", "1,2,3"], ["--corrupt", "nan"]):
+                    ["--queue", "0"], ["--jitter", "1,2,3"], ["--corrupt", "nan"],
+                    ["--burst", "1%:0"], ["--mark", "-1"], ["--blackhole", "60"]):
         check("makes no sense" in fails(2, *options, A, B), f"{options}")
     check("is one" in fails(2, A, A), "the same tap twice")
     check("two tap interfaces" in fails(2, A), "one tap")
