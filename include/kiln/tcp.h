@@ -1,5 +1,5 @@
 /*
- * TCP (RFC 9293) with 7323, 2018, 6675, 6582, 6298, 5961, 4987, 6528.
+ * TCP (RFC 9293) with 7323, 2018, 6675, 6582, 9438, 9406, 6298, 5961, 4987, 6528.
  *
  * Event driven: a connection has an owner that is told when something can be done, and
  * then does as much as it wants. All calls return at once. Segments go out when the
@@ -26,6 +26,7 @@
 struct tcp;
 struct tcp_conn;
 struct tcp_listener;
+struct tcp_congestion;
 
 /*
  * What the owner of a connection is told. Each is called from the event loop, never from
@@ -48,6 +49,7 @@ struct tcp_config {
 	bool no_sack;            /* (RFC 2018) */
 	bool no_window_scaling;  /* (RFC 7323, 2) */
 	uint32_t initial_window; /* in segments; 0: 10 (RFC 6928) */
+	const struct tcp_congestion *congestion; /* <kiln/tcp_congestion.h>; NULL: CUBIC */
 };
 
 struct tcp *tcp_new(struct net *net);
@@ -130,6 +132,8 @@ void tcp_set_keepalive(struct tcp_conn *conn, kiln_time idle, kiln_time interval
 		       unsigned probes);
 /* Default: on; writes are joined anyway. */
 void tcp_set_nodelay(struct tcp_conn *conn, bool on);
+/* Another controller (<kiln/tcp_congestion.h>) from here on, with the windows there are. */
+void tcp_set_congestion(struct tcp_conn *conn, const struct tcp_congestion *congestion);
 /* Of unread bytes held. */
 void tcp_set_receive_limit(struct tcp_conn *conn, size_t bytes);
 

@@ -83,6 +83,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 	conn->tcp = tcp;
 	list_init(&conn->pending);
 	list_init(&conn->link);
+	conn->congestion = tcp->config.congestion;
 	conn->nodelay = true;
 	conn->rto = TCP_RTO_INITIAL;
 	conn->user_timeout = TCP_USER_TIMEOUT;
@@ -352,6 +353,8 @@ struct tcp *tcp_new_with(struct net *net, const struct tcp_config *config)
 
 	tcp->net = net;
 	tcp->config = *config;
+	if (!config->congestion)
+		tcp->config.congestion = &tcp_cubic;
 	tcp->kiln = k;
 	tcp->loop = &k->loop;
 	random_bytes(&k->random, tcp->key, sizeof(tcp->key));

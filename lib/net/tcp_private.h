@@ -8,7 +8,8 @@
  *	tcp_cookie.c      SYN cookies;  tcp_isn.c  initial sequence numbers
  *	tcp_time_wait.c   what is left of a connection in TIME-WAIT
  *	tcp_ack.c         an acknowledgement: send window, round-trip time
- *	tcp_recovery.c    loss recovery and congestion control
+ *	tcp_recovery.c    loss recovery; congestion control by a controller:
+ *	tcp_cubic.c, tcp_hystart.c; tcp_newreno.c
  *	tcp_scoreboard.c  which bytes the peer has reported by SACK (pure)
  *	tcp_output.c      what to send now
  *	tcp_send.c        the queue of bytes to send
@@ -28,6 +29,7 @@
 #define NET_TCP_PRIVATE_H
 
 #include <kiln/tcp.h>
+#include <kiln/tcp_congestion.h>
 #include "stack.h"
 #include "tcp_scoreboard.h"
 #include "tcp_seq.h"
@@ -60,7 +62,7 @@ enum {
 	TCP_PIECES_LEAST = 4, /* that it may have, however many others hold */
 	TCP_SHARE = 4,        /* a connection may take that part of what is left */
 	TCP_WORTH_A_CALL = CHUNK_SIZE, /* room for an owner that was refused */
-	TCP_WINDOW_MAX = 1 << 30,
+	TCP_WINDOW_MAX = TCP_SSTHRESH_NONE,
 	TCP_CHALLENGES = 1000, /* challenge ACKs a second, of all connections: about */
 };
 
@@ -209,7 +211,8 @@ struct tcp_conn {
 	struct tcp_seq snd_max; /* beyond snd_nxt by a window probe's byte, else equal */
 	struct tcp_seq snd_wl1, snd_wl2;
 	uint32_t snd_wnd, max_snd_wnd;
-	uint32_t cwnd, ssthresh;
+	struct tcp_congestion_window cc; /* cwnd, ssthresh */
+	const struct tcp_congestion *congestion;
 	uint16_t unacked_segments; /* received since our last ACK */
 	struct tcp_send_queue out;
 	struct tcp_receive_queue in;
@@ -244,7 +247,6 @@ struct tcp_conn {
 	/* Loss recovery. */
 	struct tcp_seq recover;  /* snd_nxt when it began */
 	struct tcp_seq high_rxt; /* retransmitted up to here */
-	uint32_t acked_in_avoidance;
 	struct tcp_scoreboard sacked;
 };
 

@@ -1,6 +1,6 @@
 /*
- * Loss recovery and congestion control: RFC 5681 with the initial window of RFC 6928;
- * fast recovery by RFC 6675 where SACK was negotiated, by RFC 6582 (NewReno) where not;
+ * Loss recovery, and how the congestion window moves in it: RFC 5681 with the initial window
+ * of RFC 6928; else a controller (<kiln/tcp_congestion.h>) decides it. Fast recovery is by RFC 6675 where SACK was negotiated, by RFC 6582 (NewReno) where not;
  * recovery after a timeout by RFC 6298 and 6675, 5.1.
  *
  * snd_nxt never moves back. What is to be sent again is derived from three things: the
@@ -11,6 +11,16 @@
  * tcp_ack.c and tcp_timer.c report what happens, tcp_output.c asks what to send.
  */
 #include "tcp_private.h"
+
+static struct tcp_flow_facts facts_of(const struct tcp_conn *conn)
+{
+	return (struct tcp_flow_facts){
+	    .now = tcp_now(conn->tcp),
+	    .srtt = conn->srtt,
+	    .mss = conn->smss,
+	    .in_flight = tcp_in_flight(conn),
+	};
+}
 
 static uint32_t initial_window(const struct tcp_conn *conn)
 {
@@ -25,17 +35,41 @@ static uint32_t initial_window(const struct tcp_conn *conn)
 
 void tcp_recovery_init(struct tcp_conn *conn)
 {
+	struct tcp_flow_facts facts = facts_of(conn);
+
 	conn->phase = TCP_OPEN;
-	conn->cwnd = initial_window(conn);
-	conn->ssthresh = TCP_WINDOW_MAX;
 	conn->recover = conn->high_rxt = conn->iss;
+	conn->cc = (struct tcp_congestion_window){.cwnd = initial_window(conn),
+	                                          .ssthresh = TCP_SSTHRESH_NONE};
+	if (conn->congestion->init)
+		conn->congestion->init(&conn->cc, &facts);
 }
 
-/* Nothing has been sent for long: the window says nothing any more (RFC 5681, 4.1). */
+void tcp_set_congestion(struct tcp_conn *conn, const struct tcp_congestion *congestion)
+{
+	struct tcp_flow_facts facts = facts_of(conn);
+
+	conn->congestion = congestion;
+	conn->cc.pacing_rate = 0;
+	memset(conn->cc.state, 0, sizeof(conn->cc.state));
+	if (congestion->init)
+		congestion->init(&conn->cc, &facts);
+}
+
+/* Nothing has been sent for long: the window says nothing any more (RFC 5681, 4.1), but
+ * that slow start may go on to near it (7661 in spirit). */
 void tcp_recovery_idle(struct tcp_conn *conn)
 {
-	if (conn->last_sent_at && tcp_now(conn->tcp) - conn->last_sent_at > conn->rto)
-		conn->cwnd = KILN_MIN(conn->cwnd, initial_window(conn));
+	struct tcp_flow_facts facts = facts_of(conn);
+	kiln_time pause = facts.now - conn->last_sent_at;
+	uint32_t cwnd = conn->cc.cwnd;
+
+	if (conn->last_sent_at == 0 || pause <= conn->rto)
+		return;
+	conn->cc.ssthresh = KILN_MAX(conn->cc.ssthresh, cwnd - cwnd / 4);
+	conn->cc.cwnd = KILN_MIN(cwnd, initial_window(conn));
+	if (conn->congestion->resumed)
+		conn->congestion->resumed(&conn->cc, &facts, pause);
 }
 
 static struct tcp_seq lost_edge(const struct tcp_conn *conn)
@@ -61,7 +95,7 @@ static uint32_t pipe(const struct tcp_conn *conn)
 
 uint32_t tcp_recovery_budget(const struct tcp_conn *conn)
 {
-	uint32_t cwnd = conn->cwnd, used;
+	uint32_t cwnd = conn->cc.cwnd, used;
 
 	if (conn->has_sack || conn->phase == TCP_LOSS) {
 		used = pipe(conn);
@@ -128,46 +162,44 @@ void tcp_recovery_sent(struct tcp_conn *conn, struct tcp_range range)
 
 /* ---- what has happened ---- */
 
-/* RFC 5681, equation 4. */
-static uint32_t half_flight(const struct tcp_conn *conn)
-{
-	return KILN_MAX(tcp_in_flight(conn) / 2, 2u * conn->smss);
-}
-
 /*
- * Slow start and congestion avoidance (RFC 5681, 3.1), counted in bytes so that neither
- * stretched nor split ACKs bend it (3465). The window grows only while it is used (7661
- * in spirit). After a timeout an ACK may tell of much that arrived long ago: then by at
- * most one segment (3465, 2.3).
+ * The controller raises the window. It grows only while it is used (7661 in spirit). After
+ * a timeout an ACK may tell of much that arrived long ago: then by at most one segment
+ * (3465, 2.3).
  */
 static void grow(struct tcp_conn *conn, uint32_t acked, uint32_t flight_before)
 {
-	if (flight_before < conn->cwnd / 2)
-		return;
-	if (conn->cwnd < conn->ssthresh) {
-		conn->cwnd +=
-		    conn->phase == TCP_LOSS ? KILN_MIN(acked, conn->smss) : acked;
-	} else {
-		conn->acked_in_avoidance += acked;
-		if (conn->acked_in_avoidance >= conn->cwnd) {
-			conn->acked_in_avoidance -= conn->cwnd;
-			conn->cwnd += conn->smss;
-		}
-	}
-	conn->cwnd = KILN_MIN(conn->cwnd, TCP_WINDOW_MAX);
+	struct tcp_flow_facts facts = facts_of(conn);
+
+	facts.in_flight = flight_before;
+	facts.limited = flight_before >= conn->cc.cwnd / 2;
+	facts.acked = conn->phase == TCP_LOSS ? KILN_MIN(acked, conn->smss) : acked;
+	conn->congestion->acked(&conn->cc, &facts);
+	conn->cc.cwnd = KILN_MIN(conn->cc.cwnd, TCP_WINDOW_MAX + 0u);
+}
+
+/* The controller says what is left of the window. What limited transmit has let out does
+ * not count (RFC 5681, 3.2, step 2). */
+static void reduce(struct tcp_conn *conn, enum tcp_congestion_event why)
+{
+	struct tcp_flow_facts facts = facts_of(conn);
+	uint32_t ssthresh;
+
+	facts.in_flight = KILN_MIN(facts.in_flight, conn->cc.cwnd);
+	ssthresh = conn->congestion->reduced(&conn->cc, &facts, why);
+	conn->cc.ssthresh = KILN_MAX(ssthresh, 2u * conn->smss);
 }
 
 static void enter_fast_recovery(struct tcp_conn *conn)
 {
-	conn->ssthresh = half_flight(conn);
-	conn->cwnd = conn->ssthresh;
+	reduce(conn, TCP_CONGESTION_LOSS);
+	conn->cc.cwnd = conn->cc.ssthresh;
 	if (!conn->has_sack)
-		conn->cwnd +=
+		conn->cc.cwnd +=
 		    TCP_DUP_THRESH * conn->smss; /* they have left the network */
 	conn->recover = conn->snd_nxt;
 	conn->high_rxt = conn->snd_una;
 	conn->phase = TCP_FAST_RECOVERY;
-	conn->acked_in_avoidance = 0;
 	conn->resend_front = true;
 	conn->tcp->count.fast_retransmits++;
 }
@@ -204,22 +236,24 @@ static void ack_in_fast_recovery(struct tcp_conn *conn, uint32_t acked, bool dup
 
 	if (!acked) {
 		if (duplicate && !conn->has_sack)
-			conn->cwnd += smss;
+			conn->cc.cwnd += smss;
 		return;
 	}
 	conn->high_rxt = tcp_seq_max(conn->high_rxt, conn->snd_una);
 	if (tcp_seq_ge(conn->snd_una, conn->recover)) {
-		conn->cwnd = conn->ssthresh;
+		conn->cc.cwnd = conn->cc.ssthresh;
 		if (!conn->has_sack) /* 6582, 3.2, step 3, full ACK, option 1 */
-			conn->cwnd = KILN_MIN(conn->ssthresh,
-			                      KILN_MAX(tcp_in_flight(conn), smss) + smss);
+			conn->cc.cwnd =
+			    KILN_MIN(conn->cc.ssthresh,
+			             KILN_MAX(tcp_in_flight(conn), smss) + smss);
 		conn->phase = TCP_OPEN;
 		conn->dup_acks = 0;
 		conn->resend_front = false;
 	} else if (!conn->has_sack) { /* partial ACK: the next hole is at its front */
-		conn->cwnd = conn->cwnd > acked + smss ? conn->cwnd - acked : smss;
+		conn->cc.cwnd =
+		    conn->cc.cwnd > acked + smss ? conn->cc.cwnd - acked : smss;
 		if (acked >= smss)
-			conn->cwnd += smss;
+			conn->cc.cwnd += smss;
 		conn->resend_front = true;
 	}
 }
@@ -229,7 +263,7 @@ static void ack_in_loss(struct tcp_conn *conn, uint32_t flight_before, uint32_t 
 	if (!acked)
 		return;
 	conn->high_rxt = tcp_seq_max(conn->high_rxt, conn->snd_una);
-	grow(conn, acked, KILN_MAX(flight_before, conn->cwnd));
+	grow(conn, acked, KILN_MAX(flight_before, conn->cc.cwnd));
 	if (tcp_seq_ge(conn->snd_una, conn->recover)) {
 		conn->phase = TCP_OPEN;
 		conn->dup_acks = 0;
@@ -273,7 +307,6 @@ static void resend_all(struct tcp_conn *conn)
 	conn->recover = conn->snd_nxt;
 	conn->high_rxt = conn->snd_una;
 	conn->dup_acks = 0;
-	conn->acked_in_avoidance = 0;
 	conn->resend_front = true;
 }
 
@@ -281,8 +314,8 @@ void tcp_recovery_timeout(struct tcp_conn *conn)
 {
 	/* Once for a loss, however often it has to be sent again (RFC 5681, 3.1). */
 	if (conn->timeouts == 0)
-		conn->ssthresh = half_flight(conn);
-	conn->cwnd = conn->smss;
+		reduce(conn, TCP_CONGESTION_TIMEOUT);
+	conn->cc.cwnd = conn->smss;
 	conn->tcp->count.timeouts++;
 	resend_all(conn);
 }

@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include <kiln/tcp_congestion.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -333,6 +335,16 @@ struct kiln *tcp_kiln(const struct tcp *tcp)
 struct tcp *tcp_of(const struct tcp_conn *conn)
 {
 	return conn->tcp;
+}
+
+/* The host's own, by the name that it knows them by. */
+const struct tcp_congestion tcp_cubic = {.name = "cubic"};
+const struct tcp_congestion tcp_newreno = {.name = "reno"};
+
+void tcp_set_congestion(struct tcp_conn *conn, const struct tcp_congestion *congestion)
+{
+	setsockopt(conn->file.fd, IPPROTO_TCP, TCP_CONGESTION, congestion->name,
+	           (socklen_t)strlen(congestion->name));
 }
 
 static void set_option(int fd, int level, int name, int value)

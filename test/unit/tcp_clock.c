@@ -91,7 +91,7 @@ static void a_window_that_closes_on_data_in_flight_is_no_loss(void **state)
 	tcp_send(conn, pattern(0, 2920));
 	expect(TCP_ACK, 1, 1, 1460);
 	expect(TCP_ACK, 1461, 1, 1460);
-	uint32_t cwnd = conn->cwnd;
+	uint32_t cwnd = conn->cc.cwnd;
 	peer_window = 0;
 	peer_acks(1, 1);
 	pass(KILN_MS(210));
@@ -101,7 +101,7 @@ static void a_window_that_closes_on_data_in_flight_is_no_loss(void **state)
 	peer_acks(1, 1);
 	expect(TCP_ACK, 1, 1, 1460);
 	expect(TCP_ACK, 1461, 1, 1460);
-	assert_int_equal(conn->cwnd, cwnd);
+	assert_int_equal(conn->cc.cwnd, cwnd);
 }
 
 static void a_closed_window_lets_the_fin_out(void **state)

@@ -64,7 +64,8 @@ struct owner {
 static struct net net;
 static struct owner owner;
 static struct tcp *tcp;
-static struct tcp_config play_config; /* for play_again; zeroed before each test */
+static struct tcp_config play_config; /* for play_again; zeroed before each test, */
+static const struct tcp_congestion *play_congestion; /* but for this */
 static kiln_time clock_now;
 static uint8_t *play_memory;
 /* The peer: its port, and the ISN that TCP chose towards it. */
@@ -234,7 +235,7 @@ HELPER void play_start(size_t memory)
 
 HELPER int play_setup(void **state)
 {
-	play_config = (struct tcp_config){0};
+	play_config = (struct tcp_config){.congestion = play_congestion};
 	play_start(PLAY_MEMORY);
 	return 0;
 }
