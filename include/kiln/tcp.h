@@ -38,7 +38,7 @@ struct tcp_events {
 	 * Ask with tcp_peek, tcp_at_end, tcp_send_room. */
 	void (*ready)(struct tcp_conn *conn, void *user);
 	/* The connection is gone by no doing of the owner: RESET, TIMEOUT, REFUSED,
-	 * UNREACHABLE. */
+	 * UNREACHABLE. What it had received can still be read, during this call. */
 	void (*closed)(struct tcp_conn *conn, void *user, enum kiln_error why);
 };
 

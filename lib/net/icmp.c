@@ -130,7 +130,7 @@ static void too_big_learn(struct net *net, const struct ip4_header *quoted, uint
 /* True if the error was about one of our packets, as far as its transport can tell. */
 static bool icmp_error_input(struct net *net, const struct icmp_message *message)
 {
-	struct net_error error = {.mtu = 0};
+	struct net_error error = {.type = message->type, .code = message->code};
 	struct ip4_header quoted;
 
 	if (!icmp_wire_error_kind(message, &error.kind) ||

@@ -37,6 +37,7 @@ enum net_error_kind {
 
 struct net_error {
 	enum net_error_kind kind;
+	uint8_t type, code; /* of the ICMP message */
 	uint32_t mtu;            /* TOO_BIG: the next hop's MTU, at least 68 */
 	struct ip_addr src, dst; /* of our packet: src is ours */
 	struct slice payload;    /* the first 8 bytes or more behind its IP header */

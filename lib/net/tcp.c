@@ -66,7 +66,7 @@ void tcp_set_mss(struct tcp_conn *conn, uint32_t path_mss)
 {
 	uint32_t peer = KILN_MAX(conn->mss_peer, TCP_MSS_MIN);
 
-	conn->mss = (uint16_t)KILN_MIN(KILN_MIN(peer, path_mss), UINT16_MAX);
+	conn->mss = (uint16_t)KILN_MIN(KILN_MIN(peer, path_mss), conn->mss_most);
 	conn->smss =
 	    (uint16_t)(conn->mss - (conn->has_timestamps ? TCP_TIMESTAMPS_SIZE : 0));
 }
@@ -91,6 +91,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 	conn->ts_offset = tcp_timestamp_offset(tcp, tuple);
 	conn->heard_at = conn->progress_at = tcp_now(tcp);
 	conn->mss_peer = TCP_MSS_DEFAULT;
+	conn->mss_most = UINT16_MAX;
 	tcp_set_mss(conn, tcp_path_mss(tcp, &tuple->remote));
 	tcp_timer_init(conn);
 	tcp_flow_insert(tcp, &conn->flow);
@@ -167,9 +168,11 @@ void tcp_conn_end(struct tcp_conn *conn, enum kiln_error why)
 	const struct tcp_events *events = conn->has_owner ? conn->events : NULL;
 	void *user = conn->user;
 
-	tcp_conn_release(conn);
-	if (events)
+	conn->has_owner = false;
+	conn->state = TCP_CLOSED;
+	if (events) /* who may read what is left */
 		events->closed(conn, user, why);
+	tcp_conn_release(conn);
 }
 
 /* ---- connections without an owner ---- */

@@ -1,7 +1,7 @@
 /*
  * ICMP errors about our segments. They are hints from anybody (RFC 5927): one counts only
- * if it quotes a sequence number that is in flight, and none ends a connection that is
- * established (RFC 5461, RFC 9293 3.9.2.2). "Too big" lowers the segment size.
+ * if it quotes a sequence number that is in flight. Each ends an attempt to connect, none a
+ * connection that is established (RFC 5461, RFC 9293 3.9.2.2). "Too big" lowers the segment size.
  */
 #include "tcp_private.h"
 
@@ -24,7 +24,8 @@ static void too_big(struct tcp_conn *conn, uint32_t mtu)
 
 static void refused(struct tcp_conn *conn, enum kiln_error why)
 {
-	if (conn->state == TCP_SYN_SENT && why == KILN_ERR_REFUSED) {
+	/* Whoever opens a connection can try another address at once (RFC 5461, 4). */
+	if (conn->state == TCP_SYN_SENT) {
 		tcp_conn_end(conn, why);
 		return;
 	}
@@ -48,6 +49,8 @@ bool tcp_icmp_error(void *transport, const struct net_error *error)
 	struct tcp_conn *conn = kiln_container(flow, struct tcp_conn, flow);
 	if (tcp_seq_lt(seq, conn->snd_una) || tcp_seq_ge(seq, conn->snd_max))
 		return false;
+	conn->icmp_type = error->type;
+	conn->icmp_code = error->code;
 	switch (error->kind) {
 	case NET_ERROR_TOO_BIG:
 		too_big(conn, error->mtu);

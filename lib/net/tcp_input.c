@@ -391,7 +391,8 @@ static bool checksum_is_good(const struct net_packet *p)
 static void no_flow(struct tcp *tcp, const struct tcp_tuple *tuple, struct tcp_segment *s,
                     uint16_t gso_size)
 {
-	struct tcp_listener *listener = tcp_listener_find(tcp, tuple->local_port);
+	struct tcp_listener *listener =
+	    tcp_listener_find(tcp, &tuple->local, tuple->local_port);
 
 	if (listener)
 		tcp_listen_input(tcp, listener, tuple, s, gso_size, NULL);

@@ -10,11 +10,58 @@
  */
 #include "tcp_private.h"
 
-struct tcp_listener *tcp_listener_find(struct tcp *tcp, uint16_t port)
+/* How closely a listener's address is that of a segment: 0, not at all; 3, exactly. */
+static unsigned address_match(const struct tcp_listener *listener,
+                              const struct ip_addr *addr)
+{
+	if (ip_equal(&listener->local, addr))
+		return 3;
+	if (ip_is4(&listener->local)) /* 0.0.0.0: any of IPv4 */
+		return ip_is4(addr) && ip4_value(ip_to4(&listener->local)) == 0 ? 2 : 0;
+	if (!ip_equal(&listener->local, &(struct ip_addr){{0}}))
+		return 0;
+	return listener->ip6_only && ip_is4(addr) ? 0 : 1;
+}
+
+struct tcp_listener *tcp_listener_find(struct tcp *tcp, const struct ip_addr *addr,
+                                       uint16_t port)
+{
+	struct tcp_listener *best = NULL;
+	unsigned best_match = 0;
+
+	for (unsigned i = 0; i < TCP_LISTENERS; i++) {
+		struct tcp_listener *listener = &tcp->listeners[i];
+
+		if (listener->port != port || port == 0)
+			continue;
+		unsigned match = address_match(listener, addr);
+		if (match > best_match) {
+			best = listener;
+			best_match = match;
+		}
+	}
+	return best;
+}
+
+struct tcp_listener *tcp_listener_new(struct tcp *tcp, uint16_t port,
+                                      bool (*accepted)(struct tcp_conn *conn,
+                                                       void *context),
+                                      void *context)
 {
 	for (unsigned i = 0; i < TCP_LISTENERS; i++) {
-		if (tcp->listeners[i].port == port && port != 0)
-			return &tcp->listeners[i];
+		struct tcp_listener *listener = &tcp->listeners[i];
+
+		if (listener->port == 0) {
+			*listener = (struct tcp_listener){
+			    .tcp = tcp,
+			    .port = port,
+			    .accepted = accepted,
+			    .context = context,
+			    .receive_limit = tcp->receive_limit,
+			    .mss_most = UINT16_MAX,
+			};
+			return listener;
+		}
 	}
 	return NULL;
 }
@@ -25,16 +72,11 @@ enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
 {
 	if (port == 0)
 		return KILN_ERR_INVALID;
-	if (tcp_listener_find(tcp, port))
-		return KILN_ERR_IN_USE;
-	for (unsigned i = 0; i < TCP_LISTENERS; i++) {
-		if (tcp->listeners[i].port == 0) {
-			*listener = &tcp->listeners[i];
-			**listener = (struct tcp_listener){tcp, port, accepted, context};
-			return KILN_OK;
-		}
-	}
-	return KILN_ERR_MEMORY;
+	for (unsigned i = 0; i < TCP_LISTENERS; i++)
+		if (tcp->listeners[i].port == port)
+			return KILN_ERR_IN_USE;
+	*listener = tcp_listener_new(tcp, port, accepted, context);
+	return *listener ? KILN_OK : KILN_ERR_MEMORY;
 }
 
 uint16_t tcp_listener_port(const struct tcp_listener *listener)
@@ -60,23 +102,26 @@ void tcp_unlisten(struct tcp_listener *listener)
 
 /* ---- SYN-ACK ---- */
 
-static uint16_t offered_mss(const struct tcp *tcp, const struct tcp_tuple *tuple)
+static uint16_t first_window(const struct tcp_listener *listener)
 {
-	return (uint16_t)KILN_MIN(tcp_path_mss(tcp, &tuple->remote), UINT16_MAX);
+	return (uint16_t)KILN_MIN(listener->receive_limit, UINT16_MAX);
 }
 
-static void send_syn_ack(struct tcp *tcp, const struct tcp_tuple *tuple,
-                         const struct tcp_handshake *hand, uint32_t ts_value)
+static void send_syn_ack(const struct tcp_listener *listener,
+                         const struct tcp_tuple *tuple, const struct tcp_handshake *hand,
+                         uint32_t ts_value)
 {
+	struct tcp *tcp = listener->tcp;
 	struct tcp_segment s = {
 	    .seq = hand->iss,
 	    .ack = tcp_seq_add(hand->irs, 1),
 	    .flags = TCP_SYN | TCP_ACK,
-	    .window = (uint16_t)KILN_MIN(tcp->receive_limit, UINT16_MAX),
+	    .window = first_window(listener),
 	    .options =
 	        {
 	            .has_mss = true,
-	            .mss = offered_mss(tcp, tuple),
+	            .mss = (uint16_t)KILN_MIN(tcp_path_mss(tcp, &tuple->remote),
+	                                      listener->mss_most),
 	            .has_window_scale = hand->has_window_scale,
 	            .window_scale = tcp->window_scale,
 	            .has_timestamps = hand->has_timestamps,
@@ -98,7 +143,7 @@ static void send_half_syn_ack(struct tcp *tcp, const struct tcp_half *half)
 {
 	const struct tcp_tuple *tuple = &half->flow.tuple;
 
-	send_syn_ack(tcp, tuple, &half->hand, timestamp_for(tcp, tuple));
+	send_syn_ack(half->listener, tuple, &half->hand, timestamp_for(tcp, tuple));
 }
 
 /* ---- the half-open connections' clock ---- */
@@ -197,7 +242,7 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	struct tcp_half *half;
 
 	/* No connection to become: the newest is refused, and may try again. */
-	if (tcp->conns.used >= tcp->conns.count) {
+	if (listener->paused || tcp->conns.used >= tcp->conns.count) {
 		tcp->count.refused++;
 		return;
 	}
@@ -212,7 +257,7 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	if (!hand.has_timestamps) /* nowhere to keep them */
 		hand.has_window_scale = hand.has_sack = false;
 	hand.iss = tcp_cookie_make(tcp, tuple, &hand);
-	send_syn_ack(tcp, tuple, &hand, tcp_cookie_timestamp(tcp, tuple, &hand));
+	send_syn_ack(listener, tuple, &hand, tcp_cookie_timestamp(tcp, tuple, &hand));
 }
 
 /* ---- the third segment ---- */
@@ -224,6 +269,8 @@ static void accept(struct tcp_listener *listener, struct tcp_conn *conn,
 {
 	struct tcp *tcp = listener->tcp;
 
+	conn->receive_limit = listener->receive_limit;
+	conn->mss_most = listener->mss_most;
 	tcp_conn_settle(conn, hand);
 	conn->snd_una = conn->snd_nxt;
 	conn->snd_wnd = conn->max_snd_wnd = (uint32_t)s->window << conn->snd_wscale;
@@ -260,7 +307,7 @@ static void cookie_arrives(struct tcp *tcp, struct tcp_listener *listener,
 		tcp_refuse_segment(tcp, tuple, s);
 		return;
 	}
-	conn = tcp_conn_new(tcp, tuple);
+	conn = listener->paused ? NULL : tcp_conn_new(tcp, tuple);
 	if (!conn) {
 		tcp->count.drop_no_memory++;
 		return;
@@ -291,7 +338,7 @@ static void half_challenge(struct tcp *tcp, const struct tcp_half *half)
 	    .seq = tcp_seq_add(half->hand.iss, 1),
 	    .ack = tcp_seq_add(half->hand.irs, 1),
 	    .flags = TCP_ACK,
-	    .window = (uint16_t)KILN_MIN(tcp->receive_limit, UINT16_MAX),
+	    .window = first_window(half->listener),
 	    .options =
 	        {
 	            .has_timestamps = half->hand.has_timestamps,
@@ -321,8 +368,7 @@ static bool half_check(struct tcp *tcp, struct tcp_half *half,
 	}
 	bool old = hand->has_timestamps && o->has_timestamps && !(s->flags & TCP_RST) &&
 	           tcp_timestamp_before(o->ts_value, hand->ts_recent);
-	if (old ||
-	    !tcp_acceptable(s, rcv_nxt, KILN_MIN(tcp->receive_limit, UINT16_MAX))) {
+	if (old || !tcp_acceptable(s, rcv_nxt, first_window(half->listener))) {
 		tcp->count.drop_window++;
 		if (!(s->flags & TCP_RST))
 			half_challenge(tcp, half);
@@ -358,7 +404,7 @@ void tcp_half_input(struct tcp *tcp, struct tcp_half *half, struct tcp_segment *
 		tcp_refuse_segment(tcp, &tuple, s);
 		return;
 	}
-	if (tcp->conns.used >= tcp->conns.count) {
+	if (listener->paused || tcp->conns.used >= tcp->conns.count) {
 		tcp->count.drop_no_memory++; /* the peer will send again, so may we */
 		return;
 	}

@@ -172,7 +172,7 @@ void tcp_send_syn(struct tcp_conn *conn)
 	        {
 	            .has_mss = true,
 	            .mss = (uint16_t)KILN_MIN(tcp_path_mss(tcp, &conn->flow.tuple.remote),
-	                                      UINT16_MAX),
+	                                      conn->mss_most),
 	            .has_timestamps =
 	                answer ? conn->has_timestamps : !config->no_timestamps,
 	            .ts_value = tcp_timestamp_now(tcp, conn->ts_offset),

@@ -242,6 +242,8 @@ struct tcp_conn {
 	/* Ends of the connection. */
 	struct tcp_seq iss, irs, fin_seq;
 	uint16_t mss_peer; /* from its SYN */
+	uint16_t mss_most; /* that the owner wants, either way */
+	uint8_t icmp_type, icmp_code; /* the last error about it; 0: none */
 	struct list link;  /* on tcp->starved or tcp->orphans */
 
 	/* Loss recovery. */
@@ -286,6 +288,13 @@ struct tcp_listener {
 	uint16_t port; /* 0: not in use */
 	bool (*accepted)(struct tcp_conn *conn, void *context);
 	void *context;
+	/* To what it listens: an address; 0.0.0.0, all of IPv4; zeroed, all of both families,
+	 * or of IPv6 alone. */
+	struct ip_addr local;
+	bool ip6_only;
+	bool paused; /* SYNs and what completes a handshake are dropped */
+	uint16_t mss_most;
+	uint32_t receive_limit;
 };
 
 struct tcp {
@@ -378,7 +387,14 @@ bool tcp_challenge_allowed(struct tcp *tcp);
 
 /* ---- tcp_listen.c ---- */
 
-struct tcp_listener *tcp_listener_find(struct tcp *tcp, uint16_t port);
+/* The one that is listening to the address most closely; NULL if there is none. */
+struct tcp_listener *tcp_listener_find(struct tcp *tcp, const struct ip_addr *addr,
+                                       uint16_t port);
+/* One that listens to all addresses; NULL when all are in use. */
+struct tcp_listener *tcp_listener_new(struct tcp *tcp, uint16_t port,
+                                      bool (*accepted)(struct tcp_conn *conn,
+                                                       void *context),
+                                      void *context);
 /* A segment for a listening port and no flow. `iss_floor` is beyond what a connection in
  * TIME-WAIT had sent, or NULL. */
 void tcp_listen_input(struct tcp *tcp, struct tcp_listener *listener,
@@ -506,6 +522,12 @@ bool tcp_icmp_error(void *transport, const struct net_error *error);
 /* ---- tcp_user.c ---- */
 
 const char *tcp_state_name(enum tcp_state state);
+/* Sets a local port that no flow to the remote endpoint uses; false if there is none. */
+bool tcp_choose_port(struct tcp *tcp, struct tcp_tuple *tuple);
+/* Opens a connection from an endpoint of ours to another; no flow has the tuple. */
+enum kiln_error tcp_open(struct tcp *tcp, const struct tcp_tuple *tuple,
+                         const struct tcp_events *events, void *user,
+                         struct tcp_conn **result);
 
 static inline uint32_t tcp_in_flight(const struct tcp_conn *conn)
 {

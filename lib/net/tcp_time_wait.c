@@ -193,7 +193,7 @@ void tcp_time_wait_input(struct tcp *tcp, struct tcp_time_wait *tw, struct tcp_s
 		struct tcp_tuple tuple = tw->flow.tuple;
 		struct tcp_seq floor = tcp_seq_add(tw->snd_nxt, UINT16_MAX + 1u);
 
-		listener = tcp_listener_find(tcp, tuple.local_port);
+		listener = tcp_listener_find(tcp, &tuple.local, tuple.local_port);
 		if (listener) {
 			time_wait_free(tcp, tw);
 			tcp_listen_input(tcp, listener, &tuple, s, gso_size, &floor);

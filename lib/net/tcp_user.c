@@ -8,8 +8,8 @@ enum { EPHEMERAL_FIRST = 49152, EPHEMERAL_COUNT = 16384 };
 
 /* ---- opening ---- */
 
-/* A port that no flow to this endpoint uses, from a random start (RFC 6056, 3.3.1). */
-static bool choose_port(struct tcp *tcp, struct tcp_tuple *tuple)
+/* From a random start (RFC 6056, 3.3.1). */
+bool tcp_choose_port(struct tcp *tcp, struct tcp_tuple *tuple)
 {
 	uint32_t start = random_below(&tcp->kiln->random, EPHEMERAL_COUNT);
 
@@ -17,7 +17,7 @@ static bool choose_port(struct tcp *tcp, struct tcp_tuple *tuple)
 		tuple->local_port =
 		    (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
 		if (!tcp_flow_find(tcp, tuple) &&
-		    !tcp_listener_find(tcp, tuple->local_port))
+		    !tcp_listener_find(tcp, &tuple->local, tuple->local_port))
 			return true;
 	}
 	return false;
@@ -28,17 +28,24 @@ enum kiln_error tcp_connect(struct tcp *tcp, const struct endpoint *to,
                             struct tcp_conn **result)
 {
 	struct tcp_tuple tuple = {.remote = to->addr, .remote_port = to->port};
-	struct tcp_conn *conn;
 
 	if (!net_source(tcp->net, &to->addr, &tuple.local))
 		return KILN_ERR_UNREACHABLE;
-	if (!choose_port(tcp, &tuple))
+	if (!tcp_choose_port(tcp, &tuple))
 		return KILN_ERR_IN_USE;
-	conn = tcp_conn_new(tcp, &tuple);
+	return tcp_open(tcp, &tuple, events, user, result);
+}
+
+enum kiln_error tcp_open(struct tcp *tcp, const struct tcp_tuple *tuple,
+                         const struct tcp_events *events, void *user,
+                         struct tcp_conn **result)
+{
+	struct tcp_conn *conn = tcp_conn_new(tcp, tuple);
+
 	if (!conn)
 		return KILN_ERR_MEMORY;
 	conn->state = TCP_SYN_SENT;
-	conn->iss = conn->snd_una = tcp_isn(tcp, &tuple);
+	conn->iss = conn->snd_una = tcp_isn(tcp, tuple);
 	conn->snd_nxt = conn->snd_max = tcp_seq_add(conn->iss, 1);
 	conn->rtt_started_at = tcp_now(tcp);
 	conn->ack_now = true; /* the SYN */

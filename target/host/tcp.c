@@ -84,9 +84,10 @@ static void fail(struct tcp_conn *conn, enum kiln_error why)
 
 	if (why == KILN_ERR_RESET)
 		conn->tcp->counters.resets_in++;
-	release(conn);
-	if (events && events->closed)
+	conn->closing = true;
+	if (events && events->closed) /* who may read what is left */
 		events->closed(conn, conn->user, why);
+	release(conn);
 }
 
 static void notify(struct tcp_conn *conn)

@@ -625,6 +625,18 @@ static void an_unreachable_port_refuses_a_connection_that_opens(void **state)
 	assert_no_leak();
 }
 
+static void an_unreachable_host_ends_an_attempt_to_connect(void **state)
+{
+	struct endpoint to = {ip_from4(ip4_of(0x0a000001)), PEER_PORT};
+
+	assert_int_equal(tcp_connect(tcp, &to, &owner_events, NULL, &owner.conn),
+	                 KILN_OK);
+	our_isn = next_sent()->s.seq;
+	icmp_error(NET_ERROR_NET, 0, 0);
+	assert_int_equal(owner.why, KILN_ERR_UNREACHABLE);
+	assert_no_leak();
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -663,6 +675,7 @@ int main(void)
 	    PLAY(a_smaller_path_is_found_without_loss_of_speed),
 	    PLAY(icmp_never_ends_an_established_connection),
 	    PLAY(an_unreachable_port_refuses_a_connection_that_opens),
+	    PLAY(an_unreachable_host_ends_an_attempt_to_connect),
 	};
 
 	play_congestion = &tcp_newreno; /* its numbers are the easiest to follow */
