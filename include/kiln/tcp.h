@@ -134,7 +134,8 @@ void tcp_set_keepalive(struct tcp_conn *conn, kiln_time idle, kiln_time interval
 void tcp_set_nodelay(struct tcp_conn *conn, bool on);
 /* Another controller (<kiln/tcp_congestion.h>) from here on, with the windows there are. */
 void tcp_set_congestion(struct tcp_conn *conn, const struct tcp_congestion *congestion);
-/* Of unread bytes held. */
+/* Of unread bytes held. By default it is tuned: it starts with up to 64 KB and grows to
+ * twice what is read in a round trip, up to a quarter of TCP's memory. */
 void tcp_set_receive_limit(struct tcp_conn *conn, size_t bytes);
 
 struct endpoint tcp_local(const struct tcp_conn *conn);

@@ -15,8 +15,8 @@ enum {
 	CONNS_MAX = 1 << 17,
 	CHUNKS_MIN = 16,
 	CHUNKS_MAX = 1 << 17,
-	LIMIT_MIN = 16 << 10, /* of one connection's bytes, each way */
-	LIMIT_MAX = 256 << 10,
+	LIMIT_MIN = 16 << 10, /* of one connection's bytes, each way, to begin with */
+	LIMIT_MAX = 64 << 10,
 };
 
 /* ---- the table ---- */
@@ -336,6 +336,8 @@ static void carve(struct tcp *tcp, struct kiln *k)
 	tcp->orphans_most = conns / 2;
 	tcp->receive_limit = clamp((size_t)chunks * CHUNK_SIZE / 8, LIMIT_MIN, LIMIT_MAX);
 	tcp->send_limit = tcp->receive_limit / CHUNK_SIZE * CHUNK_SIZE;
+	tcp->limit_most = (uint32_t)KILN_MIN((uint64_t)chunks * CHUNK_SIZE / TCP_SHARE,
+	                                     (uint64_t)TCP_WINDOW_MAX / 2);
 	/* Enough for a receive limit that an owner raises to all there is. */
 	while (tcp->window_scale < TCP_WINDOW_SCALE_MAX &&
 	       (uint64_t)UINT16_MAX << tcp->window_scale < (uint64_t)chunks * CHUNK_SIZE)

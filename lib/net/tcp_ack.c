@@ -80,7 +80,6 @@ void tcp_window_input(struct tcp_conn *conn, const struct tcp_segment *s)
 static uint32_t advance(struct tcp_conn *conn, const struct tcp_segment *s)
 {
 	uint32_t acked = tcp_seq_diff(s->ack, conn->snd_una);
-	bool was_roomy = tcp_queue_is_roomy(conn);
 
 	if (tcp_seq_gt(s->ack, conn->snd_nxt))
 		conn->snd_nxt = s->ack; /* the byte of a window probe */
@@ -96,8 +95,6 @@ static uint32_t advance(struct tcp_conn *conn, const struct tcp_segment *s)
 		              tcp_now(conn->tcp) + tcp_rto_backed_off(conn));
 	else
 		tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
-	if (!was_roomy && tcp_queue_is_roomy(conn))
-		conn->wake = true;
 	return acked;
 }
 
@@ -138,6 +135,7 @@ void tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *s)
 	tcp_window_input(conn, s);
 	if (acked || duplicate || new_sack) {
 		tcp_recovery_ack(conn, before, acked, duplicate, new_sack);
+		tcp_queue_relieve(conn);
 		tcp_pend(conn);
 	}
 }

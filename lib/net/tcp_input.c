@@ -162,6 +162,7 @@ static void establish(struct tcp_conn *conn, const struct tcp_segment *s)
 		tcp_rtt_sample(conn, tcp_now(conn->tcp) - conn->rtt_started_at);
 	else
 		conn->rto = TCP_RTO_AFTER_SYN;
+	tcp_tuning_init(conn);
 	conn->wake = true;
 	tcp_pend(conn);
 }

@@ -270,6 +270,7 @@ static void accept(struct tcp_listener *listener, struct tcp_conn *conn,
 	struct tcp *tcp = listener->tcp;
 
 	conn->receive_limit = listener->receive_limit;
+	conn->receive_limit_set = listener->receive_limit_set;
 	conn->mss_most = listener->mss_most;
 	tcp_conn_settle(conn, hand);
 	conn->snd_una = conn->snd_nxt;
@@ -279,6 +280,7 @@ static void accept(struct tcp_listener *listener, struct tcp_conn *conn,
 	conn->state = TCP_ESTABLISHED;
 	if (rtt)
 		tcp_rtt_sample(conn, rtt);
+	tcp_tuning_init(conn);
 	tcp->count.opened_passive++;
 	conn->in_ready = true;
 	bool taken = listener->accepted(conn, listener->context);

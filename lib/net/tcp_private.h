@@ -14,6 +14,7 @@
  *	tcp_output.c      what to send now
  *	tcp_send.c        the queue of bytes to send
  *	tcp_receive.c     bytes received: in place, in order, out of order
+ *	tcp_tuning.c      how much may be held each way
  *	tcp_timer.c       the clocks of a connection
  *	tcp_icmp.c        ICMP errors
  *	tcp_user.c        the calls of <kiln/tcp.h>
@@ -171,6 +172,17 @@ enum tcp_recovery_phase {
 	TCP_LOSS,          /* after a retransmission timeout */
 };
 
+/* What tells how large the receive limit should be; see tcp_tuning.c. */
+struct tcp_tuning {
+	kiln_time rtt;       /* from our ACK to the data it let go; 0: not known */
+	kiln_time period_at; /* since when, and from where, what is read is counted */
+	struct tcp_seq read;
+	uint32_t bytes; /* the most that was read in a round trip */
+	uint32_t echo;  /* the last timestamp that was measured by */
+	struct tcp_seq edge; /* without timestamps: data from here on was let go at edge_at */
+	kiln_time edge_at;
+};
+
 struct tcp_conn {
 	struct tcp_flow flow;
 
@@ -196,6 +208,8 @@ struct tcp_conn {
 	bool syn_lost : 1;     /* the SYN had to be sent again */
 	bool orphan : 1;       /* on tcp->orphans */
 	bool released : 1;     /* on tcp->dead: only its memory is left */
+	bool receive_limit_set : 1; /* by the owner: not tuned */
+	bool crowded : 1; /* the send queue was nearly full, and the owner not called since */
 	uint8_t dup_acks;
 	uint16_t mss;  /* the largest segment: data and options but not the header */
 	uint16_t smss; /* the data in it with the usual options: RFC 5681's SMSS */
@@ -238,6 +252,7 @@ struct tcp_conn {
 	kiln_time user_timeout;
 	kiln_time keepalive_idle, keepalive_interval;
 	uint32_t receive_limit;
+	struct tcp_tuning tuning;
 
 	/* Ends of the connection. */
 	struct tcp_seq iss, irs, fin_seq;
@@ -295,6 +310,7 @@ struct tcp_listener {
 	bool paused; /* SYNs and what completes a handshake are dropped */
 	uint16_t mss_most;
 	uint32_t receive_limit;
+	bool receive_limit_set; /* by the owner: not tuned */
 };
 
 struct tcp {
@@ -317,8 +333,9 @@ struct tcp {
 	struct pool conns, chunks, pieces, halves, time_waits;
 	uint32_t chunk_reserve; /* chunks that only receiving may take */
 	uint32_t orphan_count, orphans_most;
-	uint32_t send_limit;    /* bytes of chunks that one connection may fill */
-	uint32_t receive_limit; /* unread bytes of one connection, by default */
+	/* Of one connection, to begin with: bytes of chunks to send, bytes unread. */
+	uint32_t send_limit, receive_limit;
+	uint32_t limit_most; /* that either may grow to */
 	uint8_t window_scale;   /* that we offer */
 
 	struct list half[TCP_SYN_ACK_TRIES];
@@ -478,9 +495,12 @@ size_t tcp_queue_room(const struct tcp_conn *conn);
 /* Drops the first n bytes: acknowledged. */
 void tcp_queue_acked(struct tcp_conn *conn, uint32_t n);
 void tcp_queue_free(struct tcp_conn *conn);
-/* False while the connection's own limits are nearly reached: its owner, once refused, is
- * called again when they no longer are. */
+/* False while the connection's own limits are nearly reached. */
 bool tcp_queue_is_roomy(const struct tcp_conn *conn);
+/* Something was queued, or refused: marks the queue while it is not roomy. */
+void tcp_queue_check(struct tcp_conn *conn);
+/* Room may have come: has the owner called when a queue that was not roomy is. */
+void tcp_queue_relieve(struct tcp_conn *conn);
 /* Adds up to `len` bytes from a stream offset to the frame; returns how many. */
 uint32_t tcp_queue_fill(struct tcp_send_queue *q, struct tcp_mark *mark, uint64_t offset,
                         uint32_t len, struct netdev_frame *frame);
@@ -499,6 +519,17 @@ uint32_t tcp_receive_window(struct tcp_conn *conn);
 /* True when the owner has read so much that the peer should be told (RFC
  * 9293, 3.8.6.2.2). */
 bool tcp_window_update_due(const struct tcp_conn *conn);
+
+/* ---- tcp_tuning.c ---- */
+
+/* The handshake is over. */
+void tcp_tuning_init(struct tcp_conn *conn);
+/* A segment with data has come, in order. */
+void tcp_tuning_measure(struct tcp_conn *conn, const struct tcp_segment *s);
+/* The owner has read something. */
+void tcp_tuning_read(struct tcp_conn *conn);
+/* Bytes of chunks that may be queued now. */
+uint32_t tcp_send_limit(const struct tcp_conn *conn);
 
 /* ---- tcp_timer.c ---- */
 

@@ -294,6 +294,7 @@ bool tcp_receive_data(struct tcp_conn *conn, const struct tcp_segment *s,
 	conn->unacked_segments =
 	    (uint16_t)KILN_MIN(conn->unacked_segments + segments, UINT16_MAX);
 	tcp_pend(conn);
+	tcp_tuning_measure(conn, s);
 	if (!conn->in.ooo)
 		return receive_in_place(conn, s->data);
 	conn->ack_now = true; /* it fills a gap, in whole or in part (RFC 5681, 4.2) */

@@ -5,9 +5,10 @@
  * finished with.
  *
  * Called by tcp_user.c (append), tcp_ack.c (drop the front) and tcp_output.c (read).
- * Bounded by the connection's limits for chunks and references, and by the image's pools:
- * of what is left there, one connection gets a quarter. Chunks are counted whole, as what
- * a few bytes hold is a chunk; small writes with references between them share one.
+ * Bounded by the connection's limits for chunks (see tcp_tuning.c) and for references
+ * beyond them, and by the image's pools: of what is left there, one connection gets a
+ * quarter. Chunks are counted whole, as what a few bytes hold is a chunk; small writes with
+ * references between them share one.
  */
 #include "tcp_private.h"
 
@@ -88,7 +89,7 @@ static size_t pieces_left(const struct tcp_conn *conn)
 	const struct pool *pieces = &conn->tcp->pieces;
 
 	return share_left(pieces->count, pieces->used, conn->out.pieces, TCP_PIECES_LEAST,
-	                  TCP_PIECES_MAX);
+	                  (size_t)TCP_PIECES_MAX + conn->out.chunks);
 }
 
 /* Some are kept for what is received. */
@@ -97,7 +98,7 @@ static size_t chunks_left(const struct tcp_conn *conn)
 	const struct tcp *tcp = conn->tcp;
 
 	return share_left(tcp->chunks.count - tcp->chunk_reserve, tcp->chunks.used,
-	                  conn->out.chunks, 1, tcp->send_limit / CHUNK_SIZE);
+	                  conn->out.chunks, 1, tcp_send_limit(conn) / CHUNK_SIZE);
 }
 
 static struct tcp_piece *append_piece(struct tcp_conn *conn, const uint8_t *data,
@@ -143,8 +144,26 @@ size_t tcp_queue_room(const struct tcp_conn *conn)
 /* A quarter free: neither a call for each ACK nor a window run dry. */
 bool tcp_queue_is_roomy(const struct tcp_conn *conn)
 {
-	return conn->out.chunks * (size_t)CHUNK_SIZE <= conn->tcp->send_limit / 4 * 3 &&
-	       conn->out.pieces <= TCP_PIECES_MAX / 4 * 3;
+	const struct tcp_send_queue *q = &conn->out;
+
+	return q->chunks * (size_t)CHUNK_SIZE <= tcp_send_limit(conn) / 4 * 3 &&
+	       q->pieces <= TCP_PIECES_MAX / 4 * 3 + q->chunks;
+}
+
+void tcp_queue_check(struct tcp_conn *conn)
+{
+	if (!tcp_queue_is_roomy(conn))
+		conn->crowded = true;
+}
+
+/* By what is acknowledged, or by a congestion window that has grown. */
+void tcp_queue_relieve(struct tcp_conn *conn)
+{
+	if (!conn->crowded || !tcp_queue_is_roomy(conn))
+		return;
+	conn->crowded = false;
+	conn->wake = true;
+	tcp_pend(conn);
 }
 
 /* A piece at the end for bytes to be copied behind: in the open chunk, or in a new one. */

@@ -22,8 +22,10 @@ enum kiln_error tcp_listen_on(struct tcp *tcp, const struct tcp_listen_options *
 	listener->ip6_only = options->ip6_only;
 	if (options->mss_most)
 		listener->mss_most = options->mss_most;
-	if (options->receive_limit)
+	if (options->receive_limit) {
 		listener->receive_limit = options->receive_limit;
+		listener->receive_limit_set = true;
+	}
 	*result = listener;
 	return KILN_OK;
 }

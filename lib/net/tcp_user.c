@@ -87,6 +87,7 @@ size_t tcp_unread(const struct tcp_conn *conn)
 void tcp_consume(struct tcp_conn *conn, size_t n)
 {
 	tcp_receive_consume(conn, KILN_MIN(n, tcp_unread(conn)));
+	tcp_tuning_read(conn);
 	if (tcp_window_update_due(conn)) {
 		conn->ack_now = true;
 		tcp_pend(conn);
@@ -127,6 +128,7 @@ static void starve(struct tcp_conn *conn)
 {
 	struct tcp *tcp = conn->tcp;
 
+	tcp_queue_check(conn);
 	if (tcp_queue_is_roomy(conn) && !list_linked(&conn->link))
 		list_append(&tcp->starved, &conn->link);
 }
@@ -151,6 +153,7 @@ size_t tcp_send(struct tcp_conn *conn, struct slice s)
 	if (!tcp_can_send(conn))
 		return 0;
 	taken = tcp_queue_copy(conn, s);
+	tcp_queue_check(conn);
 	if (taken < s.len)
 		starve(conn);
 	if (taken > 0)
@@ -168,6 +171,7 @@ bool tcp_send_static(struct tcp_conn *conn, struct slice s)
 		starve(conn);
 		return false;
 	}
+	tcp_queue_check(conn);
 	tcp_pend(conn);
 	return true;
 }
@@ -260,6 +264,7 @@ void tcp_set_nodelay(struct tcp_conn *conn, bool on)
 void tcp_set_receive_limit(struct tcp_conn *conn, size_t bytes)
 {
 	conn->receive_limit = (uint32_t)KILN_MIN(bytes, (size_t)TCP_WINDOW_MAX);
+	conn->receive_limit_set = true;
 	tcp_pend(conn);
 }
 

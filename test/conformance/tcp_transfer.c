@@ -416,10 +416,10 @@ static void a_clean_link_is_filled(void **state)
 	kiln_time time = play(scene, 5000, &good_link, false, KILN_SECONDS(600));
 
 	check(scene, 5000);
-	/* A window of 256 KB a round trip of 10 ms: 210 Mbit/s at best. */
+	/* The windows that both begin with, 64 KB a round trip of 10 ms, make 52 Mbit/s. */
 	double rate = megabits(64 << 20, time);
 	print_message("goodput %.1f Mbit/s\n", rate);
-	assert_true(rate > 150);
+	assert_true(rate > 300);
 	assert_int_equal(scene->client_counters.retransmits, 0);
 	assert_int_equal(scene->client_counters.timeouts, 0);
 	free(scene);

@@ -96,7 +96,7 @@ static void check_conn(const struct tcp_conn *c)
 	for (const struct tcp_piece *p = c->out.head; p; p = p->next)
 		bytes += p->len;
 	FUZZ_CHECK(bytes == c->out.end - c->out.start);
-	FUZZ_CHECK(c->out.chunks * CHUNK_SIZE <= tcp->send_limit);
+	FUZZ_CHECK(c->out.chunks * CHUNK_SIZE <= tcp->limit_most);
 	FUZZ_CHECK(tcp_seq_le(c->snd_una, c->snd_nxt));
 	FUZZ_CHECK(tcp_seq_le(c->snd_nxt, c->snd_max));
 	FUZZ_CHECK(tcp_seq_diff(c->snd_max, c->snd_nxt) <= 1);

@@ -217,7 +217,7 @@ static void check_all(void)
 		for (const struct tcp_piece *p = c->out.head; p; p = p->next)
 			bytes += p->len;
 		assert_int_equal(bytes, c->out.end - c->out.start);
-		assert_true(c->out.chunks * CHUNK_SIZE <= tcp->send_limit);
+		assert_true(c->out.chunks * CHUNK_SIZE <= tcp->limit_most);
 		assert_true(tcp_seq_le(c->snd_una, c->snd_nxt));
 		assert_true(tcp_seq_le(c->snd_nxt, c->snd_max));
 		assert_true(tcp_seq_diff(c->snd_max, c->snd_nxt) <= 1);
