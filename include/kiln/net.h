@@ -25,6 +25,21 @@ struct net *net_up(struct kiln *k, const struct kiln_device *device);
 struct ip4_addr net_address(const struct net *net);
 bool net_is_up(const struct net *net);
 
+/* The context it was made in. */
+struct kiln *net_kiln(const struct net *net);
+
+/*
+ * What the network tells of itself, as far as it is known now: the addresses of servers of
+ * names and of time, the preferred first; and the domains that a name without a dot may be
+ * meant in. By DHCP: options 6, 42, and 119 (RFC 3397) or else 15. On `host`, by
+ * /etc/resolv.conf. Each writes up to `most`, and returns how many.
+ */
+struct dns_name;
+unsigned net_dns_servers(const struct net *net, struct ip_addr *servers, unsigned most);
+unsigned net_ntp_servers(const struct net *net, struct ip_addr *servers, unsigned most);
+unsigned net_search_domains(const struct net *net, struct dns_name *domains,
+			    unsigned most);
+
 /* Called (from the loop) each time the interface gets or loses its address. */
 void net_on_change(struct net *net, void (*changed)(struct net *net, void *context),
 		   void *context);

@@ -14,6 +14,8 @@
 #include "net_private.h"
 #include "udp_wire.h"
 
+KILN_OPTION(hostname, KILN_PARAM_TYPE_STRING, "", "name to give to the DHCP server");
+
 enum dhcp_state {
 	DHCP_INIT,
 	DHCP_SELECTING,
@@ -31,6 +33,9 @@ enum dhcp_state {
 #define DECLINE_WAIT  KILN_SECONDS(10) /* 3.1, 5 */
 enum { RETRY_DOUBLINGS = 4, REQUEST_TRIES = 4 };
 enum { DHCP_MTU_MIN = 576, LEASE_FOREVER = UINT32_MAX };
+enum { HOST_NAME_MOST = 63 };
+/* Of an acknowledgement that is kept; its server was told to send no more. */
+enum { ACK_MOST = DHCP_SIZE_MAX };
 
 struct dhcp {
 	struct net *net;
@@ -43,6 +48,10 @@ struct dhcp {
 	struct ip4_addr server;
 	struct net_lease lease;
 	kiln_time renew_at, rebind_at, expires_at; /* KILN_NEVER: a lease for ever */
+	uint8_t client_id[1 + ETH_MAC]; /* RFC 2132, 9.14: hardware type and address */
+	struct slice host_name;
+	size_t ack_size; /* of the last acknowledgement, for dhcp_option */
+	uint8_t ack[ACK_MOST];
 };
 
 static void dhcp_in(struct dhcp *d, kiln_time duration)
@@ -67,6 +76,8 @@ static void dhcp_send(struct dhcp *d, struct dhcp_message *m)
 	m->xid = d->xid;
 	m->secs = (uint16_t)KILN_MIN(seconds, UINT16_MAX);
 	memcpy(m->mac, net->device->mac, ETH_MAC);
+	m->client_id = slice_of(d->client_id, sizeof(d->client_id));
+	m->host_name = d->host_name;
 	dhcp_wire_emit(&w, m);
 	kiln_assert(!w.failed);
 	netdev_frame_init(&frame);
@@ -235,12 +246,32 @@ static void dhcp_fire(struct timer *timer)
 	}
 }
 
+/* RFC 952 and 1123, 2.1: a label, as it will stand in somebody's zone. */
+static bool is_host_name(struct slice name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.data[i], lower = c | 0x20;
+		if (!(lower >= 'a' && lower <= 'z') && !(c >= '0' && c <= '9') &&
+		    (c != '-' || i == 0 || i + 1 == name.len))
+			return false;
+	}
+	return name.len <= HOST_NAME_MOST;
+}
+
 void dhcp_start(struct net *net)
 {
 	struct dhcp *d = kiln_alloc(net->kiln, sizeof(*d), "dhcp");
 
 	d->net = net;
 	net->dhcp = d;
+	d->client_id[0] = 1; /* Ethernet */
+	memcpy(d->client_id + 1, net->device->mac, ETH_MAC);
+	if (kiln_option(net->kiln, "hostname", &d->host_name) &&
+	    !is_host_name(d->host_name))
+		kiln_fail(net->kiln, "net",
+		          "--hostname: '%.*s' is no name of at most %d letters, digits "
+		          "and hyphens",
+		          SLICE_ARG(d->host_name), HOST_NAME_MOST);
 	timer_init(&d->timer, dhcp_fire);
 	/* RFC 2131, 4.4.1 would wait for up to ten seconds, lest a building's machines
 	 * all ask at once when power returns; a virtual machine starts alone. */
@@ -298,7 +329,14 @@ static bool lease_equal(const struct net_lease *a, const struct net_lease *b)
 	       a->prefix == b->prefix && a->mtu == b->mtu;
 }
 
-static void handle_ack(struct dhcp *d, const struct dhcp_message *ack)
+/* One that is longer than was asked for is as one that says nothing more. */
+static void keep_ack(struct dhcp *d, struct slice bytes)
+{
+	d->ack_size = bytes.len <= sizeof(d->ack) ? bytes.len : 0;
+	memcpy(d->ack, bytes.data, d->ack_size);
+}
+
+static void handle_ack(struct dhcp *d, const struct dhcp_message *ack, struct slice bytes)
 {
 	struct net_lease lease;
 
@@ -311,6 +349,7 @@ static void handle_ack(struct dhcp *d, const struct dhcp_message *ack)
 	if (ip4_value(ack->server))
 		d->server = ack->server;
 	take_times(d, ack);
+	keep_ack(d, bytes);
 	if (d->state == DHCP_REQUESTING) {
 		d->state = DHCP_CHECKING;
 		timer_cancel(&d->net->kiln->loop, &d->timer);
@@ -328,10 +367,18 @@ static bool from_our_server(const struct dhcp *d, const struct dhcp_message *m)
 	return d->state == DHCP_REBINDING || ip4_equal(m->server, d->server);
 }
 
-/* False: it says nothing that is waited for. */
-static bool dhcp_handle(struct dhcp *d, const struct dhcp_message *m)
+/* RFC 6842, 3: a server may say whom it means; older ones do not. */
+static bool for_us(const struct dhcp *d, const struct dhcp_message *m)
 {
-	if (m->xid != d->xid || memcmp(m->mac, d->net->device->mac, ETH_MAC) != 0)
+	return m->xid == d->xid && memcmp(m->mac, d->net->device->mac, ETH_MAC) == 0 &&
+	       (m->client_id.len == 0 ||
+	        slice_equal(m->client_id, slice_of(d->client_id, sizeof(d->client_id))));
+}
+
+/* False: it says nothing that is waited for. */
+static bool dhcp_handle(struct dhcp *d, const struct dhcp_message *m, struct slice bytes)
+{
+	if (!for_us(d, m))
 		return false;
 	switch (d->state) {
 	case DHCP_SELECTING:
@@ -346,7 +393,7 @@ static bool dhcp_handle(struct dhcp *d, const struct dhcp_message *m)
 		if (!from_our_server(d, m))
 			return false;
 		if (m->type == DHCP_ACK)
-			handle_ack(d, m);
+			handle_ack(d, m, bytes);
 		else if (m->type == DHCP_NAK)
 			start_over(d);
 		else
@@ -367,7 +414,15 @@ bool dhcp_input(struct net *net, const struct net_packet *packet)
 	if (src != DHCP_SERVER_PORT || dst != DHCP_CLIENT_PORT)
 		return false;
 	if (!udp_wire_parse(packet, &header) || !dhcp_wire_parse(header.data, &message) ||
-	    !dhcp_handle(net->dhcp, &message))
+	    !dhcp_handle(net->dhcp, &message, header.data))
 		net->counters.drop_udp++;
 	return true;
+}
+
+bool dhcp_option(const struct net *net, uint8_t code, struct writer *w)
+{
+	const struct dhcp *d = net->dhcp;
+
+	return d && d->state >= DHCP_BOUND &&
+	       dhcp_wire_option(slice_of(d->ack, d->ack_size), code, w);
 }

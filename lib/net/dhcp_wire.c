@@ -9,6 +9,7 @@ enum {
 	OPTION_PAD = 0,
 	OPTION_MASK = 1,
 	OPTION_ROUTER = 3,
+	OPTION_HOST_NAME = 12,
 	OPTION_MTU = 26,
 	OPTION_REQUESTED = 50,
 	OPTION_LEASE = 51,
@@ -42,8 +43,7 @@ static void take_address(struct slice value, struct ip4_addr *out)
 	*out = ip4_of(v);
 }
 
-static void take_option(uint8_t code, struct slice value, struct dhcp_message *m,
-                        uint8_t *overload)
+static void take_option(uint8_t code, struct slice value, struct dhcp_message *m)
 {
 	struct cursor c = cursor_of(value);
 
@@ -63,9 +63,6 @@ static void take_option(uint8_t code, struct slice value, struct dhcp_message *m
 	case OPTION_LEASE:
 		take_u32(value, &m->lease);
 		break;
-	case OPTION_OVERLOAD:
-		*overload = cursor_u8(&c);
-		break;
 	case OPTION_TYPE:
 		m->type = cursor_u8(&c);
 		break;
@@ -78,42 +75,82 @@ static void take_option(uint8_t code, struct slice value, struct dhcp_message *m
 	case OPTION_REBINDING:
 		take_u32(value, &m->rebinding);
 		break;
+	case OPTION_CLIENT_ID:
+		m->client_id = value;
+		break;
 	default:
 		break;
 	}
 }
 
-/* False: an option runs over the end of its field. */
-static bool take_options(struct slice field, struct dhcp_message *m, uint8_t *overload)
-{
-	struct cursor c = cursor_of(field);
+/* The fields of a message that hold options, in the order in which they are read
+ * (RFC 2131, 4.1: file before sname). */
+struct fields {
+	struct slice field[3];
+	unsigned count, at;
+	struct cursor cursor;
+};
 
-	while (cursor_left(&c)) {
-		uint8_t code = cursor_u8(&c);
-		if (code == OPTION_PAD)
-			continue;
-		if (code == OPTION_END)
-			return true;
-		uint8_t size = cursor_u8(&c);
-		struct slice value = cursor_bytes(&c, size);
-		if (c.failed)
+/* The next option of the field that is being read. False: that is all of it, or, with the
+ * cursor failed, an option runs over its end. */
+static bool field_option(struct cursor *c, uint8_t *code, struct slice *value)
+{
+	do {
+		if (cursor_left(c) == 0)
 			return false;
-		take_option(code, value, m, overload);
+		*code = cursor_u8(c);
+	} while (*code == OPTION_PAD);
+	if (*code == OPTION_END)
+		return false;
+	*value = cursor_bytes(c, cursor_u8(c));
+	return !c->failed;
+}
+
+/* The next option of all fields; as above. */
+static bool next_option(struct fields *f, uint8_t *code, struct slice *value)
+{
+	while (!field_option(&f->cursor, code, value)) {
+		if (f->cursor.failed || ++f->at >= f->count)
+			return false;
+		f->cursor = cursor_of(f->field[f->at]);
 	}
 	return true;
 }
 
-bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *m)
+/* Where the options of a server's message are. NULL: it is none. */
+static const struct dhcp_wire *find_fields(struct slice bytes, struct fields *f)
 {
 	struct cursor c = cursor_of(bytes);
-	struct slice fixed = cursor_bytes(&c, sizeof(struct dhcp_wire));
-	uint8_t overload = 0, nested = 0;
+	struct slice fixed = cursor_bytes(&c, sizeof(struct dhcp_wire)), value;
+	uint8_t code, overload = 0;
 
 	if (c.failed)
-		return false;
+		return NULL;
 	const struct dhcp_wire *wire = (const struct dhcp_wire *)fixed.data;
 	if (wire->operation != BOOT_REPLY || wire->hardware != HARDWARE_ETHERNET ||
 	    wire->hardware_size != ETH_MAC || be32_get(wire->cookie) != COOKIE)
+		return NULL;
+	*f = (struct fields){.count = 1, .cursor = c};
+	f->field[0] = cursor_rest(&c);
+	for (c = f->cursor; field_option(&c, &code, &value);) {
+		if (code == OPTION_OVERLOAD && value.len)
+			overload = value.data[0];
+	}
+	if (overload & OVERLOAD_FILE)
+		f->field[f->count++] = slice_of(wire->file, sizeof(wire->file));
+	if (overload & OVERLOAD_SNAME)
+		f->field[f->count++] = slice_of(wire->sname, sizeof(wire->sname));
+	return wire;
+}
+
+bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *m)
+{
+	struct fields fields;
+	const struct dhcp_wire *wire = find_fields(bytes, &fields);
+	struct slice value;
+	uint8_t code;
+
+	if (!wire)
 		return false;
 	*m = (struct dhcp_message){
 	    .xid = be32_get(wire->xid),
@@ -122,16 +159,28 @@ bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *m)
 	    .yiaddr = wire->yiaddr,
 	};
 	memcpy(m->mac, wire->chaddr, ETH_MAC);
-	if (!take_options(cursor_rest(&c), m, &overload))
+	while (next_option(&fields, &code, &value))
+		take_option(code, value, m);
+	return !fields.cursor.failed && m->type >= DHCP_DISCOVER &&
+	       m->type <= DHCP_RELEASE;
+}
+
+bool dhcp_wire_option(struct slice bytes, uint8_t wanted, struct writer *w)
+{
+	struct fields fields;
+	struct slice value;
+	uint8_t code;
+	bool found = false;
+
+	if (!find_fields(bytes, &fields))
 		return false;
-	/* RFC 2131, 4.1: the options field first, then file, then sname. */
-	if (overload & OVERLOAD_FILE &&
-	    !take_options(slice_of(wire->file, sizeof(wire->file)), m, &nested))
-		return false;
-	if (overload & OVERLOAD_SNAME &&
-	    !take_options(slice_of(wire->sname, sizeof(wire->sname)), m, &nested))
-		return false;
-	return m->type >= DHCP_DISCOVER && m->type <= DHCP_RELEASE;
+	while (next_option(&fields, &code, &value)) {
+		if (code != wanted)
+			continue;
+		writer_bytes(w, value);
+		found = true;
+	}
+	return found && !w->failed;
 }
 
 static void put_address(struct writer *w, uint8_t code, struct ip4_addr address)
@@ -143,11 +192,25 @@ static void put_address(struct writer *w, uint8_t code, struct ip4_addr address)
 	writer_u32(w, ip4_value(address));
 }
 
+/* At most 255. */
+static void put_bytes(struct writer *w, uint8_t code, struct slice value)
+{
+	if (value.len == 0)
+		return;
+	writer_u8(w, code);
+	writer_u8(w, (uint8_t)value.len);
+	writer_bytes(w, value);
+}
+
 void dhcp_wire_emit(struct writer *w, const struct dhcp_message *m)
 {
-	static const uint8_t parameters[] = {
-	    OPTION_MASK,   OPTION_ROUTER,  OPTION_MTU,      OPTION_LEASE,
-	    OPTION_SERVER, OPTION_RENEWAL, OPTION_REBINDING};
+	/* RFC 3442: static routes before the router, which they replace. */
+	static const uint8_t parameters[] = {OPTION_MASK,      DHCP_OPTION_STATIC_ROUTES,
+	                                     OPTION_ROUTER,    DHCP_OPTION_DNS,
+	                                     OPTION_MTU,       DHCP_OPTION_DOMAIN,
+	                                     OPTION_LEASE,     DHCP_OPTION_NTP,
+	                                     OPTION_SERVER,    OPTION_RENEWAL,
+	                                     OPTION_REBINDING, DHCP_OPTION_SEARCH};
 	size_t before = writer_left(w);
 	struct dhcp_wire *wire = (struct dhcp_wire *)writer_room(w, sizeof(*wire));
 
@@ -166,13 +229,11 @@ void dhcp_wire_emit(struct writer *w, const struct dhcp_message *m)
 	writer_u8(w, OPTION_TYPE);
 	writer_u8(w, 1);
 	writer_u8(w, (uint8_t)m->type);
-	writer_u8(w, OPTION_CLIENT_ID);
-	writer_u8(w, 1 + ETH_MAC);
-	writer_u8(w, HARDWARE_ETHERNET);
-	writer_bytes(w, slice_of(m->mac, ETH_MAC));
+	put_bytes(w, OPTION_CLIENT_ID, m->client_id);
 	put_address(w, OPTION_REQUESTED, m->requested);
 	put_address(w, OPTION_SERVER, m->server);
 	if (m->type == DHCP_DISCOVER || m->type == DHCP_REQUEST) {
+		put_bytes(w, OPTION_HOST_NAME, m->host_name);
 		writer_u8(w, OPTION_MAX_SIZE);
 		writer_u8(w, 2);
 		writer_u16(w, DHCP_SIZE_MAX);

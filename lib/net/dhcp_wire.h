@@ -1,5 +1,9 @@
 /*
  * DHCP messages (RFC 2131, 2; options RFC 2132): parse and emit, pure.
+ *
+ * A struct dhcp_message holds what the client itself works with. What it is told for others
+ * (servers of names and of time, domains, routes) is read out of the message when they ask,
+ * by dhcp_wire_option: an image in which nobody asks holds no code for it.
  */
 #ifndef NET_DHCP_WIRE_H
 #define NET_DHCP_WIRE_H
@@ -16,6 +20,13 @@ enum dhcp_type { /* option 53, RFC 2132, 9.6 */
 	         DHCP_ACK = 5,
 	         DHCP_NAK = 6,
 	         DHCP_RELEASE = 7,
+};
+enum {
+	DHCP_OPTION_DNS = 6,            /* IPv4 addresses, the preferred first */
+	DHCP_OPTION_DOMAIN = 15,        /* a name as text */
+	DHCP_OPTION_NTP = 42,           /* IPv4 addresses */
+	DHCP_OPTION_SEARCH = 119,       /* RFC 3397: names in DNS's compressed form */
+	DHCP_OPTION_STATIC_ROUTES = 121 /* RFC 3442 */
 };
 enum { DHCP_SIZE_MIN = 300 }; /* RFC 1542, 2.1: relays drop shorter ones */
 enum { DHCP_SIZE_MAX = 576 }; /* of what is sent; what must be taken, RFC 2131, 2 */
@@ -49,15 +60,21 @@ struct dhcp_message {
 	uint16_t secs;
 	struct ip4_addr ciaddr, yiaddr;
 	uint8_t mac[ETH_MAC];
+	struct slice client_id; /* option 61; a server may echo it (RFC 6842) */
+	struct slice host_name; /* option 12, of the client */
 	struct ip4_addr server, requested;  /* options 54, 50 */
 	struct ip4_addr mask, router;       /* options 1, 3: the first router */
 	uint16_t mtu;                       /* option 26 */
 	uint32_t lease, renewal, rebinding; /* options 51, 58, 59: seconds */
 };
 
-/* A message of a server. False: malformed, or no DHCP (BOOTP has no type). Options are
+/* A message of a server; slices in it lie in the bytes. False: malformed, or no DHCP (BOOTP has no type). Options are
  * also read where option 52 says that they go on in the file and sname fields. */
 bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *message);
+
+/* Adds the option's value, all its parts joined (RFC 3396). False: the message has none, is
+ * no message of a server, or there is no room. */
+bool dhcp_wire_option(struct slice bytes, uint8_t code, struct writer *w);
 
 /* A message of the client, padded to DHCP_SIZE_MIN; DHCP_SIZE_MAX bytes are enough. */
 void dhcp_wire_emit(struct writer *w, const struct dhcp_message *message);

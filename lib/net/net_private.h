@@ -5,6 +5,7 @@
  *	net.c       device, configuration, counters          dhcp.c      leases
  *	arp.c       neighbours, probes, conflicts            icmp.c      echo and errors
  *	ip4.c       packets in      output.c  packets out    fragment.c  packets joined
+ *	servers.c, search.c: what the network tells of the servers and domains there are
  */
 #ifndef NET_PRIVATE_H
 #define NET_PRIVATE_H
@@ -243,5 +244,7 @@ void icmp_error(struct net *net, const struct net_packet *packet, uint8_t type,
 void dhcp_start(struct net *net);
 /* True if the datagram was for the client: to its port, from a server's. */
 bool dhcp_input(struct net *net, const struct net_packet *packet);
+/* Adds an option of the lease that is held, see dhcp_wire.h. False: there is none. */
+bool dhcp_option(const struct net *net, uint8_t code, struct writer *w);
 
 #endif

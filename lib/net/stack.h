@@ -86,7 +86,6 @@ void net_doubt(struct net *net, const struct ip_addr *dst);
 /* Answers a packet with ICMP port unreachable, within the rate limit. */
 void net_port_unreachable(struct net *net, const struct net_packet *packet);
 
-struct kiln *net_kiln(const struct net *net);
 const struct netdev *net_device(const struct net *net);
 
 /* ---- checksums (RFC 1071) ---- */

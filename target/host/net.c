@@ -62,6 +62,11 @@ struct net *net_up(struct kiln *k, const struct kiln_device *device)
 	return net;
 }
 
+struct kiln *net_kiln(const struct net *net)
+{
+	return &net->host->kiln;
+}
+
 struct ip4_addr net_address(const struct net *net)
 {
 	return net->address;

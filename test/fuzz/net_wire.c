@@ -191,6 +191,12 @@ static void try_dhcp(struct slice bytes)
 		               ip4_value(message.router) && message.lease,
 		           "an offer with all that a client needs");
 		FUZZ_REACH(message.mtu, "an MTU");
+		for (unsigned code = 0; code < 256; code++) {
+			struct writer value = writer_of(again, sizeof(again));
+			if (dhcp_wire_option(slice_of(copy, bytes.len), (uint8_t)code,
+			                     &value))
+				FUZZ_CHECK(writer_done(&value).len <= bytes.len);
+		}
 		if (dhcp_wire_prefix(message.mask, &prefix))
 			FUZZ_CHECK(prefix <= 32);
 		dhcp_wire_emit(&w, &message);

@@ -3,6 +3,7 @@
  * the check of the address by ARP (RFC 5227) in between.
  */
 #include "fake_net.h"
+#include <kiln/dns.h>
 #include <lib/net/dhcp_wire.h>
 
 #define OFFERED ip4_of(0x0a000007)
@@ -16,6 +17,7 @@ struct client_message {
 	uint32_t xid, ciaddr, requested, server;
 	uint16_t secs;
 	uint8_t type;
+	struct slice host_name;
 };
 
 static uint32_t number(const uint8_t *p)
@@ -49,6 +51,8 @@ static struct client_message sent_dhcp(unsigned index)
 			m.requested = number(p + at + 2);
 		if (p[at] == 54)
 			m.server = number(p + at + 2);
+		if (p[at] == 12)
+			m.host_name = slice_of(p + at + 2, p[at + 1]);
 	}
 	return m;
 }
@@ -65,11 +69,12 @@ static struct answer {
 	uint8_t type;
 	uint16_t mtu;
 	struct ip4_addr router;
+	struct slice more; /* options */
 } answer;
 
 static void give(uint8_t type)
 {
-	uint8_t bytes[300] = {2, 1, 6, 0};
+	uint8_t bytes[400] = {2, 1, 6, 0};
 	struct writer w = writer_of(bytes + 236, sizeof(bytes) - 236);
 	struct be32 xid = be32_of(answer.xid);
 
@@ -89,6 +94,7 @@ static void give(uint8_t type)
 		writer_u16(&w, 26 << 8 | 2);
 		writer_u16(&w, answer.mtu);
 	}
+	writer_bytes(&w, answer.more);
 	writer_u8(&w, 255);
 	assert_false(w.failed);
 	/* To the address that it is about to give, as servers do. */
@@ -103,16 +109,21 @@ static void changed(struct net *net, void *context)
 	changes++;
 }
 
-static int setup(void **state)
+static void start(const char *options, size_t size)
 {
-	static const char options[] = "ip=dhcp";
-
-	assert_true(fake_start_on(options, sizeof(options), 0));
+	assert_true(fake_start_on(options, size, 0));
 	changes = 0;
 	net_on_change(fake.net, changed, NULL);
 	answer = (struct answer){
 	    .server = SERVER, .address = OFFERED, .lease = 3600, .router = SERVER};
 	answer.xid = sent_dhcp(0).xid;
+}
+
+static int setup(void **state)
+{
+	static const char options[] = "ip=dhcp";
+
+	start(options, sizeof(options));
 	return 0;
 }
 
@@ -397,6 +408,76 @@ static void the_servers_mtu_counts_up_to_the_devices(void **state)
 	assert_int_equal(net_path_mtu(fake.net, &peer), 1480);
 }
 
+static void the_lease_tells_of_servers_and_domains_while_it_is_held(void **state)
+{
+	struct ip_addr servers[4];
+	struct dns_name names[4], expected;
+
+	answer.more = SLICE("\6\14\10\10\10\10\0\0\0\0\11\11\11\11" /* one is none */
+	                    "\52\4\12\0\0\5"
+	                    "\17\5local"
+	                    "\167\22\1a\7example\0\1b\300\2");
+	acquire();
+	assert_int_equal(net_dns_servers(fake.net, servers, 4), 0); /* not checked yet */
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(net_dns_servers(fake.net, servers, 4), 2);
+	assert_int_equal(ip4_value(ip_to4(&servers[0])), 0x08080808);
+	assert_int_equal(ip4_value(ip_to4(&servers[1])), 0x09090909);
+	assert_int_equal(net_dns_servers(fake.net, servers, 1), 1);
+	assert_int_equal(net_ntp_servers(fake.net, servers, 4), 1);
+	assert_int_equal(ip4_value(ip_to4(&servers[0])), 0x0a000005);
+	assert_int_equal(net_search_domains(fake.net, names, 4), 2);
+	assert_true(dns_name_parse(SLICE("b.example"), &expected));
+	assert_true(dns_name_equal(&names[1], &expected));
+	fake_pass(KILN_SECONDS(4000));
+	assert_false(net_is_up(fake.net));
+	assert_int_equal(net_dns_servers(fake.net, servers, 4), 0);
+}
+
+static void the_domain_stands_in_for_a_search_list(void **state)
+{
+	struct dns_name names[4], expected;
+
+	answer.more = SLICE("\17\10a.local\0");
+	acquire();
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(net_search_domains(fake.net, names, 4), 1);
+	assert_true(dns_name_parse(SLICE("a.local"), &expected));
+	assert_true(dns_name_equal(&names[0], &expected));
+}
+
+static void an_offer_for_another_client_id_is_dropped(void **state)
+{
+	answer.more = SLICE("\75\7\1\0\0\0\0\0\0");
+	give(DHCP_OFFER);
+	assert_int_equal(fake.sent, 1);
+	assert_int_equal(fake_counters().drop_udp, 1);
+	uint8_t ours[] = {61, 7, 1, 0, 0, 0, 0, 0, 0}; /* RFC 6842: echoed */
+	memcpy(ours + 3, fake_mac, 6);
+	answer.more = slice_of(ours, sizeof(ours));
+	give(DHCP_OFFER);
+	assert_int_equal(fake.sent, 2);
+}
+
+static void its_name_is_told_where_it_has_one(void **state)
+{
+	static const char options[] = "ip=dhcp\0hostname=kiln-7";
+
+	assert_int_equal(sent_dhcp(0).host_name.len, 0);
+	start(options, sizeof(options));
+	assert_true(slice_equal(sent_dhcp(0).host_name, SLICE("kiln-7")));
+	give(DHCP_OFFER);
+	assert_true(slice_equal(last_dhcp().host_name, SLICE("kiln-7")));
+}
+
+static void what_no_host_is_called_is_refused(void **state)
+{
+	static const char options[] = "ip=dhcp\0hostname=kiln_7";
+
+	assert_false(fake_start_on(options, sizeof(options), 0));
+	assert_non_null(strstr(fake.console, "--hostname"));
+}
+
 static void it_works_without_udp_and_leaves_other_ports_alone(void **state)
 {
 	struct ip4_header h;
@@ -430,6 +511,11 @@ int main(void)
 	    with(setup_bound, a_refusal_takes_the_address_away),
 	    with(setup, a_lease_for_ever_is_never_renewed),
 	    with(setup, the_servers_mtu_counts_up_to_the_devices),
+	    with(setup, the_lease_tells_of_servers_and_domains_while_it_is_held),
+	    with(setup, the_domain_stands_in_for_a_search_list),
+	    with(setup, an_offer_for_another_client_id_is_dropped),
+	    with(setup, its_name_is_told_where_it_has_one),
+	    with(setup, what_no_host_is_called_is_refused),
 	    with(setup_bound, it_works_without_udp_and_leaves_other_ports_alone),
 	};
 

@@ -228,9 +228,8 @@ static void an_echo_request_is_read(void **state)
 static void a_reply_has_the_requests_checksum_adjusted(void **state)
 {
 	for (uint32_t id = 0; id < 65536; id += 7) {
-		struct icmp_message m = {.type = ICMP_ECHO,
-		                         .id = (uint16_t)id,
-		                         .number = id ? 77 : 0};
+		struct icmp_message m = {
+		    .type = ICMP_ECHO, .id = (uint16_t)id, .number = id ? 77 : 0};
 		uint8_t request[ICMP_HEADER], reply[ICMP_HEADER];
 		icmp_wire_emit(request, &m, 0);
 		memcpy(reply, request, ICMP_HEADER);
@@ -360,9 +359,30 @@ static void options_go_on_in_the_file_and_sname_fields(void **state)
 	assert_false(dhcp_wire_parse(slice_of(bytes, 247), &m));
 }
 
+static void an_option_in_parts_is_joined_across_the_fields(void **state)
+{
+	uint8_t bytes[600], value[32];
+	struct writer w = writer_of(value, sizeof(value));
+
+	dhcp_ack(bytes);
+	memcpy(bytes + 240,
+	       (uint8_t[]){53, 1, 5, 119, 3, 1, 'a', 0, 52, 1, 3, 119, 1, 1, 255}, 15);
+	memcpy(bytes + 108, (uint8_t[]){119, 2, 'b', 0, 255}, 5);
+	memcpy(bytes + 44, (uint8_t[]){0, 119, 2, 192, 0, 255}, 6);
+	struct slice message = slice_of(bytes, 255);
+	assert_true(dhcp_wire_option(message, DHCP_OPTION_SEARCH, &w));
+	assert_true(slice_equal(writer_done(&w), SLICE("\1a\0\1b\0\300\0")));
+	assert_false(dhcp_wire_option(message, DHCP_OPTION_DNS, &w));
+	w = writer_of(value, 7);
+	assert_false(dhcp_wire_option(message, DHCP_OPTION_SEARCH, &w));
+	bytes[0] = 1; /* a client's */
+	w = writer_of(value, sizeof(value));
+	assert_false(dhcp_wire_option(message, DHCP_OPTION_SEARCH, &w));
+}
+
 static void no_truncation_of_a_dhcp_message_is_read_past_its_end(void **state)
 {
-	uint8_t bytes[600];
+	uint8_t bytes[600], value[64];
 	size_t size = dhcp_ack(bytes);
 	struct dhcp_message m;
 
@@ -370,6 +390,8 @@ static void no_truncation_of_a_dhcp_message_is_read_past_its_end(void **state)
 		uint8_t *exact = malloc(n ? n : 1);
 		memcpy(exact, bytes, n);
 		bool taken = dhcp_wire_parse(slice_of(exact, n), &m);
+		struct writer w = writer_of(value, sizeof(value));
+		(void)dhcp_wire_option(slice_of(exact, n), DHCP_OPTION_DNS, &w);
 		assert_true(!taken || n >= 243); /* the type must be there */
 		free(exact);
 	}
@@ -392,7 +414,8 @@ static void a_discover_has_the_bytes_of_rfc_2131(void **state)
 {
 	struct dhcp_message m = {.type = DHCP_DISCOVER,
 	                         .xid = 0x3903f326,
-	                         .mac = {0, 0x0b, 0x82, 1, 0xfc, 0x42}};
+	                         .mac = {0, 0x0b, 0x82, 1, 0xfc, 0x42},
+	                         .client_id = SLICE("\1\0\x0b\x82\1\xfc\x42")};
 	uint8_t bytes[DHCP_SIZE_MAX];
 	struct writer w = writer_of(bytes, sizeof(bytes));
 	static const uint8_t start[] = {1, 1, 6, 0, 0x39, 0x03, 0xf3, 0x26, 0, 0};
@@ -482,6 +505,7 @@ int main(void)
 	    cmocka_unit_test(a_udp_length_that_lies_is_refused),
 	    cmocka_unit_test(a_dhcp_acknowledgement_is_read),
 	    cmocka_unit_test(options_go_on_in_the_file_and_sname_fields),
+	    cmocka_unit_test(an_option_in_parts_is_joined_across_the_fields),
 	    cmocka_unit_test(no_truncation_of_a_dhcp_message_is_read_past_its_end),
 	    cmocka_unit_test(what_is_no_dhcp_reply_is_refused),
 	    cmocka_unit_test(a_discover_has_the_bytes_of_rfc_2131),
