@@ -8,20 +8,8 @@
  *
  * RFC 9293, 3.10.7.2 (LISTEN) and 3.10.7.4 (SYN-RECEIVED).
  */
+#include "local.h"
 #include "tcp_private.h"
-
-/* How closely a listener's address is that of a segment: 0, not at all; 3, exactly. */
-static unsigned address_match(const struct tcp_listener *listener,
-                              const struct ip_addr *addr)
-{
-	if (ip_equal(&listener->local, addr))
-		return 3;
-	if (ip_is4(&listener->local)) /* 0.0.0.0: any of IPv4 */
-		return ip_is4(addr) && ip4_value(ip_to4(&listener->local)) == 0 ? 2 : 0;
-	if (!ip_equal(&listener->local, &(struct ip_addr){{0}}))
-		return 0;
-	return listener->ip6_only && ip_is4(addr) ? 0 : 1;
-}
 
 struct tcp_listener *tcp_listener_find(struct tcp *tcp, const struct ip_addr *addr,
                                        uint16_t port)
@@ -34,7 +22,7 @@ struct tcp_listener *tcp_listener_find(struct tcp *tcp, const struct ip_addr *ad
 
 		if (listener->port != port || port == 0)
 			continue;
-		unsigned match = address_match(listener, addr);
+		unsigned match = local_match(&listener->local, listener->ip6_only, addr);
 		if (match > best_match) {
 			best = listener;
 			best_match = match;

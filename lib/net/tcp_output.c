@@ -260,7 +260,7 @@ static uint32_t sendable(const struct tcp_conn *conn)
 
 	if (len >= conn->smss) /* whole segments, until the last */
 		return len == queued ? len : len - len % conn->smss;
-	if (len == queued && (conn->nodelay || conn->fin_queued || idle))
+	if (len == queued && (conn->fin_queued || (!conn->cork && (conn->nodelay || idle))))
 		return len;
 	if (usable_window(conn) <= len && len >= conn->max_snd_wnd / 2)
 		return len;

@@ -203,6 +203,7 @@ struct tcp_conn {
 	bool fin_seen : 1;       /* the peer's FIN arrived, its place is fin_seq */
 	bool fin_received : 1;   /* and all before it: rcv_nxt is beyond it */
 	bool nodelay : 1;
+	bool cork : 1;         /* whole segments only */
 	bool resend_front : 1; /* retransmit at snd_una whatever cwnd says */
 	bool rtt_timing : 1;   /* a segment is being timed */
 	bool syn_lost : 1;     /* the SYN had to be sent again */

@@ -1,6 +1,8 @@
 /*
  * What BSD sockets need of TCP: see tcp_socket.h.
  */
+#include "local.h"
+#include "tcp_private.h"
 #include "tcp_socket.h"
 
 enum kiln_error tcp_listen_on(struct tcp *tcp, const struct tcp_listen_options *options,
@@ -35,12 +37,6 @@ void tcp_listener_pause(struct tcp_listener *listener, bool paused)
 	listener->paused = paused;
 }
 
-static bool is_any(const struct ip_addr *addr)
-{
-	return ip_equal(addr, &(struct ip_addr){{0}}) ||
-	       (ip_is4(addr) && ip4_value(ip_to4(addr)) == 0);
-}
-
 enum kiln_error tcp_connect_from(struct tcp *tcp, const struct endpoint *from,
                                  const struct endpoint *to,
                                  const struct tcp_events *events, void *user,
@@ -48,7 +44,7 @@ enum kiln_error tcp_connect_from(struct tcp *tcp, const struct endpoint *from,
 {
 	struct tcp_tuple tuple = {to->addr, from->addr, to->port, from->port};
 
-	if (is_any(&from->addr) && !net_source(tcp->net, &to->addr, &tuple.local))
+	if (local_is_any(&from->addr) && !net_source(tcp->net, &to->addr, &tuple.local))
 		return KILN_ERR_UNREACHABLE;
 	if (from->port ? tcp_flow_find(tcp, &tuple) != NULL
 	               : !tcp_choose_port(tcp, &tuple))
@@ -70,4 +66,68 @@ void tcp_limit_mss(struct tcp_conn *conn, uint16_t mss)
 {
 	conn->mss_most = mss ? mss : UINT16_MAX;
 	tcp_set_mss(conn, tcp_path_mss(conn->tcp, &conn->flow.tuple.remote));
+}
+
+void tcp_set_cork(struct tcp_conn *conn, bool on)
+{
+	conn->cork = on;
+	tcp_pend(conn);
+}
+
+static enum tcp_fact_state fact_state(const struct tcp_conn *conn)
+{
+	static const uint8_t states[TCP_STATES] = {
+	    [TCP_CLOSED] = TCP_FACT_CLOSED,
+	    [TCP_SYN_SENT] = TCP_FACT_SYN_SENT,
+	    [TCP_SYN_RECEIVED] = TCP_FACT_SYN_RECEIVED,
+	    [TCP_ESTABLISHED] = TCP_FACT_ESTABLISHED,
+	    [TCP_FIN_WAIT_1] = TCP_FACT_FIN_WAIT_1,
+	    [TCP_FIN_WAIT_2] = TCP_FACT_FIN_WAIT_2,
+	    [TCP_CLOSE_WAIT] = TCP_FACT_CLOSE_WAIT,
+	    [TCP_CLOSING] = TCP_FACT_CLOSING,
+	    [TCP_LAST_ACK] = TCP_FACT_LAST_ACK,
+	    [TCP_TIME_WAIT] = TCP_FACT_TIME_WAIT,
+	};
+
+	return states[conn->state];
+}
+
+void tcp_facts(const struct tcp_conn *conn, struct tcp_facts *facts)
+{
+	uint32_t path_mss = tcp_path_mss(conn->tcp, &conn->flow.tuple.remote);
+
+	*facts = (struct tcp_facts){
+	    .state = fact_state(conn),
+	    .has_timestamps = conn->has_timestamps,
+	    .has_sack = conn->has_sack,
+	    .has_window_scale = conn->rcv_wscale || conn->snd_wscale,
+	    .snd_wscale = conn->snd_wscale,
+	    .rcv_wscale = conn->rcv_wscale,
+	    .peer_closed = conn->fin_received,
+	    .in_recovery = conn->phase == TCP_FAST_RECOVERY,
+	    .in_loss = conn->phase == TCP_LOSS,
+	    .timeouts = conn->timeouts,
+	    .backoff = conn->backoff,
+	    .keepalive_sent = conn->keepalive_sent,
+	    .icmp_type = conn->icmp_type,
+	    .icmp_code = conn->icmp_code,
+	    .smss = conn->smss,
+	    .mss_offered = KILN_MIN(path_mss, conn->mss_most),
+	    .path_mtu = path_mss + TCP_HEADER_SIZE,
+	    .cwnd = conn->cc.cwnd,
+	    .ssthresh = conn->cc.ssthresh,
+	    .in_flight = tcp_in_flight(conn),
+	    .sacked = conn->sacked.bytes,
+	    .unsent = (uint32_t)tcp_not_sent(conn),
+	    .send_window = conn->snd_wnd,
+	    .receive_window =
+	        tcp_range_size((struct tcp_range){conn->rcv_nxt, conn->rcv_adv}),
+	    .receive_limit = conn->receive_limit,
+	    .srtt = conn->srtt,
+	    .rttvar = conn->rttvar,
+	    .rto = conn->rto,
+	    .last_sent_at = conn->last_sent_at,
+	    .heard_at = conn->heard_at,
+	    .congestion = conn->congestion->name,
+	};
 }

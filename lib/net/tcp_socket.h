@@ -5,7 +5,7 @@
 #ifndef NET_TCP_SOCKET_H
 #define NET_TCP_SOCKET_H
 
-#include "tcp_private.h"
+#include <kiln/tcp.h>
 
 /* To what a listener listens, and what its connections begin with. */
 struct tcp_listen_options {
@@ -37,5 +37,44 @@ bool tcp_port_is_used(const struct tcp *tcp, uint16_t port);
 /* The largest segment, either way: counts for what is agreed on if it is set before the
  * handshake. */
 void tcp_limit_mss(struct tcp_conn *conn, uint16_t mss);
+
+/* While it is on, only whole segments leave, or what has waited for a retransmission
+ * timeout. */
+void tcp_set_cork(struct tcp_conn *conn, bool on);
+
+/* The states as Linux numbers them (enum in <netinet/tcp.h>). */
+enum tcp_fact_state {
+	TCP_FACT_ESTABLISHED = 1,
+	TCP_FACT_SYN_SENT,
+	TCP_FACT_SYN_RECEIVED,
+	TCP_FACT_FIN_WAIT_1,
+	TCP_FACT_FIN_WAIT_2,
+	TCP_FACT_TIME_WAIT,
+	TCP_FACT_CLOSED,
+	TCP_FACT_CLOSE_WAIT,
+	TCP_FACT_LAST_ACK,
+	TCP_FACT_LISTEN,
+	TCP_FACT_CLOSING,
+};
+
+/* What is known of a connection. Windows and amounts in bytes. */
+struct tcp_facts {
+	enum tcp_fact_state state;
+	bool has_timestamps, has_sack, has_window_scale; /* agreed on */
+	uint8_t snd_wscale, rcv_wscale;
+	bool peer_closed; /* its FIN has come */
+	bool in_recovery, in_loss;
+	uint8_t timeouts, backoff, keepalive_sent;
+	uint8_t icmp_type, icmp_code; /* the last error about it; 0: none */
+	uint32_t smss;                /* data in a segment */
+	uint32_t mss_offered;
+	uint32_t path_mtu; /* for the segment and its header */
+	uint32_t cwnd, ssthresh, in_flight, sacked, unsent;
+	uint32_t send_window, receive_window, receive_limit;
+	kiln_time srtt, rttvar, rto;
+	kiln_time last_sent_at, heard_at;
+	const char *congestion;
+};
+void tcp_facts(const struct tcp_conn *conn, struct tcp_facts *facts);
 
 #endif

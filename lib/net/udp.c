@@ -7,7 +7,9 @@
  * frame's head if they are short, else into the interface's buffers.
  */
 #include <kiln/udp.h>
+#include "local.h"
 #include "net_private.h"
+#include "udp_socket.h"
 #include "udp_wire.h"
 
 KILN_LIBRARY(udp, "0.1");
@@ -18,10 +20,8 @@ enum { EPHEMERAL_FIRST = 1024, EPHEMERAL_COUNT = 65536 - EPHEMERAL_FIRST };
 struct udp_socket {
 	struct udp *udp;
 	struct udp_socket *next; /* in its bucket */
-	void (*receive)(struct udp_socket *socket, const struct udp_datagram *datagram,
-	                void *context);
-	void *context;
-	uint16_t port;
+	struct udp_bind_options bound; /* local.port is never 0 */
+	struct endpoint peer;          /* port 0: not connected */
 };
 
 struct udp {
@@ -36,13 +36,38 @@ static struct udp_socket **udp_bucket(struct udp *udp, uint16_t port)
 	return &udp->buckets[port & udp->bucket_mask];
 }
 
-static struct udp_socket *udp_find(struct udp *udp, uint16_t port)
+/* How closely the socket is the one for datagrams between two endpoints; 0: it is not. */
+static unsigned udp_match(const struct udp_socket *socket, const struct endpoint *local,
+                          const struct endpoint *peer)
 {
-	struct udp_socket *socket = *udp_bucket(udp, port);
+	const struct udp_bind_options *bound = &socket->bound;
+	unsigned match;
 
-	while (socket && socket->port != port)
-		socket = socket->next;
-	return socket;
+	if (bound->local.port != local->port)
+		return 0;
+	match = local_match(&bound->local.addr, bound->ip6_only, &local->addr);
+	if (match == 0 || socket->peer.port == 0)
+		return match;
+	if (socket->peer.port != peer->port || !ip_equal(&socket->peer.addr, &peer->addr))
+		return 0;
+	return match + 4; /* connected: before all that are not */
+}
+
+static struct udp_socket *udp_find(struct udp *udp, const struct endpoint *local,
+                                   const struct endpoint *peer)
+{
+	struct udp_socket *best = NULL;
+	unsigned best_match = 0;
+
+	for (struct udp_socket *s = *udp_bucket(udp, local->port); s; s = s->next) {
+		unsigned match = udp_match(s, local, peer);
+
+		if (match > best_match) {
+			best = s;
+			best_match = match;
+		}
+	}
+	return best;
 }
 
 /* ---- datagrams in ---- */
@@ -50,11 +75,11 @@ static struct udp_socket *udp_find(struct udp *udp, uint16_t port)
 /* False: nobody has the port (any more). */
 static bool udp_give(struct udp *udp, const struct udp_datagram *datagram)
 {
-	struct udp_socket *socket = udp_find(udp, datagram->to.port);
+	struct udp_socket *socket = udp_find(udp, &datagram->to, &datagram->from);
 
 	if (!socket)
 		return false;
-	socket->receive(socket, datagram, socket->context);
+	socket->bound.receive(socket, datagram, socket->bound.context);
 	return true;
 }
 
@@ -90,6 +115,31 @@ static void udp_input(void *transport, const struct net_packet *packet)
 	} while (header.data.len);
 }
 
+/* An ICMP error quotes one of our datagrams, or what somebody takes for one. */
+static bool udp_error_input(void *transport, const struct net_error *error)
+{
+	struct udp *udp = transport;
+	struct cursor c = cursor_of(error->payload);
+	struct endpoint from = {error->src, cursor_u16(&c)};
+	struct endpoint to = {error->dst, cursor_u16(&c)};
+	struct udp_socket *socket = c.failed ? NULL : udp_find(udp, &from, &to);
+
+	if (!socket)
+		return false;
+	if (socket->bound.error) {
+		struct udp_error told = {
+		    .to = to,
+		    .type = error->type,
+		    .code = error->code,
+		    .mtu = error->mtu,
+		    .too_big = error->kind == NET_ERROR_TOO_BIG,
+		};
+
+		socket->bound.error(socket, &told, socket->bound.context);
+	}
+	return true;
+}
+
 struct udp *udp_new(struct net *net)
 {
 	struct kiln *k = net_kiln(net);
@@ -103,22 +153,42 @@ struct udp *udp_new(struct net *net)
 	udp->bucket_mask = count - 1;
 	udp->buckets = kiln_alloc(k, count * sizeof(*udp->buckets), "udp");
 	pool_init(&udp->sockets, k, sizeof(struct udp_socket), count, "UDP sockets");
-	struct net_transport transport = {.input = udp_input, .transport = udp};
+	struct net_transport transport = {udp_input, udp_error_input, udp};
 	net_register(net, IP_PROTO_UDP, &transport);
 	return udp;
 }
 
 /* ---- sockets ---- */
 
+static bool udp_overlap(const struct udp_bind_options *a, const struct udp_bind_options *b)
+{
+	return a->local.port == b->local.port &&
+	       (local_match(&a->local.addr, a->ip6_only, &b->local.addr) ||
+	        local_match(&b->local.addr, b->ip6_only, &a->local.addr));
+}
+
+bool udp_is_taken(const struct udp *udp, const struct udp_bind_options *options)
+{
+	struct udp_socket *s = udp->buckets[options->local.port & udp->bucket_mask];
+
+	for (; s; s = s->next)
+		if (udp_overlap(&s->bound, options) &&
+		    !(s->bound.shared && options->shared))
+			return true;
+	return false;
+}
+
 /* RFC 6056, algorithm 1: a random start, then the next free one. 0: none. */
 static uint16_t udp_ephemeral(struct udp *udp)
 {
+	struct udp_bind_options wanted = {.local.port = 0};
 	uint32_t start = random_below(&net_kiln(udp->net)->random, EPHEMERAL_COUNT);
 
 	for (uint32_t i = 0; i < EPHEMERAL_COUNT; i++) {
-		uint32_t port = EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT;
-		if (!udp_find(udp, (uint16_t)port))
-			return (uint16_t)port;
+		wanted.local.port =
+		    (uint16_t)(EPHEMERAL_FIRST + (start + i) % EPHEMERAL_COUNT);
+		if (!udp_is_taken(udp, &wanted))
+			return wanted.local.port;
 	}
 	return 0;
 }
@@ -129,32 +199,49 @@ enum kiln_error udp_bind(struct udp *udp, uint16_t port,
                                          void *context),
                          void *context, struct udp_socket **out)
 {
-	if (port == 0)
-		port = udp_ephemeral(udp);
-	if (port == 0 || udp_find(udp, port))
+	struct udp_bind_options options = {
+	    .local.port = port, .receive = receive, .context = context};
+
+	return udp_bind_to(udp, &options, out);
+}
+
+enum kiln_error udp_bind_to(struct udp *udp, const struct udp_bind_options *options,
+                            struct udp_socket **out)
+{
+	struct udp_bind_options bound = *options;
+
+	if (bound.local.port == 0)
+		bound.local.port = udp_ephemeral(udp);
+	if (bound.local.port == 0 || udp_is_taken(udp, &bound))
 		return KILN_ERR_IN_USE;
 	struct udp_socket *socket = pool_get(&udp->sockets);
 	if (!socket)
 		return KILN_ERR_MEMORY;
-	struct udp_socket **bucket = udp_bucket(udp, port);
-	socket->udp = udp;
-	socket->next = *bucket;
-	socket->receive = receive;
-	socket->context = context;
-	socket->port = port;
+	struct udp_socket **bucket = udp_bucket(udp, bound.local.port);
+	*socket = (struct udp_socket){.udp = udp, .next = *bucket, .bound = bound};
 	*bucket = socket;
 	*out = socket;
 	return KILN_OK;
 }
 
+void udp_connect(struct udp_socket *socket, const struct endpoint *peer)
+{
+	socket->peer = peer ? *peer : (struct endpoint){.port = 0};
+}
+
+void udp_set_local(struct udp_socket *socket, const struct ip_addr *local)
+{
+	socket->bound.local.addr = *local;
+}
+
 uint16_t udp_port(const struct udp_socket *socket)
 {
-	return socket->port;
+	return socket->bound.local.port;
 }
 
 void udp_close(struct udp_socket *socket)
 {
-	struct udp_socket **at = udp_bucket(socket->udp, socket->port);
+	struct udp_socket **at = udp_bucket(socket->udp, udp_port(socket));
 
 	while (*at != socket)
 		at = &(*at)->next;
@@ -167,7 +254,21 @@ void udp_close(struct udp_socket *socket)
 enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
                          struct slice payload)
 {
-	static const struct net_send_options options = {.may_fragment = true};
+	static const struct udp_send_options options;
+
+	return udp_send_with(socket, to, payload, &options);
+}
+
+enum kiln_error udp_send_with(struct udp_socket *socket, const struct endpoint *to,
+                              struct slice payload,
+                              const struct udp_send_options *options)
+{
+	struct net_send_options how = {
+	    .src = options->src,
+	    .ttl = options->ttl,
+	    .tos = options->tos,
+	    .may_fragment = !options->whole,
+	};
 	struct net *net = socket->udp->net;
 	struct netdev_frame frame;
 
@@ -176,10 +277,10 @@ enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
 	netdev_frame_init(&frame);
 	enum kiln_error error = net_frame_copy(net, &frame, payload);
 	if (!error) {
-		udp_wire_emit(netdev_frame_push(&frame, UDP_HEADER), socket->port,
+		udp_wire_emit(netdev_frame_push(&frame, UDP_HEADER), udp_port(socket),
 		              to->port, payload.len);
 		error = net_send(net, &frame, IP_PROTO_UDP, &to->addr, UDP_CHECKSUM,
-		                 &options);
+		                 &how);
 	}
 	net_frame_release(&frame);
 	return error;

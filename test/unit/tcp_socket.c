@@ -3,6 +3,7 @@
  * connections from a given port, limits of the segment, and what is left of a connection
  * that the peer has reset.
  */
+#include <lib/net/local.h>
 #include <lib/net/tcp_socket.h>
 #include "test/unit/tcp_play.h"
 
@@ -128,6 +129,46 @@ static void what_came_before_a_reset_can_still_be_read(void **state)
 	assert_no_leak();
 }
 
+static void a_cork_holds_back_what_fills_no_segment(void **state)
+{
+	established(PLAIN);
+	tcp_set_cork(owner.conn, true);
+	tcp_send(owner.conn, pattern(0, PEER_MSS + 10));
+	expect(TCP_ACK, 1, 1, PEER_MSS);
+	peer_acks(1, 1 + PEER_MSS);
+	expect_nothing();
+	tcp_set_cork(owner.conn, false);
+	expect(TCP_ACK, 1 + PEER_MSS, 1, 10);
+	peer_acks(1, 1 + PEER_MSS + 10);
+	tcp_set_cork(owner.conn, true);
+	tcp_send(owner.conn, pattern(PEER_MSS + 10, 5));
+	expect_nothing();
+	pass(KILN_SECONDS(2)); /* but not for ever */
+	expect(TCP_ACK, 1 + PEER_MSS + 10, 1, 5);
+}
+
+static void the_facts_of_a_connection_are_told(void **state)
+{
+	struct tcp_facts facts;
+
+	established(WITH_MSS | WITH_SCALE | WITH_SACK);
+	tcp_send(owner.conn, pattern(0, 20000));
+	settle();
+	tcp_facts(owner.conn, &facts);
+	assert_int_equal(facts.state, TCP_FACT_ESTABLISHED);
+	assert_true(facts.has_sack && facts.has_window_scale && !facts.has_timestamps);
+	assert_int_equal(facts.smss, PEER_MSS);
+	assert_int_equal(facts.in_flight, 10 * PEER_MSS);
+	assert_int_equal(facts.unsent, 20000 - 10 * PEER_MSS);
+	assert_int_equal(facts.cwnd, 10 * PEER_MSS);
+	assert_string_equal(facts.congestion, "cubic");
+	peer_sends(TCP_FIN | TCP_ACK, 1, 1, (struct slice){0});
+	settle();
+	tcp_facts(owner.conn, &facts);
+	assert_int_equal(facts.state, TCP_FACT_CLOSE_WAIT);
+	assert_true(facts.peer_closed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -136,6 +177,8 @@ int main(void)
 	    PLAY(a_listener_limits_segments_and_the_window),
 	    PLAY(a_connection_leaves_from_the_port_that_was_asked_for),
 	    PLAY(what_came_before_a_reset_can_still_be_read),
+	    PLAY(a_cork_holds_back_what_fills_no_segment),
+	    PLAY(the_facts_of_a_connection_are_told),
 	};
 
 	return cmocka_run_group_tests_name("tcp_socket", all, NULL, NULL) != 0;
