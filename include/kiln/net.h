@@ -20,6 +20,8 @@ struct net;
  * the host's own interfaces stand under it.
  */
 struct net *net_up(struct kiln *k, const struct kiln_device *device);
+/* The same for one address family alone: the image holds no code of the other. */
+struct net *net_up_ip4(struct kiln *k, const struct kiln_device *device);
 
 /* The address in use; 0.0.0.0 while there is none. */
 struct ip4_addr net_address(const struct net *net);

@@ -1,23 +1,15 @@
 /*
- * ARP: who has which address on the link (RFC 826; RFC 1122, 2.3.2; RFC 5227).
+ * ARP: questions and answers about who has which address on the link (RFC 826; RFC 1122,
+ * 2.3.2; RFC 5227). What is learnt is kept by neighbour.c.
  *
- * The cache is bounded. An entry lives for a minute past its last confirmation; one that
- * was sent to in that time is asked again by unicast, and used meanwhile. Entries are
- * made by our own questions, and by requests for our address (the asker is about to send
- * to us); nothing else that is heard makes one, so that a flood of announcements fills
- * nothing. When the cache is full, a neighbour that we never sent to, or that never
- * answered, gives way; one in use never does, and the newest question is refused instead.
- *
- * Frames that wait for an answer keep references to their chunks, not copies; their
- * number is bounded for each neighbour and in all.
+ * Entries are made by our own questions, and by requests for our address (the asker is
+ * about to send to us); nothing else that is heard makes one, so that a flood of
+ * announcements fills nothing.
  */
 #include "net_private.h"
 
-enum { ARP_TRIES = 3, ARP_WAITING = 4, ARP_FRAMES = 16 };
-enum { ARP_NEIGHBOURS_MIN = 64, ARP_NEIGHBOURS_MAX = 1024 };
-#define ARP_INTERVAL  KILN_SECONDS(1) /* RFC 1122, 2.3.2.1: at most one a second */
 #define ARP_REACHABLE KILN_SECONDS(60)
-#define ARP_FAILED    KILN_SECONDS(3)
+#define ARP_INTERVAL  KILN_SECONDS(1) /* RFC 1122, 2.3.2.1: at most one a second */
 
 /*
  * RFC 5227, 1.1. The intervals of probing are a tenth of its seconds, which allow for
@@ -33,34 +25,18 @@ enum { PROBE_COUNT = 3, ANNOUNCE_COUNT = 2 };
 #define ANNOUNCE_INTERVAL KILN_SECONDS(2)
 #define DEFEND_INTERVAL   KILN_SECONDS(10)
 
-/* A frame that waits for its neighbour's answer. */
-struct arp_waiting {
-	struct list node;
-	struct netdev_frame
-	    frame; /* the IP header on; a reference on each frag's owner */
-};
-
 static const uint8_t mac_none[ETH_MAC];
 static const uint8_t mac_all[ETH_MAC] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 static void claim_fire(struct timer *timer);
-static void neighbour_fire(struct timer *timer);
 
 void arp_init(struct net *net)
 {
-	struct arp *arp = &net->arp;
-	struct kiln *k = net->kiln;
-	size_t memory = (size_t)(k->arena.end - k->arena.start);
-	uint32_t count = ARP_NEIGHBOURS_MIN;
+	struct arp *arp = &net->ip4->arp;
 
-	while (count < ARP_NEIGHBOURS_MAX && count < memory / (64u << 10))
-		count *= 2;
-	pool_init(&arp->neighbours, k, sizeof(struct neighbour), count, "ARP cache");
-	pool_init(&arp->frames, k, sizeof(struct arp_waiting), ARP_FRAMES, "ARP queue");
-	arp->buckets = kiln_alloc(k, count * sizeof(*arp->buckets), "ARP cache");
-	arp->bucket_mask = count - 1;
-	arp->hash_key = random_u32(&k->random) | 1;
-	list_init(&arp->recent);
+	net->neighbours.times[NET_IP4] =
+	    (struct neighbour_times){ARP_REACHABLE, ARP_INTERVAL};
+	arp->net = net;
 	timer_init(&arp->claim, claim_fire);
 	/* Long enough ago that the first conflict is answered. */
 	arp->defended_at = KILN_NEVER;
@@ -84,256 +60,10 @@ static void arp_send(struct net *net, uint16_t operation, const uint8_t to[ETH_M
 	(void)net_transmit(net, &frame, to, ETH_TYPE_ARP);
 }
 
-/* ---- the cache ---- */
-
-static struct neighbour **arp_bucket(struct arp *arp, struct ip4_addr addr)
+void arp_ask(struct net *net, const struct neighbour *n, bool unicast)
 {
-	uint32_t hash = ip4_value(addr) * arp->hash_key;
-
-	return &arp->buckets[(hash >> 16 ^ hash >> 7) & arp->bucket_mask];
-}
-
-static struct neighbour *arp_find(struct arp *arp, struct ip4_addr addr)
-{
-	struct neighbour *n = *arp_bucket(arp, addr);
-
-	while (n && !ip4_equal(n->addr, addr))
-		n = n->next;
-	return n;
-}
-
-static struct arp_waiting *waiting_pop(struct neighbour *n)
-{
-	struct list *node = list_pop(&n->waiting);
-
-	if (!node)
-		return NULL;
-	n->waiting_count--;
-	return kiln_container(node, struct arp_waiting, node);
-}
-
-static void waiting_release(struct net *net, struct arp_waiting *waiting)
-{
-	net_frame_release(&waiting->frame);
-	pool_put(&net->arp.frames, waiting);
-}
-
-static void waiting_drop(struct neighbour *n)
-{
-	struct arp_waiting *waiting;
-
-	while ((waiting = waiting_pop(n))) {
-		n->net->counters.drop_unresolved++;
-		waiting_release(n->net, waiting);
-	}
-}
-
-static void neighbour_free(struct neighbour *n)
-{
-	struct arp *arp = &n->net->arp;
-	struct neighbour **at = arp_bucket(arp, n->addr);
-
-	waiting_drop(n);
-	timer_cancel(&n->net->kiln->loop, &n->timer);
-	while (*at != n)
-		at = &(*at)->next;
-	*at = n->next;
-	list_remove(&n->recent);
-	if (arp->last == n)
-		arp->last = NULL;
-	pool_put(&arp->neighbours, n);
-}
-
-void arp_forget(struct net *net)
-{
-	list_each_safe (node, &net->arp.recent)
-		neighbour_free(kiln_container(node, struct neighbour, recent));
-}
-
-/* A new entry, at the end of the list: NULL if all are in use. */
-static struct neighbour *neighbour_new(struct net *net, struct ip4_addr addr)
-{
-	struct arp *arp = &net->arp;
-	struct neighbour *n;
-
-	if (arp->neighbours.used == arp->neighbours.count) {
-		n = kiln_container(arp->recent.prev, struct neighbour, recent);
-		if (n->used_at != 0)
-			return NULL;
-		neighbour_free(n);
-	}
-	n = pool_get(&arp->neighbours);
-	if (!n)
-		return NULL;
-	memset(n, 0, sizeof(*n));
-	n->net = net;
-	n->addr = addr;
-	list_init(&n->waiting);
-	list_init(&n->recent);
-	timer_init(&n->timer, neighbour_fire);
-	list_append(&arp->recent, &n->recent);
-	struct neighbour **bucket = arp_bucket(arp, addr);
-	n->next = *bucket;
-	*bucket = n;
-	return n;
-}
-
-static void neighbour_in(struct neighbour *n, kiln_time duration)
-{
-	timer_set(&n->net->kiln->loop, &n->timer, net_now(n->net) + duration);
-}
-
-/* Its address is known, again or anew: what waited for it leaves. */
-static void neighbour_confirm(struct neighbour *n, const uint8_t mac[ETH_MAC])
-{
-	struct net *net = n->net;
-	struct arp_waiting *waiting;
-
-	memmove(n->mac, mac, ETH_MAC); /* may be its own */
-	n->confirmed_at = net_now(net);
-	if (n->state != NEIGHBOUR_REACHABLE || !timer_is_set(&n->timer)) {
-		n->state = NEIGHBOUR_REACHABLE;
-		neighbour_in(n, ARP_REACHABLE);
-	}
-	while ((waiting = waiting_pop(n))) {
-		(void)net_transmit(net, &waiting->frame, n->mac, ETH_TYPE_IP4);
-		waiting_release(net, waiting);
-	}
-}
-
-static void neighbour_ask(struct neighbour *n)
-{
-	const uint8_t *to = n->state == NEIGHBOUR_PROBING ? n->mac : mac_all;
-
-	n->tries++;
-	arp_send(n->net, ARP_REQUEST, to, n->net->address, mac_none, n->addr);
-	neighbour_in(n, ARP_INTERVAL);
-}
-
-static void neighbour_fire(struct timer *timer)
-{
-	struct neighbour *n = kiln_container(timer, struct neighbour, timer);
-	kiln_time now = net_now(n->net), stale_at = n->confirmed_at + ARP_REACHABLE;
-
-	switch (n->state) {
-	case NEIGHBOUR_REACHABLE:
-		if (now < stale_at) {
-			neighbour_in(n, stale_at - now);
-		} else if (n->used_at > n->confirmed_at) {
-			n->state = NEIGHBOUR_PROBING;
-			n->tries = 0;
-			neighbour_ask(n);
-		} else {
-			neighbour_free(n);
-		}
-		return;
-	case NEIGHBOUR_PROBING:
-		if (n->tries < ARP_TRIES)
-			neighbour_ask(n);
-		else
-			neighbour_free(n); /* the next use asks by broadcast */
-		return;
-	case NEIGHBOUR_RESOLVING:
-		if (n->tries < ARP_TRIES) {
-			neighbour_ask(n);
-			return;
-		}
-		waiting_drop(n);
-		n->state = NEIGHBOUR_FAILED;
-		n->used_at = 0; /* may give way */
-		list_remove(&n->recent);
-		list_append(&n->net->arp.recent, &n->recent);
-		neighbour_in(n, ARP_FAILED);
-		return;
-	default:
-		neighbour_free(n);
-	}
-}
-
-/* ---- for output.c ---- */
-
-/* Sent to: entries in use stay before those that only asked us. */
-static void neighbour_used(struct neighbour *n)
-{
-	if (n->used_at == 0) {
-		list_remove(&n->recent);
-		list_prepend(&n->net->arp.recent, &n->recent);
-	}
-	n->used_at = KILN_MAX(net_now(n->net), 1);
-}
-
-const uint8_t *arp_lookup(struct net *net, struct ip4_addr addr)
-{
-	struct neighbour *n = net->arp.last;
-
-	if (!n || !ip4_equal(n->addr, addr)) {
-		n = arp_find(&net->arp, addr);
-		if (!n)
-			return NULL;
-		net->arp.last = n;
-	}
-	if (n->state != NEIGHBOUR_REACHABLE && n->state != NEIGHBOUR_PROBING)
-		return NULL;
-	neighbour_used(n);
-	return n->mac;
-}
-
-enum kiln_error arp_wait(struct net *net, struct ip4_addr addr,
-                         const struct netdev_frame *frame)
-{
-	struct neighbour *n = arp_find(&net->arp, addr);
-
-	if (n && n->state == NEIGHBOUR_FAILED)
-		return KILN_ERR_UNREACHABLE;
-	if (!n) {
-		n = neighbour_new(net, addr);
-		if (!n)
-			return KILN_ERR_FULL;
-		n->state = NEIGHBOUR_RESOLVING;
-		neighbour_used(n);
-		neighbour_ask(n);
-	}
-	if (n->waiting_count == ARP_WAITING)
-		return KILN_ERR_FULL;
-	struct arp_waiting *waiting = pool_get(&net->arp.frames);
-	if (!waiting)
-		return KILN_ERR_FULL;
-	list_init(&waiting->node);
-	memcpy(&waiting->frame, frame,
-	       offsetof(struct netdev_frame, frags) +
-	           frame->frag_count * sizeof(frame->frags[0]));
-	for (unsigned i = 0; i < frame->frag_count; i++) {
-		if (frame->frags[i].owner)
-			chunk_ref(frame->frags[i].owner);
-	}
-	list_append(&n->waiting, &waiting->node);
-	n->waiting_count++;
-	return KILN_OK;
-}
-
-void arp_confirm(struct net *net, struct ip4_addr addr)
-{
-	struct neighbour *n = net->arp.last;
-
-	if (!n || !ip4_equal(n->addr, addr))
-		n = arp_find(&net->arp, addr);
-	if (n && (n->state == NEIGHBOUR_REACHABLE || n->state == NEIGHBOUR_PROBING))
-		neighbour_confirm(n, n->mac);
-}
-
-/* RFC 1122, 2.3.2.1 (4): a transport's timeouts. Its address is used meanwhile, but the
- * first question goes to all: it may be that address that is wrong. */
-void arp_doubt(struct net *net, struct ip4_addr addr)
-{
-	struct neighbour *n = arp_find(&net->arp, addr);
-
-	if (!n || n->state != NEIGHBOUR_REACHABLE ||
-	    net_now(net) - n->confirmed_at < ARP_INTERVAL)
-		return;
-	n->state = NEIGHBOUR_PROBING;
-	n->tries = 1;
-	arp_send(net, ARP_REQUEST, mac_all, net->address, mac_none, addr);
-	neighbour_in(n, ARP_INTERVAL);
+	arp_send(net, ARP_REQUEST, unicast ? n->mac : mac_all, net->ip4->address,
+	         mac_none, ip_to4(&n->addr));
 }
 
 /* ---- claiming an address (RFC 5227) ---- */
@@ -341,7 +71,7 @@ void arp_doubt(struct net *net, struct ip4_addr addr)
 void arp_probe(struct net *net, struct ip4_addr addr,
                void (*done)(struct net *net, bool conflict))
 {
-	struct arp *arp = &net->arp;
+	struct arp *arp = &net->ip4->arp;
 
 	arp->probed = addr;
 	arp->probe_done = done;
@@ -354,28 +84,28 @@ void arp_probe(struct net *net, struct ip4_addr addr,
 
 void arp_probe_cancel(struct net *net)
 {
-	net->arp.probing = false;
-	net->arp.announcements_left = 0;
-	timer_cancel(&net->kiln->loop, &net->arp.claim);
+	net->ip4->arp.probing = false;
+	net->ip4->arp.announcements_left = 0;
+	timer_cancel(&net->kiln->loop, &net->ip4->arp.claim);
 }
 
 void arp_announce(struct net *net)
 {
 	arp_probe_cancel(net);
-	net->arp.announcements_left = ANNOUNCE_COUNT;
-	claim_fire(&net->arp.claim);
+	net->ip4->arp.announcements_left = ANNOUNCE_COUNT;
+	claim_fire(&net->ip4->arp.claim);
 }
 
 static void probe_end(struct net *net, bool conflict)
 {
 	arp_probe_cancel(net);
-	net->arp.probe_done(net, conflict);
+	net->ip4->arp.probe_done(net, conflict);
 }
 
 static void claim_fire(struct timer *timer)
 {
-	struct net *net = kiln_container(timer, struct net, arp.claim);
-	struct arp *arp = &net->arp;
+	struct arp *arp = kiln_container(timer, struct arp, claim);
+	struct net *net = arp->net;
 	kiln_time wait;
 
 	if (arp->probing) {
@@ -392,7 +122,8 @@ static void claim_fire(struct timer *timer)
 		if (arp->announcements_left == 0)
 			return;
 		arp->announcements_left--;
-		arp_send(net, ARP_REQUEST, mac_all, net->address, mac_none, net->address);
+		arp_send(net, ARP_REQUEST, mac_all, net->ip4->address, mac_none,
+		         net->ip4->address);
 		wait = ANNOUNCE_INTERVAL;
 	}
 	timer_set(&net->kiln->loop, timer, net_now(net) + wait);
@@ -402,7 +133,7 @@ static void claim_fire(struct timer *timer)
  * defended by one announcement in ten seconds at most. */
 static void arp_defend(struct net *net)
 {
-	struct arp *arp = &net->arp;
+	struct arp *arp = &net->ip4->arp;
 	kiln_time now = net_now(net);
 
 	net->counters.arp_conflicts++;
@@ -410,7 +141,8 @@ static void arp_defend(struct net *net)
 	if (arp->defended_at != KILN_NEVER && now - arp->defended_at < DEFEND_INTERVAL)
 		return;
 	arp->defended_at = now;
-	arp_send(net, ARP_REQUEST, mac_all, net->address, mac_none, net->address);
+	arp_send(net, ARP_REQUEST, mac_all, net->ip4->address, mac_none,
+	         net->ip4->address);
 }
 
 /* ---- packets in ---- */
@@ -427,28 +159,29 @@ static bool conflicts_with_probe(const struct arp *arp, const struct arp_packet 
 }
 
 /* A host of our network, or the router to the others. */
-static bool arp_sender_plausible(const struct net *net, struct ip4_addr sender)
+static bool arp_sender_plausible(const struct ip4 *ip4, struct ip4_addr sender)
 {
 	uint32_t value = ip4_value(sender);
 
-	if (ip4_equal(sender, net->gateway))
+	if (ip4_equal(sender, ip4->gateway))
 		return true;
-	if (!ip4_is_host(value) || !ip4_on_link(net, sender))
+	if (!ip4_is_host(value) || !ip4_on_link(ip4, sender))
 		return false;
-	return net->broadcast == 0 || (value != net->broadcast && value & ~net->mask);
+	return ip4->broadcast == 0 || (value != ip4->broadcast && value & ~ip4->mask);
 }
 
 /* RFC 826, "Packet Reception": merge first, then make an entry if it is for us. True if
  * the packet was of use. */
 static bool arp_learn(struct net *net, const struct arp_packet *packet, bool for_us)
 {
-	struct neighbour *n = arp_find(&net->arp, packet->sender);
+	struct ip_addr sender = ip_from4(packet->sender);
+	struct neighbour *n = neighbour_find(net, &sender);
 
 	if (!n && for_us && packet->operation == ARP_REQUEST)
-		n = neighbour_new(net, packet->sender);
+		n = neighbour_add(net, &ip4_family, &sender);
 	if (!n)
 		return false;
-	neighbour_confirm(n, packet->sender_mac);
+	neighbour_learn(n, packet->sender_mac, true);
 	return true;
 }
 
@@ -461,26 +194,26 @@ void arp_input(struct net *net, struct slice bytes)
 		net->counters.drop_arp++;
 		return;
 	}
-	if (conflicts_with_probe(&net->arp, &packet)) {
+	if (conflicts_with_probe(&net->ip4->arp, &packet)) {
 		net->counters.arp_conflicts++;
 		probe_end(net, true);
 		return;
 	}
-	if (net->up && ip4_equal(packet.sender, net->address)) {
+	if (net->ip4->up && ip4_equal(packet.sender, net->ip4->address)) {
 		arp_defend(net);
 		return;
 	}
 	/* A probe tells nothing of its sender, but has to be answered. */
 	bool probe = ip4_value(packet.sender) == 0;
-	if (!net->up || (!probe && !arp_sender_plausible(net, packet.sender))) {
+	if (!net->ip4->up || (!probe && !arp_sender_plausible(net->ip4, packet.sender))) {
 		net->counters.drop_arp++;
 		return;
 	}
-	bool for_us = ip4_equal(packet.target, net->address);
+	bool for_us = ip4_equal(packet.target, net->ip4->address);
 	bool asked = for_us && packet.operation == ARP_REQUEST;
 	bool learnt = !probe && arp_learn(net, &packet, for_us);
 	if (asked)
-		arp_send(net, ARP_REPLY, packet.sender_mac, net->address,
+		arp_send(net, ARP_REPLY, packet.sender_mac, net->ip4->address,
 		         packet.sender_mac, packet.sender);
 	else if (!learnt)
 		net->counters.drop_arp++;

@@ -1,5 +1,6 @@
 /*
- * Joining the fragments of a datagram (RFC 791, 3.2; RFC 815; RFC 1122, 3.3.2).
+ * Joining the fragments of a datagram, of either family (RFC 791, 3.2; RFC 815; RFC 1122,
+ * 3.3.2; RFC 8200, 4.5).
  *
  * Fragments are copied into pages of 2 KB that are taken as bytes arrive, so that what an
  * unfinished datagram holds is in proportion to what was sent. A bitmap of 8-byte units
@@ -8,17 +9,11 @@
  * could not be finished any more.
  *
  * Overlapping fragments have no honest use: they drop the datagram, with what is still to
- * come of it (RFC 5722, in spirit); an exact duplicate drops only itself. Fragments that
- * split the transport's header are dropped (RFC 1858, 3128).
+ * come of it (RFC 5722, for both families); an exact duplicate drops only itself. What a
+ * family wants of a fragment besides, it has checked before (RFC 1858, 7112).
  */
-#include "icmp_wire.h"
 #include "net_private.h"
 
-/* RFC 1122 recommends 60 to 120 s, of a time when paths kept packets that long. At
- * today's rates an identification comes round within seconds (RFC 4963), and the shorter
- * this is the less an unfinished datagram costs. */
-#define FRAGMENT_LIFETIME KILN_SECONDS(30)
-enum { FRAGMENT_FIRST_MIN = 16 }; /* RFC 1858: the ports and flags are in the first one */
 enum { PAGES_MIN = FRAGMENT_PAGES + 4, PAGES_MAX = 2048 };
 enum { DATAGRAMS_MIN = 8, DATAGRAMS_MAX = 64 };
 #define ECN_BIT(ecn) (1u << (ecn))
@@ -27,7 +22,7 @@ void fragment_init(struct net *net)
 {
 	struct fragments *f = &net->fragments;
 	struct kiln *k = net->kiln;
-	size_t memory = (size_t)(k->arena.end - k->arena.start);
+	size_t memory = net_memory(net);
 	/* A sixty-fourth of the memory, and at least the largest datagram. */
 	size_t pages = KILN_MIN(memory / 64 / FRAGMENT_PAGE, PAGES_MAX);
 	size_t datagrams = KILN_MIN(memory / (512u << 10), DATAGRAMS_MAX);
@@ -37,7 +32,7 @@ void fragment_init(struct net *net)
 	pool_init(&f->pages, k, FRAGMENT_PAGE, (unsigned)pages, "reassembly");
 	pool_init(&f->datagrams, k, sizeof(struct fragment_datagram), (unsigned)datagrams,
 	          "reassembly");
-	f->joined = kiln_alloc(k, IP4_PACKET_MAX + 1, "reassembly");
+	f->joined = kiln_alloc(k, NET_PACKET_MAX + 1, "reassembly");
 	f->source_pages = (uint32_t)KILN_MAX(pages / 2, FRAGMENT_PAGES);
 	f->source_datagrams = (uint32_t)datagrams / 2;
 	list_init(&f->list);
@@ -106,7 +101,7 @@ static void datagram_poison(struct fragment_datagram *d)
 	pages_free(d);
 }
 
-/* RFC 1122, 3.3.2: the sender is told, if the first fragment is there to quote. */
+/* RFC 1122, 3.3.2; RFC 8200, 4.5: the sender is told, if the first fragment is there to quote. */
 static void datagram_expired(struct timer *timer)
 {
 	struct fragment_datagram *d =
@@ -114,39 +109,48 @@ static void datagram_expired(struct timer *timer)
 
 	if (d->header_size && !d->poisoned) {
 		struct net_packet packet = {
-		    .src = ip_from4(d->src),
-		    .dst = ip_from4(d->dst),
+		    .src = d->src,
+		    .dst = d->dst,
 		    .header = slice_of(d->header, d->header_size),
 		    .payload = slice_of(d->pages[0], FRAGMENT_UNIT),
 		    .broadcast = d->broadcast,
 		};
-		icmp_error(d->net, &packet, ICMP_TIME_EXCEEDED, ICMP_CODE_REASSEMBLY);
+		d->family->refuse(d->net, &packet, NET_REFUSE_REASSEMBLY);
 	}
 	datagram_drop(d);
 }
 
+/* RFC 791, 3.2 counts the protocol in; RFC 8200, 4.5 does not, and says that the first
+ * fragment's counts. */
+static bool same_datagram(const struct fragment_datagram *d,
+                          const struct fragment *fragment)
+{
+	return d->id == fragment->id && ip_equal(&d->src, &fragment->src) &&
+	       ip_equal(&d->dst, &fragment->dst) &&
+	       (d->protocol == fragment->protocol || d->family->index == NET_IP6);
+}
+
 static struct fragment_datagram *datagram_find(struct fragments *f,
-                                               const struct ip4_header *header)
+                                               const struct fragment *fragment)
 {
 	list_each (node, &f->list) {
 		struct fragment_datagram *d =
 		    kiln_container(node, struct fragment_datagram, node);
-		if (d->id == header->id && d->protocol == header->protocol &&
-		    ip4_equal(d->src, header->src) && ip4_equal(d->dst, header->dst))
+		if (same_datagram(d, fragment))
 			return d;
 	}
 	return NULL;
 }
 
 /* What a source holds already. */
-static void source_share(const struct fragments *f, struct ip4_addr src, uint32_t *pages,
-                         uint32_t *datagrams)
+static void source_share(const struct fragments *f, const struct ip_addr *src,
+                         uint32_t *pages, uint32_t *datagrams)
 {
 	*pages = *datagrams = 0;
 	list_each (node, &f->list) {
 		const struct fragment_datagram *d =
 		    kiln_container(node, struct fragment_datagram, node);
-		if (ip4_equal(d->src, src)) {
+		if (ip_equal(&d->src, src)) {
 			*pages += d->page_count;
 			(*datagrams)++;
 		}
@@ -170,12 +174,12 @@ static struct fragment_datagram *datagram_place(struct fragments *f)
 }
 
 static struct fragment_datagram *datagram_new(struct net *net,
-                                              const struct ip4_header *header)
+                                              const struct fragment *fragment)
 {
 	struct fragments *f = &net->fragments;
 	uint32_t pages, datagrams;
 
-	source_share(f, header->src, &pages, &datagrams);
+	source_share(f, &fragment->src, &pages, &datagrams);
 	if (datagrams >= f->source_datagrams)
 		return NULL;
 	struct fragment_datagram *d = datagram_place(f);
@@ -183,14 +187,16 @@ static struct fragment_datagram *datagram_new(struct net *net,
 		return NULL;
 	memset(d, 0, sizeof(*d));
 	d->net = net;
-	d->src = header->src;
-	d->dst = header->dst;
-	d->id = header->id;
-	d->protocol = header->protocol;
+	d->family = fragment->family;
+	d->src = fragment->src;
+	d->dst = fragment->dst;
+	d->id = fragment->id;
+	d->protocol = fragment->protocol;
 	list_init(&d->node);
 	list_append(&f->list, &d->node);
 	timer_init(&d->timer, datagram_expired);
-	timer_set(&net->kiln->loop, &d->timer, net_now(net) + FRAGMENT_LIFETIME);
+	timer_set(&net->kiln->loop, &d->timer,
+	          net_now(net) + d->family->fragment_lifetime);
 	return d;
 }
 
@@ -223,7 +229,7 @@ static bool store_bytes(struct fragment_datagram *d, size_t offset, struct slice
 	struct fragments *f = &d->net->fragments;
 	uint32_t pages, datagrams;
 
-	source_share(f, d->src, &pages, &datagrams);
+	source_share(f, &d->src, &pages, &datagrams);
 	while (bytes.len) {
 		size_t n = page_part(offset, bytes.len);
 		uint8_t **page = &d->pages[offset / FRAGMENT_PAGE];
@@ -260,7 +266,7 @@ static void datagram_deliver(struct fragment_datagram *d)
 {
 	struct net *net = d->net;
 	struct fragments *f = &net->fragments;
-	uint8_t header[IP4_HEADER_MAX], ecn;
+	uint8_t header[FRAGMENT_HEADER_MAX], ecn;
 
 	if (!ecn_join(d->ecn_seen, &ecn)) {
 		datagram_drop(d);
@@ -271,34 +277,31 @@ static void datagram_deliver(struct fragment_datagram *d)
 		       page_part(at, d->size - at));
 	memcpy(header, d->header, d->header_size);
 	struct net_packet packet = {
-	    .src = ip_from4(d->src),
-	    .dst = ip_from4(d->dst),
+	    .src = d->src,
+	    .dst = d->dst,
 	    .payload = slice_of(f->joined, d->size),
 	    .header = slice_of(header, d->header_size),
 	    .ecn = ecn,
 	    .ttl = d->ttl,
 	    .broadcast = d->broadcast,
 	};
+	const struct net_family *family = d->family;
 	uint8_t protocol = d->protocol;
 	datagram_free(d);
 	net->counters.reassembled++;
-	ip4_deliver(net, protocol, &packet);
+	family->deliver(net, protocol, &packet);
 }
 
 /* ---- fragments in ---- */
 
 /* Apart from all others: can it be part of any datagram? */
-static bool fragment_plausible(const struct ip4_header *header, struct slice payload)
+static bool fragment_plausible(const struct fragment *fragment)
 {
-	size_t end = header->offset + payload.len;
+	struct slice payload = fragment->payload;
 
-	if (payload.len == 0 || end > (size_t)IP4_PACKET_MAX - header->size)
-		return false;
-	if (header->more_fragments && payload.len % FRAGMENT_UNIT)
-		return false;
-	if (header->offset == 0)
-		return payload.len >= FRAGMENT_FIRST_MIN;
-	return header->offset >= FRAGMENT_FIRST_MIN;
+	return payload.len != 0 && fragment->header.len <= FRAGMENT_HEADER_MAX &&
+	       fragment->offset + payload.len <= NET_PACKET_MAX &&
+	       !(fragment->more && payload.len % FRAGMENT_UNIT);
 }
 
 /* The size that the last fragment tells must agree with all others. */
@@ -312,60 +315,60 @@ static bool size_agrees(const struct fragment_datagram *d, size_t end, bool last
 	return units_present(d, units, FRAGMENT_UNITS) == UNITS_NONE;
 }
 
-static void fragment_note(struct fragment_datagram *d, const struct ip4_header *header,
-                          struct slice wire_header, size_t size, bool broadcast)
+static void fragment_note(struct fragment_datagram *d, const struct fragment *fragment)
 {
-	size_t end = header->offset + size;
+	size_t size = fragment->payload.len, end = fragment->offset + size;
 
-	if (header->offset == 0) {
-		memcpy(d->header, wire_header.data, wire_header.len);
-		d->header_size = (uint8_t)wire_header.len;
-		d->ttl = header->ttl;
+	if (fragment->offset == 0) {
+		memcpy(d->header, fragment->header.data, fragment->header.len);
+		d->header_size = (uint8_t)fragment->header.len;
+		d->protocol = fragment->protocol;
+		d->ttl = fragment->ttl;
 	}
-	if (!header->more_fragments)
+	if (!fragment->more)
 		d->size = (uint32_t)end;
-	units_set(d, header->offset / FRAGMENT_UNIT,
+	units_set(d, fragment->offset / FRAGMENT_UNIT,
 	          (end + FRAGMENT_UNIT - 1) / FRAGMENT_UNIT);
 	d->received += (uint32_t)size;
-	d->ecn_seen |= (uint8_t)ECN_BIT(header->tos & 3);
-	d->broadcast |= broadcast;
+	d->ecn_seen |= (uint8_t)ECN_BIT(fragment->ecn);
+	d->broadcast |= fragment->broadcast;
 	d->fragments++;
 }
 
-void fragment_input(struct net *net, const struct ip4_header *header,
-                    struct slice wire_header, struct slice payload, bool broadcast)
+void fragment_input(struct net *net, const struct fragment *fragment)
 {
-	size_t end = header->offset + payload.len;
-	size_t first_unit = header->offset / FRAGMENT_UNIT;
+	struct slice payload = fragment->payload;
+	size_t end = fragment->offset + payload.len;
+	size_t first_unit = fragment->offset / FRAGMENT_UNIT;
 	size_t end_unit = (end + FRAGMENT_UNIT - 1) / FRAGMENT_UNIT;
 	struct fragment_datagram *d = NULL;
 
-	if (fragment_plausible(header, payload)) {
-		d = datagram_find(&net->fragments, header);
+	if (fragment_plausible(fragment)) {
+		d = datagram_find(&net->fragments, fragment);
 		if (!d)
-			d = datagram_new(net, header);
+			d = datagram_new(net, fragment);
 	}
 	if (!d || d->poisoned) {
 		net->counters.drop_fragment++;
 		return;
 	}
 	enum units present = units_present(d, first_unit, end_unit);
-	if (present == UNITS_ALL && size_agrees(d, end, !header->more_fragments) &&
-	    same_bytes(d, header->offset, payload)) {
+	if (present == UNITS_ALL && size_agrees(d, end, !fragment->more) &&
+	    same_bytes(d, fragment->offset, payload)) {
 		net->counters.drop_fragment++; /* a duplicate, harmless */
 		return;
 	}
-	if (present != UNITS_NONE || !size_agrees(d, end, !header->more_fragments)) {
+	if (present != UNITS_NONE || !size_agrees(d, end, !fragment->more)) {
 		net->counters.drop_fragment++;
 		datagram_poison(d);
 		return;
 	}
-	if (!store_bytes(d, header->offset, payload)) {
+	if (!store_bytes(d, fragment->offset, payload)) {
 		net->counters.drop_fragment++;
 		datagram_drop(d);
 		return;
 	}
-	fragment_note(d, header, wire_header, payload.len, broadcast);
+	fragment_note(d, fragment);
 	if (d->size && d->received == d->size)
 		datagram_deliver(d);
 }

@@ -8,35 +8,6 @@
 #include "icmp_wire.h"
 #include "net_private.h"
 
-enum { ERRORS_PER_SECOND = 100, ERRORS_BURST = 50 };
-
-void icmp_init(struct net *net)
-{
-	net->icmp.tokens = ERRORS_BURST;
-	net->icmp.filled_at = net_now(net);
-}
-
-/*
- * Each error costs one token, and now and then another: with a limit that is exact, a
- * stranger could count what is left of it, and learn from that which ports are open to
- * others (CVE-2020-25705).
- */
-static bool icmp_may_send(struct net *net)
-{
-	struct icmp_bucket *bucket = &net->icmp;
-	kiln_time each = KILN_SECONDS(1) / ERRORS_PER_SECOND;
-	kiln_time passed = (net_now(net) - bucket->filled_at) / each;
-
-	bucket->filled_at += passed * each;
-	bucket->tokens = (uint32_t)KILN_MIN(bucket->tokens + passed, ERRORS_BURST);
-	if (bucket->tokens == 0)
-		return false;
-	bucket->tokens--;
-	if (bucket->tokens && random_below(&net->kiln->random, 4) == 0)
-		bucket->tokens--;
-	return true;
-}
-
 /* Sends a message whose body is in `bytes`, with a complete checksum. */
 static void icmp_send(struct net *net, const struct ip_addr *dst, const uint8_t *header,
                       struct slice body, bool may_fragment)
@@ -58,15 +29,16 @@ static void icmp_send(struct net *net, const struct ip_addr *dst, const uint8_t 
 
 /* ---- errors to send ---- */
 
-void icmp_error(struct net *net, const struct net_packet *packet, uint8_t type,
-                uint8_t code)
+/* An error about a packet that we received, within the rate limit. */
+static void icmp_error(struct net *net, const struct net_packet *packet, uint8_t type,
+                       uint8_t code)
 {
 	struct icmp_message message = {.type = type, .code = code};
 	uint8_t header[ICMP_HEADER], quote[ICMP_QUOTE];
 	struct writer w = writer_of(quote, sizeof(quote));
 
-	if (packet->broadcast || !ip_is4(&packet->src) ||
-	    !ip4_is_host(ip4_value(ip_to4(&packet->src))) || !icmp_may_send(net))
+	if (packet->broadcast || !ip4_is_host(ip4_value(ip_to4(&packet->src))) ||
+	    !report_allowed(net))
 		return;
 	writer_bytes(&w, packet->header);
 	writer_bytes(&w, slice_take(packet->payload, writer_left(&w)));
@@ -76,9 +48,19 @@ void icmp_error(struct net *net, const struct net_packet *packet, uint8_t type,
 	icmp_send(net, &packet->src, header, body, true);
 }
 
-void net_port_unreachable(struct net *net, const struct net_packet *packet)
+void icmp_refuse(struct net *net, const struct net_packet *packet, enum net_refusal why)
 {
-	icmp_error(net, packet, ICMP_UNREACHABLE, ICMP_CODE_PORT);
+	switch (why) {
+	case NET_REFUSE_PORT:
+		icmp_error(net, packet, ICMP_UNREACHABLE, ICMP_CODE_PORT);
+		break;
+	case NET_REFUSE_PROTOCOL:
+		icmp_error(net, packet, ICMP_UNREACHABLE, ICMP_CODE_PROTOCOL);
+		break;
+	case NET_REFUSE_REASSEMBLY:
+		icmp_error(net, packet, ICMP_TIME_EXCEEDED, ICMP_CODE_REASSEMBLY);
+		break;
+	}
 }
 
 /* ---- messages in ---- */
@@ -114,17 +96,8 @@ static bool too_big_plausible(const struct icmp_message *message,
 	uint16_t said =
 	    message->number ? message->number : icmp_wire_plateau(quoted->total);
 
-	*mtu = KILN_MAX(said, IP4_MTU_MIN);
-	return quoted->dont_fragment && *mtu < quoted->total;
-}
-
-/* A path only ever shrinks this way. */
-static void too_big_learn(struct net *net, const struct ip4_header *quoted, uint32_t mtu)
-{
-	struct ip_addr dst = ip_from4(quoted->dst);
-
-	if (mtu < net_path_mtu(net, &dst) + IP4_HEADER)
-		net_path_learn(net, quoted->dst, (uint16_t)mtu);
+	*mtu = KILN_MAX(said, IP4_MTU_MIN) - (uint32_t)IP4_HEADER;
+	return quoted->dont_fragment && *mtu + IP4_HEADER < quoted->total;
 }
 
 /* True if the error was about one of our packets, as far as its transport can tell. */
@@ -136,26 +109,15 @@ static bool icmp_error_input(struct net *net, const struct icmp_message *message
 	if (!icmp_wire_error_kind(message, &error.kind) ||
 	    !ip4_wire_parse_quoted(message->body, &quoted, &error.payload))
 		return false;
-	if (!ip4_equal(quoted.src, net->address) || quoted.offset != 0 ||
+	if (!ip4_equal(quoted.src, net->ip4->address) || quoted.offset != 0 ||
 	    error.payload.len < 8)
+		return false;
+	if (error.kind == NET_ERROR_TOO_BIG &&
+	    !too_big_plausible(message, &quoted, &error.mtu))
 		return false;
 	error.src = ip_from4(quoted.src);
 	error.dst = ip_from4(quoted.dst);
-	for (unsigned i = 0; i < net->transport_count; i++) {
-		const struct net_transport *t = &net->transports[i].transport;
-		if (net->transports[i].protocol != quoted.protocol)
-			continue;
-		if (error.kind == NET_ERROR_TOO_BIG &&
-		    !too_big_plausible(message, &quoted, &error.mtu))
-			return false;
-		if (!t->error)
-			return true;
-		bool believed = t->error(t->transport, &error);
-		if (believed && error.kind == NET_ERROR_TOO_BIG)
-			too_big_learn(net, &quoted, error.mtu);
-		return believed;
-	}
-	return false;
+	return report_input(net, quoted.protocol, &error);
 }
 
 void icmp_input(struct net *net, const struct net_packet *packet)

@@ -2,87 +2,107 @@
  * The network layer's own state, shared by the files of lib/net below the transports. All
  * of it hangs off struct net, which net_up makes from the image's arena.
  *
- *	net.c       device, configuration, counters          dhcp.c      leases
- *	arp.c       neighbours, probes, conflicts            icmp.c      echo and errors
- *	ip4.c       packets in      output.c  packets out    fragment.c  packets joined
- *	servers.c, search.c: what the network tells of the servers and domains there are
+ *	up*.c         which families the image has
+ *	net.c         device, frames in, watchers, counters
+ *	neighbour.c   link addresses, of both families       route.c     static routes
+ *	output.c      packets out                            path.c      path MTUs
+ *	fragment.c    packets joined                         report.c    errors, both ways
+ *	servers.c, search.c   the servers and domains there are
+ *	ip4*.c, arp.c, icmp.c, dhcp.c                        IPv4
  */
 #ifndef NET_PRIVATE_H
 #define NET_PRIVATE_H
 
-#include "arp_wire.h"
-#include "eth_wire.h"
-#include "ip4_wire.h"
-#include "stack.h"
+#include "family.h"
+#include "ip4_private.h"
 
-enum { NET_TRANSPORTS = 4, NET_WATCHERS = 4, NET_TTL = 64, NET_PATHS = 64 };
+enum { NET_TRANSPORTS = 4, NET_WATCHERS = 4, NET_TTL = 64 };
+enum { NET_HEADER_MAX = 40 }; /* of any family */
+enum { NET_PACKET_MAX = 65535 };
 /* Bytes that a frame's head has for a transport's header, and small payloads with it. */
-enum { NET_HEAD_ROOM = NETDEV_HEAD - ETH_HEADER - IP4_HEADER };
+enum { NET_HEAD_ROOM = NETDEV_HEAD - ETH_HEADER - NET_HEADER_MAX };
 /* Chunks that the largest packet takes. */
-enum { NET_PACKET_CHUNKS = (IP4_PACKET_MAX + CHUNK_SIZE - 1) / CHUNK_SIZE };
+enum { NET_PACKET_CHUNKS = (NET_PACKET_MAX + CHUNK_SIZE - 1) / CHUNK_SIZE };
 _Static_assert((int)NET_PACKET_CHUNKS <= NETDEV_FRAGS, "the largest packet fits a frame");
 
-/* ---- arp.c ---- */
+/* ---- neighbour.c ---- */
 
+/* RFC 4861, 7.3.2, and one more. */
 enum neighbour_state {
-	NEIGHBOUR_RESOLVING, /* asked by broadcast; frames wait */
+	NEIGHBOUR_INCOMPLETE, /* all are asked; frames wait */
 	NEIGHBOUR_REACHABLE,
-	NEIGHBOUR_PROBING, /* asked by unicast; in use meanwhile (RFC 1122, 2.3.2.1) */
-	NEIGHBOUR_FAILED,  /* no answer; not asked again for a while */
+	NEIGHBOUR_STALE,  /* known, but not confirmed lately: in use meanwhile, as in */
+	NEIGHBOUR_DELAY,  /* sent to: a transport may confirm it before we ask, and */
+	NEIGHBOUR_PROBE,  /* asked by unicast */
+	NEIGHBOUR_FAILED, /* no answer; not asked again for a while */
 };
 
 struct neighbour {
 	struct neighbour *next; /* in its hash bucket */
-	struct list recent;     /* in arp.recent */
-	struct list waiting;    /* of struct arp_waiting */
+	struct list recent;     /* in neighbours.recent */
+	struct list waiting;    /* of struct neighbour_waiting */
 	struct timer timer;
 	kiln_time confirmed_at;
 	kiln_time used_at; /* last sent to; 0: never, it only asked us */
 	struct net *net;
-	struct ip4_addr addr;
+	const struct net_family *family;
+	struct ip_addr addr;
 	uint8_t mac[ETH_MAC];
 	uint8_t state; /* enum neighbour_state */
 	uint8_t tries;
 	uint8_t waiting_count;
+	bool router; /* it said so (RFC 4861, 7.2.5) */
 };
 
-struct arp {
-	struct pool neighbours;
-	struct pool frames; /* of struct arp_waiting */
+struct neighbour_times {
+	kiln_time reachable;  /* after a confirmation */
+	kiln_time retransmit; /* between questions */
+};
+
+struct neighbours {
+	struct pool entries;
+	struct pool frames; /* of struct neighbour_waiting */
 	struct neighbour **buckets;
 	uint32_t bucket_mask;
-	uint32_t hash_key; /* odd */
 	struct neighbour *last;
 	struct list recent; /* most recently used first, never used last */
-
-	/* Probing an address before its use, then announcing it (RFC 5227). */
-	struct timer claim;
-	struct ip4_addr probed;
-	unsigned probes_left, announcements_left;
-	bool probing;
-	void (*probe_done)(struct net *net, bool conflict);
-	kiln_time defended_at;
+	struct neighbour_times times[NET_FAMILIES];
 };
 
 /* ---- fragment.c ---- */
 
 enum { FRAGMENT_PAGE = 2048, FRAGMENT_PAGES = 32, FRAGMENT_UNIT = 8 };
 enum { FRAGMENT_UNITS = 65536 / FRAGMENT_UNIT };
+enum { FRAGMENT_HEADER_MAX = 128 }; /* the first one's headers: more is refused */
+
+/* One fragment, as its family has read it. */
+struct fragment {
+	const struct net_family *family;
+	struct ip_addr src, dst;
+	struct slice header, payload;
+	uint32_t id;
+	uint16_t offset; /* in bytes, a multiple of 8 */
+	bool more;
+	bool broadcast;
+	uint8_t protocol;
+	uint8_t ecn, ttl;
+};
 
 /* A datagram of which not all fragments have come. */
 struct fragment_datagram {
 	struct list node;
 	struct timer timer;
 	struct net *net;
-	struct ip4_addr src, dst;
-	uint16_t id;
+	const struct net_family *family;
+	struct ip_addr src, dst;
+	uint32_t id;
 	uint8_t protocol;
 	bool poisoned;  /* fragments overlapped: what is still to come is dropped */
 	bool broadcast; /* a fragment came by link broadcast */
 	uint8_t ecn_seen;
 	uint8_t ttl;
 	uint8_t header_size; /* 0 until the first fragment is there */
-	uint8_t header[IP4_HEADER_MAX];
+	uint8_t header[FRAGMENT_HEADER_MAX];
 	uint16_t page_count;
 	uint32_t size;     /* of the payload; 0 until the last fragment is there */
 	uint32_t received; /* bytes of it */
@@ -95,28 +115,40 @@ struct fragments {
 	struct pool datagrams;
 	struct pool pages;
 	struct list list; /* oldest first */
-	uint8_t *joined;  /* IP4_PACKET_MAX bytes: a whole datagram during its delivery */
+	uint8_t *joined;  /* NET_PACKET_MAX bytes: a whole datagram during its delivery */
 	uint32_t source_pages, source_datagrams; /* one source's share at most */
 };
 
-/* ---- icmp.c ---- */
+/* ---- report.c ---- */
 
 /* A bucket of tokens for errors. */
-struct icmp_bucket {
+struct report_bucket {
 	uint32_t tokens;
 	kiln_time filled_at;
 };
 
-/* ---- output.c ---- */
+/* ---- path.c ---- */
 
-/* A path that carries less than our link (RFC 1191). */
+/* A path that carries less than our link (RFC 1191, 8201). */
 struct net_path {
-	struct ip4_addr dst;
-	uint16_t mtu; /* 0: free */
+	struct ip_addr dst;
+	uint16_t mtu; /* of the packet with its network header; 0: free */
 	kiln_time expires_at;
 };
 
-struct dhcp;
+/* ---- route.c ---- */
+
+/* Where to send what has this prefix. Of an IPv4 one, `bits` count those of the mapped
+ * address: IP4_BITS and more. */
+enum { IP4_BITS = 96 };
+struct static_route {
+	struct ip_addr prefix, gateway;
+	uint8_t bits;
+	uint8_t origin; /* enum route_origin */
+};
+
+enum route_origin { ROUTE_OPTION, ROUTE_LEASE };
+enum { ROUTES_MAX = 16 };
 
 struct net {
 	struct kiln *kiln;
@@ -124,11 +156,10 @@ struct net {
 	const char *name;
 	struct loop_source source;
 
-	bool up; /* the address is in use */
-	uint8_t prefix;
-	uint16_t mtu;
-	struct ip4_addr address, gateway;
-	uint32_t mask, broadcast; /* host order; broadcast 0: the subnet has none */
+	const struct net_family *families[NET_FAMILIES]; /* NULL: not in this image */
+	struct ip4 *ip4;                                 /* NULL, likewise */
+	uint16_t mtu[NET_FAMILIES];                      /* the device's, or less */
+	uint8_t ttl[NET_FAMILIES];                       /* of what we send */
 
 	struct {
 		uint8_t protocol;
@@ -142,22 +173,16 @@ struct net {
 	unsigned watcher_count;
 
 	struct pool chunks; /* what net itself and UDP send lies here */
-	struct arp arp;
+	uint8_t key[16];    /* of the hashes of addresses that strangers choose */
+	struct neighbours neighbours;
 	struct fragments fragments;
-	struct icmp_bucket icmp;
-	struct net_path paths[NET_PATHS];
-	unsigned path_count;
-	uint16_t id_next;
-	uint8_t id_cipher[4][256];
+	struct report_bucket reports;
+	struct net_path *paths;
+	unsigned path_mask, path_count;
+	struct static_route routes[ROUTES_MAX];
+	unsigned route_count;
 	struct dhcp *dhcp; /* NULL with a static address */
 	struct net_counters counters;
-};
-
-/* An address that the interface takes up; see net_set_address. */
-struct net_lease {
-	struct ip4_addr address, gateway;
-	uint8_t prefix;
-	uint16_t mtu; /* 0: the device's */
 };
 
 static inline kiln_time net_now(const struct net *net)
@@ -165,64 +190,63 @@ static inline kiln_time net_now(const struct net *net)
 	return net->kiln->loop.now;
 }
 
-/* Whether one host of the subnet can have the address. */
-bool net_lease_plausible(const struct net_lease *lease);
-/* Takes the address up, announces it, and tells the watchers. */
-void net_set_address(struct net *net, const struct net_lease *lease);
-/* Gives the address up. */
-void net_clear_address(struct net *net);
-
-static inline bool ip4_on_link(const struct net *net, struct ip4_addr a)
+/* NULL if the image does not have it. */
+static inline const struct net_family *net_family(const struct net *net,
+                                                  const struct ip_addr *addr)
 {
-	return ((ip4_value(a) ^ ip4_value(net->address)) & net->mask) == 0;
+	return net->families[ip_is4(addr) ? NET_IP4 : NET_IP6];
 }
 
-static inline bool ip4_is_multicast(uint32_t a)
+/* Bytes of the image's memory, to size tables by. */
+static inline size_t net_memory(const struct net *net)
 {
-	return a >> 28 == 14;
+	return (size_t)(net->kiln->arena.end - net->kiln->arena.start);
 }
 
-/* 255.255.255.255, or the subnet's own. */
-static inline bool ip4_is_broadcast(const struct net *net, uint32_t a)
-{
-	return a == UINT32_MAX || (net->broadcast && a == net->broadcast);
-}
+/* ---- net.c ---- */
 
-/* An address that a single host can have, anywhere (RFC 1122, 3.2.1.3; 6890). */
-static inline bool ip4_is_host(uint32_t a)
-{
-	return a >> 24 != 0 && a >> 24 != 127 && a < 0xe0000000;
-}
+/* Opens the device; the caller sets the families and then calls net_start. */
+struct net *net_open(struct kiln *k, const struct kiln_device *device);
+void net_start(struct net *net);
+/* This device's part of an option: "net0=10.0.0.2/24,net1=dhcp", or all of it. Empty if
+ * others are named, but not it. */
+struct slice net_option_part(const struct net *net, struct slice option);
+/* Tells the watchers. */
+void net_changed(struct net *net);
+/* To its transport. False if there is none. */
+bool net_deliver(struct net *net, uint8_t protocol, const struct net_packet *packet);
 
-void arp_init(struct net *net);
-void arp_input(struct net *net, struct slice packet);
-/* The neighbour's address if it is known; else NULL, and arp_wait is the way. */
-const uint8_t *arp_lookup(struct net *net, struct ip4_addr addr);
+/* ---- neighbour.c ---- */
+
+void neighbour_init(struct net *net);
+struct neighbour *neighbour_find(const struct net *net, const struct ip_addr *addr);
+/* A new entry without a link address; NULL if all are in use. */
+struct neighbour *neighbour_add(struct net *net, const struct net_family *family,
+                                const struct ip_addr *addr);
+/* Its link address, said by itself: what waited for it leaves. It is reachable if that
+ * answered a question of ours, or tells as much as an answer. */
+void neighbour_learn(struct neighbour *n, const uint8_t mac[ETH_MAC], bool reachable);
+/* The neighbour's address if it is known; else NULL, and neighbour_wait is the way. */
+const uint8_t *neighbour_lookup(struct net *net, const struct ip_addr *addr);
 /* Keeps the packet (a reference to its chunks) until the neighbour answers, and asks.
  * Errors: FULL, UNREACHABLE; the caller counts them. */
-enum kiln_error arp_wait(struct net *net, struct ip4_addr addr,
-                         const struct netdev_frame *frame);
-void arp_confirm(struct net *net, struct ip4_addr addr);
-void arp_doubt(struct net *net, struct ip4_addr addr);
-/* Forgets all neighbours: the address changed. */
-void arp_forget(struct net *net);
-/* Asks whether someone has the address already (RFC 5227, 2.1.1); answers by `done`. */
-void arp_probe(struct net *net, struct ip4_addr addr,
-               void (*done)(struct net *net, bool conflict));
-void arp_probe_cancel(struct net *net);
-/* Announces our address, twice (RFC 5227, 2.3). */
-void arp_announce(struct net *net);
+enum kiln_error neighbour_wait(struct net *net, const struct net_family *family,
+                               const struct ip_addr *addr,
+                               const struct netdev_frame *frame);
+void neighbour_confirm(struct net *net, const struct ip_addr *addr);
+void neighbour_doubt(struct net *net, const struct ip_addr *addr);
+/* Forgets all of a family: our address changed. */
+void neighbour_forget(struct net *net, const struct net_family *family);
 
-void ip4_input(struct net *net, struct slice packet, bool link_broadcast,
-               const struct netdev_offload *offload);
-/* A whole packet: to ICMP or its transport. */
-void ip4_deliver(struct net *net, uint8_t protocol, const struct net_packet *packet);
+/* ---- fragment.c ---- */
 
 void fragment_init(struct net *net);
 /* One fragment, of a packet that is for us. Delivers the datagram if it completes it. */
-void fragment_input(struct net *net, const struct ip4_header *header,
-                    struct slice wire_header, struct slice payload, bool broadcast);
+void fragment_input(struct net *net, const struct fragment *fragment);
 
+/* ---- output.c ---- */
+
+void output_init(struct net *net);
 /* Puts the Ethernet header before the packet and hands it to the device. */
 enum kiln_error net_transmit(struct net *net, struct netdev_frame *frame,
                              const uint8_t dst[ETH_MAC], uint16_t type);
@@ -231,20 +255,31 @@ enum kiln_error net_transmit(struct net *net, struct netdev_frame *frame,
 enum kiln_error net_frame_copy(struct net *net, struct netdev_frame *frame,
                                struct slice bytes);
 void net_frame_release(struct netdev_frame *frame);
-void output_init(struct net *net);
-/* A router says that packets of `mtu` bytes reach dst and larger ones do not. */
-void net_path_learn(struct net *net, struct ip4_addr dst, uint16_t mtu);
 
-void icmp_init(struct net *net);
-void icmp_input(struct net *net, const struct net_packet *packet);
-/* An error about a packet that we received, within the rate limit. */
-void icmp_error(struct net *net, const struct net_packet *packet, uint8_t type,
-                uint8_t code);
+/* ---- path.c ---- */
 
-void dhcp_start(struct net *net);
-/* True if the datagram was for the client: to its port, from a server's. */
-bool dhcp_input(struct net *net, const struct net_packet *packet);
-/* Adds an option of the lease that is held, see dhcp_wire.h. False: there is none. */
-bool dhcp_option(const struct net *net, uint8_t code, struct writer *w);
+void path_init(struct net *net);
+/* The largest packet to dst, with its network header. */
+uint16_t path_mtu(const struct net *net, const struct net_family *family,
+                  const struct ip_addr *dst);
+
+/* ---- report.c ---- */
+
+void report_init(struct net *net);
+/* Takes a token; false when there is none: no error is sent now. */
+bool report_allowed(struct net *net);
+/* An ICMP error about a packet of `protocol` that we sent. True if it was about one of
+ * ours, as far as its transport can tell. */
+bool report_input(struct net *net, uint8_t protocol, const struct net_error *error);
+
+/* ---- route.c ---- */
+
+/* False: the table is full, or the gateway of another family. */
+bool route_add(struct net *net, const struct static_route *route);
+/* Those that came with a lease that is over. */
+void route_forget(struct net *net, enum route_origin origin);
+/* The longest prefix that dst has, of at least `bits`; NULL if there is none. */
+const struct static_route *route_lookup(const struct net *net, const struct ip_addr *dst,
+                                        unsigned bits);
 
 #endif

@@ -16,12 +16,12 @@ enum { IP_ECN_NOT = 0, IP_ECN_ECT1 = 1, IP_ECN_ECT0 = 2, IP_ECN_CE = 3 };
 
 /* A packet for a transport: header checked and removed, fragments joined. */
 struct net_packet {
-	struct ip_addr src, dst; /* dst is one of ours, or broadcast */
+	struct ip_addr src, dst; /* dst is one of ours, or that of a group */
 	struct slice payload;    /* the transport's header and data; valid during the call */
 	struct slice header;     /* the network header, to quote in ICMP errors */
 	uint8_t ecn;             /* IP_ECN_* */
 	uint8_t ttl;
-	bool broadcast;      /* link or network broadcast: no ICMP error, no TCP */
+	bool broadcast;      /* to a group, or by link broadcast: no ICMP error, no TCP */
 	bool checksum_valid; /* the device vouches for the transport checksum */
 	uint16_t gso_size;   /* payload bytes a segment had on the wire, 0: one segment */
 };
@@ -31,14 +31,14 @@ enum net_error_kind {
 	NET_ERROR_NET,      /* net or host unreachable, soft (RFC 5461) */
 	NET_ERROR_PROTOCOL, /* protocol or port unreachable */
 	NET_ERROR_PROHIBITED,
-	NET_ERROR_TOO_BIG, /* fragmentation needed: mtu is set */
+	NET_ERROR_TOO_BIG, /* fragmentation needed, packet too big: mtu is set */
 	NET_ERROR_TTL,
 };
 
 struct net_error {
 	enum net_error_kind kind;
 	uint8_t type, code; /* of the ICMP message */
-	uint32_t mtu;            /* TOO_BIG: the next hop's MTU, at least 68 */
+	uint32_t mtu;       /* TOO_BIG: what fits, as net_path_mtu counts it */
 	struct ip_addr src, dst; /* of our packet: src is ours */
 	struct slice payload;    /* the first 8 bytes or more behind its IP header */
 };
@@ -55,7 +55,7 @@ void net_register(struct net *net, uint8_t protocol, const struct net_transport 
 
 /* How to send one packet. Zeroed, it means: our address, default TTL, not ECN-capable. */
 struct net_send_options {
-	const struct ip_addr *src; /* NULL: the interface's */
+	const struct ip_addr *src; /* NULL: the one that net_source tells */
 	uint8_t ttl;               /* 0: 64 */
 	uint8_t tos;               /* DSCP and ECN bits */
 	bool may_fragment;         /* clear: DF is set and too large is an error */
@@ -63,11 +63,12 @@ struct net_send_options {
 
 /*
  * Sends a transport's packet: adds the IP and Ethernet headers to the frame and hands it to
- * the device, or to the ARP queue. The transport has pushed its header with a zero checksum
+ * the device, or to the queue of its neighbour. The transport has pushed its header with a zero checksum
  * field, and says where that lies (bytes from the transport header's start; NET_NO_CHECKSUM
  * for none): the pseudo-header, and the whole sum where the device does not do it, are added
  * here. For segmentation offload it has set offload.gso_type and gso_size as for IPv4 TCP or
- * UDP; frames larger than the MTU without it are fragmented if allowed.
+ * UDP, whatever the family of dst, and keeps to net_segmentation; frames larger than the
+ * MTU without it are fragmented if allowed.
  * The frame is the caller's again on return. Errors: UNREACHABLE, FULL, MEMORY, TOO_LARGE.
  */
 enum { NET_NO_CHECKSUM = 0xffff };
@@ -79,7 +80,13 @@ enum kiln_error net_send(struct net *net, struct netdev_frame *frame, uint8_t pr
 bool net_source(const struct net *net, const struct ip_addr *dst, struct ip_addr *src);
 /* The largest transport packet (its header and data) for dst without fragmentation. */
 uint32_t net_path_mtu(const struct net *net, const struct ip_addr *dst);
-/* A hint from a transport that the neighbour answers (RFC 4861 7.3.1 in spirit). */
+/* Packets to dst of more than `mtu` bytes, counted as net_path_mtu does, do not arrive: a
+ * believed ICMP error said so, or a transport's probes. Forgotten after ten minutes. */
+void net_path_learn(struct net *net, const struct ip_addr *dst, uint32_t mtu);
+/* The largest transport packet of a TCP segment to dst that the device cuts up itself; 0
+ * if it does not. */
+uint32_t net_segmentation(const struct net *net, const struct ip_addr *dst);
+/* A hint from a transport that the neighbour on the way to dst answers (RFC 4861, 7.3.1). */
 void net_confirm(struct net *net, const struct ip_addr *dst);
 /* A hint that it may not, or that its link address is wrong: it is asked again. */
 void net_doubt(struct net *net, const struct ip_addr *dst);

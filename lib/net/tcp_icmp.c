@@ -5,13 +5,12 @@
  */
 #include "tcp_private.h"
 
-enum { IP4_HEADER = 20, QUOTED_BYTES = 8 };
+enum { QUOTED_BYTES = 8 };
 
 static void too_big(struct tcp_conn *conn, uint32_t mtu)
 {
 	uint32_t path = tcp_path_mss(conn->tcp, &conn->flow.tuple.remote);
-	uint32_t told =
-	    mtu > IP4_HEADER + TCP_HEADER_SIZE ? mtu - IP4_HEADER - TCP_HEADER_SIZE : 0;
+	uint32_t told = mtu > TCP_HEADER_SIZE ? mtu - TCP_HEADER_SIZE : 0;
 	uint32_t mss = KILN_MAX(KILN_MIN(path, told), TCP_PATH_MSS_MIN);
 
 	if (mss >= conn->mss || conn->state < TCP_ESTABLISHED)

@@ -12,8 +12,6 @@
  */
 #include "tcp_private.h"
 
-enum { LINK_AND_IP_HEADERS = 14 + 20, IP_TOTAL_MAX = UINT16_MAX - 20 };
-
 /* ---- a segment leaves ---- */
 
 /* The frame holds the data. gso_size 0: one segment. */
@@ -194,17 +192,11 @@ void tcp_send_syn(struct tcp_conn *conn)
 /* ---- data ---- */
 
 /* Data bytes that one frame may carry. */
-static uint32_t frame_limit(const struct tcp *tcp, uint32_t segment, size_t header)
+static uint32_t frame_limit(const struct tcp_conn *conn, uint32_t segment, size_t header)
 {
-	const struct netdev *dev = net_device(tcp->net);
-	size_t most;
+	uint32_t most = net_segmentation(conn->tcp->net, &conn->flow.tuple.remote);
 
-	if (!(dev->features & NETDEV_TX_TSO4) ||
-	    dev->gso_max <= LINK_AND_IP_HEADERS + header)
-		return segment;
-	most =
-	    KILN_MIN(dev->gso_max - LINK_AND_IP_HEADERS - header, IP_TOTAL_MAX - header);
-	return most > segment ? (uint32_t)most : segment;
+	return most > segment + header ? most - (uint32_t)header : segment;
 }
 
 /*
@@ -222,7 +214,7 @@ static enum kiln_error send_data(struct tcp_conn *conn, struct tcp_seq seq, uint
 	usual_options(conn, &options);
 	size_t header = tcp_header_size(&options);
 	uint32_t segment = (uint32_t)(conn->mss - (header - TCP_HEADER_SIZE));
-	uint32_t size = KILN_MIN(*len, frame_limit(tcp, segment, header));
+	uint32_t size = KILN_MIN(*len, frame_limit(conn, segment, header));
 	if (size < *len && size > segment)
 		size -= size % segment; /* a short one only at the end */
 	netdev_frame_init(&tcp->frame);

@@ -62,6 +62,11 @@ struct net *net_up(struct kiln *k, const struct kiln_device *device)
 	return net;
 }
 
+struct net *net_up_ip4(struct kiln *k, const struct kiln_device *device)
+{
+	return net_up(k, device);
+}
+
 struct kiln *net_kiln(const struct net *net)
 {
 	return &net->host->kiln;

@@ -119,7 +119,7 @@ static struct client run(uint64_t seed, const struct sim_impairment *impairment)
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(nets[i]->fragments.pages.used, 0);
 		assert_int_equal(nets[i]->fragments.datagrams.used, 0);
-		assert_int_equal(nets[i]->arp.frames.used, 0);
+		assert_int_equal(nets[i]->neighbours.frames.used, 0);
 		assert_int_equal(nets[i]->chunks.used, 0);
 	}
 	sim_free(sim);

@@ -68,7 +68,7 @@ static void check_state(void)
 	if (bound) {
 		FUZZ_CHECK(ip4_equal(net_address(fake.net), lease.address));
 		FUZZ_CHECK(net_lease_plausible(&lease));
-		FUZZ_CHECK(fake.net->mtu <= fake.device.mtu);
+		FUZZ_CHECK(fake.net->mtu[NET_IP4] <= fake.device.mtu);
 		/* The wheel's tick is a millisecond. */
 		FUZZ_CHECK(d->expires_at == KILN_NEVER ||
 		           fake.now <= d->expires_at + KILN_MS(2));
@@ -207,8 +207,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake.full = false;
 	pass(KILN_SECONDS(60));
 	/* A message may wait for its receiver's address. */
-	FUZZ_CHECK(fake.net->arp.frames.used <= 1);
-	FUZZ_CHECK(fake.net->chunks.used == fake.net->arp.frames.used);
+	FUZZ_CHECK(fake.net->neighbours.frames.used <= 1);
+	FUZZ_CHECK(fake.net->chunks.used == fake.net->neighbours.frames.used);
 	FUZZ_CHECK(fake.net->fragments.datagrams.used == 0);
 	return 0;
 }

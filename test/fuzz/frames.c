@@ -228,7 +228,7 @@ static void give(struct slice frame, const struct netdev_offload *offload)
 {
 	struct net_counters before = fake_counters();
 	uint32_t conns = tcp->conns.used, halves = tcp->halves.used,
-	         chunks = tcp->chunks.used, known = fake.net->arp.neighbours.used;
+	         chunks = tcp->chunks.used, known = fake.net->neighbours.entries.used;
 	unsigned sent = fake.sent;
 
 	fake_receive_with(frame, offload);
@@ -242,7 +242,7 @@ static void give(struct slice frame, const struct netdev_offload *offload)
 	FUZZ_CHECK(tcp->conns.used == conns && tcp->halves.used == halves &&
 	           tcp->chunks.used == chunks);
 	FUZZ_CHECK(fake.sent - sent <= 1);
-	FUZZ_CHECK(fake.net->arp.neighbours.used - known <=
+	FUZZ_CHECK(fake.net->neighbours.entries.used - known <=
 	           after.icmp_sent - before.icmp_sent);
 }
 
@@ -612,7 +612,7 @@ static void start(uint8_t how)
 	FUZZ_CHECK(fake_start_on(options, sizeof(options),
 	                         how & 1 ? NETDEV_TX_CSUM | NETDEV_TX_TSO4 : 0));
 	if (how & 2)
-		fake.device.mtu = fake.net->mtu = 576;
+		fake.device.mtu = fake.net->mtu[NET_IP4] = 576;
 	udp = udp_new(fake.net);
 	tcp = tcp_new(fake.net);
 	FUZZ_CHECK(udp_bind(udp, ECHO_PORT, echo, NULL, &echo_socket) == KILN_OK);
@@ -629,7 +629,7 @@ static bool all_is_back(void)
 	       tcp->pieces.used == 0 && tcp->time_waits.used == 0 &&
 	       list_empty(&tcp->orphans) && fake.net->fragments.pages.used == 0 &&
 	       fake.net->fragments.datagrams.used == 0 &&
-	       fake.net->arp.frames.used == 0 && fake.net->chunks.used == 0;
+	       fake.net->neighbours.frames.used == 0 && fake.net->chunks.used == 0;
 }
 
 /* Everybody goes; nothing may be left. */

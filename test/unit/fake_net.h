@@ -139,11 +139,15 @@ static const struct netdev_ops fake_ops = {.send = fake_send, .poll = fake_poll}
 
 /* ---- the stack ---- */
 
+#ifndef FAKE_UP
+#define FAKE_UP net_up_ip4
+#endif
+
 static int fake_entry(struct kiln *k)
 {
 	static const struct kiln_device net0 = {KILN_DEVICE_NET, "net0"};
 
-	fake.net = net_up(k, &net0);
+	fake.net = FAKE_UP(k, &net0);
 	return 0;
 }
 

@@ -327,7 +327,7 @@ static void a_renewal_with_another_router_is_taken_over(void **state)
 	assert_true(net_is_up(fake.net));
 	assert_true(ip4_equal(net_address(fake.net), OFFERED));
 	assert_non_null(strstr(fake.console, "gateway 10.0.0.254"));
-	assert_int_equal(fake.net->arp.neighbours.used, 0); /* of the old network */
+	assert_int_equal(fake.net->neighbours.entries.used, 0); /* of the old network */
 }
 
 static void an_acknowledgement_without_a_lease_starts_over(void **state)

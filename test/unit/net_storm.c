@@ -244,10 +244,10 @@ static void storm(unsigned round)
 	assert_int_equal(fake.net->fragments.pages.used, 0);
 	assert_int_equal(fake.net->fragments.datagrams.used, 0);
 	if (fake.net->dhcp) /* may be renewing, with a server that is not there */
-		assert_true(fake.net->arp.frames.used <= 1);
+		assert_true(fake.net->neighbours.frames.used <= 1);
 	else
-		assert_int_equal(fake.net->arp.frames.used, 0);
-	assert_int_equal(fake.net->chunks.used, fake.net->arp.frames.used);
+		assert_int_equal(fake.net->neighbours.frames.used, 0);
+	assert_int_equal(fake.net->chunks.used, fake.net->neighbours.frames.used);
 }
 
 static void nothing_that_arrives_does_harm(void **state)

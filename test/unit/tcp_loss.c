@@ -588,15 +588,15 @@ static void a_smaller_path_is_found_without_loss_of_speed(void **state)
 	uint32_t cwnd = conn->cc.cwnd;
 
 	expect_segments(0, 10);
-	icmp_error(NET_ERROR_TOO_BIG, 1280, 99999); /* not in flight: forged */
+	icmp_error(NET_ERROR_TOO_BIG, 1260, 99999); /* not in flight: forged */
 	assert_int_equal(conn->mss, MSS);
 	net.mtu = 1260;
-	icmp_error(NET_ERROR_TOO_BIG, 1280, 1);
+	icmp_error(NET_ERROR_TOO_BIG, 1260, 1);
 	assert_int_equal(conn->mss, 1240);
 	assert_int_equal(conn->cc.cwnd, cwnd);
 	assert_pattern(expect(TCP_ACK, 1, 1, 1240));
 	assert_pattern(expect(TCP_ACK, 1241, 1, 1240));
-	icmp_error(NET_ERROR_TOO_BIG, 68, 1); /* nobody's path is that narrow */
+	icmp_error(NET_ERROR_TOO_BIG, 48, 1); /* nobody's path is that narrow */
 	assert_int_equal(conn->mss, 512);
 }
 

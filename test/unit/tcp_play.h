@@ -172,6 +172,12 @@ uint32_t net_path_mtu(const struct net *n, const struct ip_addr *dst)
 	return n->mtu;
 }
 
+/* Over IPv4 */
+uint32_t net_segmentation(const struct net *n, const struct ip_addr *dst)
+{
+	return n->device.features & NETDEV_TX_TSO4 ? n->device.gso_max - 14 - 20 : 0;
+}
+
 void net_confirm(struct net *n, const struct ip_addr *dst)
 {
 }

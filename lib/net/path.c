@@ -1,0 +1,62 @@
+/*
+ * What is known of paths: how large a packet reaches a destination (RFC 1191, 8201).
+ *
+ * A path is learnt from an ICMP error that its transport believes, or from a transport
+ * whose probes do not arrive, and forgotten after ten minutes. The table has one place for
+ * each hash of an address: the newest knowledge stays.
+ */
+#include "net_private.h"
+
+#define PATH_LIFETIME KILN_SECONDS(600) /* RFC 1191, 6.3; RFC 8201, 5.3 */
+enum { PATHS_MIN = 16, PATHS_MAX = 1024 };
+
+void path_init(struct net *net)
+{
+	unsigned count = PATHS_MIN;
+
+	while (count < PATHS_MAX && count < net_memory(net) / (256u << 10))
+		count *= 2;
+	net->paths = kiln_alloc(net->kiln, count * sizeof(*net->paths), "paths");
+	net->path_mask = count - 1;
+}
+
+static struct net_path *path_place(const struct net *net, const struct ip_addr *dst)
+{
+	return &net->paths[siphash(net->key, dst, sizeof(*dst)) & net->path_mask];
+}
+
+void net_path_learn(struct net *net, const struct ip_addr *dst, uint32_t mtu)
+{
+	const struct net_family *family = net_family(net, dst);
+	uint32_t total = family ? mtu + family->header : 0;
+
+	if (!family || total >= path_mtu(net, family, dst))
+		return; /* a path only ever shrinks this way */
+	struct net_path *path = path_place(net, dst);
+	if (path->mtu == 0)
+		net->path_count++;
+	path->dst = *dst;
+	path->mtu = (uint16_t)KILN_MAX(total, family->mtu_min);
+	path->expires_at = net_now(net) + PATH_LIFETIME;
+}
+
+uint16_t path_mtu(const struct net *net, const struct net_family *family,
+                  const struct ip_addr *dst)
+{
+	uint16_t mtu = net->mtu[family->index];
+
+	if (net->path_count == 0)
+		return mtu;
+	const struct net_path *path = path_place(net, dst);
+	if (path->mtu == 0 || !ip_equal(&path->dst, dst) ||
+	    path->expires_at <= net_now(net))
+		return mtu;
+	return KILN_MIN(path->mtu, mtu);
+}
+
+uint32_t net_path_mtu(const struct net *net, const struct ip_addr *dst)
+{
+	const struct net_family *family = net_family(net, dst);
+
+	return family ? (uint32_t)path_mtu(net, family, dst) - family->header : 0;
+}
