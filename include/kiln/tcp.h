@@ -27,6 +27,7 @@ struct tcp;
 struct tcp_conn;
 struct tcp_listener;
 struct tcp_congestion;
+struct tcp_fast_open;
 
 /*
  * What the owner of a connection is told. Each is called from the event loop, never from
@@ -50,7 +51,14 @@ struct tcp_config {
 	bool no_window_scaling;  /* (RFC 7323, 2) */
 	uint32_t initial_window; /* in segments; 0: 10 (RFC 6928) */
 	const struct tcp_congestion *congestion; /* <kiln/tcp_congestion.h>; NULL: CUBIC */
+	/* &tcp_fast_open: who connects again may send its request in the SYN (RFC 7413), and
+	 * `accepted` is called before the handshake is over. A SYN that is repeated can have
+	 * its data delivered twice, in two connections: for requests that bear it. NULL: off. */
+	const struct tcp_fast_open *fast_open;
+	uint32_t fast_open_pending; /* connections at once that are so early; 0: 64 */
 };
+
+extern const struct tcp_fast_open tcp_fast_open;
 
 struct tcp *tcp_new(struct net *net);
 /* The configuration is copied. */
@@ -149,6 +157,9 @@ struct tcp_counters {
 	uint64_t retransmits, fast_retransmits, timeouts, duplicate_acks;
 	uint64_t drop_checksum, drop_header, drop_window, drop_no_memory;
 	uint64_t cookies_sent, cookies_good, cookies_bad, challenge_acks;
+	/* Fast Open: cookies sent; SYNs whose data was taken, whose cookie was wrong, that
+	 * came while too many were pending. */
+	uint64_t fast_open_cookies, fast_opens, fast_opens_bad, fast_opens_refused;
 	uint32_t conns, half_open, time_wait, conns_most;
 	uint32_t conn_bytes; /* memory of an idle connection, without buffers */
 };

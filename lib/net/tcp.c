@@ -147,6 +147,8 @@ void tcp_conn_release(struct tcp_conn *conn)
 	if (conn->released)
 		return;
 	conn->released = true;
+	if (conn->fast_open)
+		tcp->config.fast_open->done(conn, false);
 	conn->state = TCP_CLOSED;
 	conn->has_owner = false;
 	if (conn->hashed)
@@ -363,6 +365,7 @@ struct tcp *tcp_new_with(struct net *net, const struct tcp_config *config)
 	tcp->kiln = k;
 	tcp->loop = &k->loop;
 	random_bytes(&k->random, tcp->key, sizeof(tcp->key));
+	random_bytes(&k->random, tcp->fast_open_key, sizeof(tcp->fast_open_key));
 	carve(tcp, k);
 	list_init(&tcp->pending);
 	list_init(&tcp->dead);

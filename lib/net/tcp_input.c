@@ -139,9 +139,12 @@ static void reset_arrives(struct tcp_conn *conn, const struct tcp_segment *s)
 	}
 	if (conn->state == TCP_TIME_WAIT)
 		return; /* RFC 1337: it must not end before its time */
+	bool refused = conn->state == TCP_SYN_RECEIVED && !conn->fast_open;
+
 	conn->tcp->count.resets_in++;
-	tcp_conn_end(conn,
-	             conn->state == TCP_SYN_RECEIVED ? KILN_ERR_REFUSED : KILN_ERR_RESET);
+	if (conn->fast_open)
+		conn->tcp->config.fast_open->done(conn, true);
+	tcp_conn_end(conn, refused ? KILN_ERR_REFUSED : KILN_ERR_RESET);
 }
 
 /* ---- fifth step: check the ACK field ---- */
@@ -204,8 +207,10 @@ static bool fin_acked(struct tcp_conn *conn)
 static bool ack_is_plausible(struct tcp_conn *conn, const struct tcp_segment *s)
 {
 	if (conn->state == TCP_SYN_RECEIVED) {
-		if (tcp_seq_gt(s->ack, conn->snd_una) &&
-		    tcp_seq_le(s->ack, conn->snd_nxt))
+		/* The SYN, and with Fast Open what followed it. */
+		struct tcp_seq first = tcp_seq_add(conn->iss, 1);
+
+		if (tcp_seq_diff(s->ack, first) <= tcp_seq_diff(conn->snd_nxt, first))
 			return true;
 		tcp_refuse_segment(conn->tcp, &conn->flow.tuple, s);
 		return false;
@@ -222,7 +227,9 @@ static bool ack_is_plausible(struct tcp_conn *conn, const struct tcp_segment *s)
 /* False: the connection is gone. */
 static bool ack_arrives(struct tcp_conn *conn, const struct tcp_segment *s)
 {
-	if (conn->state == TCP_SYN_RECEIVED) {
+	if (conn->fast_open) {
+		conn->tcp->config.fast_open->acked(conn);
+	} else if (conn->state == TCP_SYN_RECEIVED) {
 		establish(conn, s);
 		return true;
 	}
@@ -293,6 +300,12 @@ static void check_fin(struct tcp_conn *conn, const struct tcp_segment *s)
 
 void tcp_segment_arrives(struct tcp_conn *conn, struct tcp_segment *s, uint16_t gso_size)
 {
+	if (conn->fast_open && tcp_seq_eq(s->seq, conn->irs) &&
+	    (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
+		conn->ack_now = true; /* the SYN again: our answer was lost */
+		tcp_pend(conn);
+		return;
+	}
 	/* First, check sequence number. */
 	if (!check_sequence(conn, s))
 		return;

@@ -119,6 +119,8 @@ static void send_syn_ack(const struct tcp_listener *listener,
 	        },
 	};
 
+	if (hand->fast_open)
+		tcp->config.fast_open->offer(tcp, tuple, &s.options);
 	tcp_send_bare(tcp, tuple, &s);
 }
 
@@ -224,7 +226,7 @@ static void keep_half(struct tcp *tcp, struct tcp_half *half,
 
 static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
                         const struct tcp_tuple *tuple, const struct tcp_segment *s,
-                        const struct tcp_seq *iss_floor)
+                        uint16_t gso_size, const struct tcp_seq *iss_floor)
 {
 	struct tcp_handshake hand = tcp_handshake_of(tcp, s, tcp_isn(tcp, tuple));
 	struct tcp_half *half;
@@ -236,6 +238,9 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	}
 	if (iss_floor && tcp_seq_le(hand.iss, *iss_floor))
 		hand.iss = *iss_floor;
+	if (tcp->config.fast_open &&
+	    tcp->config.fast_open->syn(listener, tuple, s, gso_size, &hand))
+		return;
 	half = pool_get(&tcp->halves);
 	if (half) {
 		list_init(&half->node);
@@ -244,24 +249,50 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	}
 	if (!hand.has_timestamps) /* nowhere to keep them */
 		hand.has_window_scale = hand.has_sack = false;
+	hand.fast_open = false;
 	hand.iss = tcp_cookie_make(tcp, tuple, &hand);
 	send_syn_ack(listener, tuple, &hand, tcp_cookie_timestamp(tcp, tuple, &hand));
 }
 
 /* ---- the third segment ---- */
 
-/* A connection is established. `rtt` is 0 if the handshake did not tell it. */
-static void accept(struct tcp_listener *listener, struct tcp_conn *conn,
-                   const struct tcp_handshake *hand, struct tcp_segment *s,
-                   uint16_t gso_size, kiln_time rtt)
+void tcp_listener_settle(const struct tcp_listener *listener, struct tcp_conn *conn,
+                         const struct tcp_handshake *hand)
 {
-	struct tcp *tcp = listener->tcp;
-
 	conn->receive_limit = listener->receive_limit;
 	conn->receive_limit_set = listener->receive_limit_set;
 	conn->mss_most = listener->mss_most;
 	tcp_conn_settle(conn, hand);
 	conn->snd_una = conn->snd_nxt;
+}
+
+bool tcp_listener_offer(struct tcp_listener *listener, struct tcp_conn *conn)
+{
+	struct tcp *tcp = listener->tcp;
+
+	tcp->count.opened_passive++;
+	conn->in_ready = true;
+	bool taken = listener->accepted(conn, listener->context);
+	conn->in_ready = false;
+	if (conn->released)
+		return false;
+	if (!taken || !conn->events) {
+		tcp->count.refused++;
+		tcp_send_rst(conn);
+		tcp_conn_release(conn);
+		return false;
+	}
+	conn->wake = true;
+	tcp_pend(conn);
+	return true;
+}
+
+/* A connection is established. `rtt` is 0 if the handshake did not tell it. */
+static void accept(struct tcp_listener *listener, struct tcp_conn *conn,
+                   const struct tcp_handshake *hand, struct tcp_segment *s,
+                   uint16_t gso_size, kiln_time rtt)
+{
+	tcp_listener_settle(listener, conn, hand);
 	conn->snd_wnd = conn->max_snd_wnd = (uint32_t)s->window << conn->snd_wscale;
 	conn->snd_wl1 = s->seq;
 	conn->snd_wl2 = s->ack;
@@ -269,21 +300,8 @@ static void accept(struct tcp_listener *listener, struct tcp_conn *conn,
 	if (rtt)
 		tcp_rtt_sample(conn, rtt);
 	tcp_tuning_init(conn);
-	tcp->count.opened_passive++;
-	conn->in_ready = true;
-	bool taken = listener->accepted(conn, listener->context);
-	conn->in_ready = false;
-	if (conn->released)
-		return;
-	if (!taken || !conn->events) {
-		tcp->count.refused++;
-		tcp_send_rst(conn);
-		tcp_conn_release(conn);
-		return;
-	}
-	conn->wake = true;
-	tcp_pend(conn);
-	tcp_segment_arrives(conn, s, gso_size);
+	if (tcp_listener_offer(listener, conn))
+		tcp_segment_arrives(conn, s, gso_size);
 }
 
 static void cookie_arrives(struct tcp *tcp, struct tcp_listener *listener,
@@ -316,7 +334,7 @@ void tcp_listen_input(struct tcp *tcp, struct tcp_listener *listener,
 	if (s->flags & TCP_ACK)
 		cookie_arrives(tcp, listener, tuple, s, gso_size);
 	else if (s->flags & TCP_SYN)
-		syn_arrives(tcp, listener, tuple, s, iss_floor);
+		syn_arrives(tcp, listener, tuple, s, gso_size, iss_floor);
 	else
 		tcp->count.drop_header++;
 }

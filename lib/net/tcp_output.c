@@ -155,17 +155,19 @@ void tcp_send_keepalive(struct tcp_conn *conn)
 	(void)send_empty(conn, tcp_seq_sub(conn->snd_nxt, 1), 0);
 }
 
-/* SYN, or SYN-ACK after a simultaneous open. */
+/* SYN, or SYN-ACK after a simultaneous open or for Fast Open. */
 void tcp_send_syn(struct tcp_conn *conn)
 {
 	struct tcp *tcp = conn->tcp;
 	const struct tcp_config *config = &tcp->config;
 	bool answer = conn->state == TCP_SYN_RECEIVED;
+	uint32_t window =
+	    answer ? tcp_seq_diff(conn->rcv_adv, conn->rcv_nxt) : conn->receive_limit;
 	struct tcp_segment s = {
 	    .seq = conn->iss,
 	    .ack = answer ? conn->rcv_nxt : tcp_seq_of(0),
 	    .flags = (uint8_t)(TCP_SYN | (answer ? TCP_ACK : 0)),
-	    .window = (uint16_t)KILN_MIN(conn->receive_limit, UINT16_MAX),
+	    .window = (uint16_t)KILN_MIN(window, UINT16_MAX),
 	    .options =
 	        {
 	            .has_mss = true,
@@ -182,8 +184,11 @@ void tcp_send_syn(struct tcp_conn *conn)
 	        },
 	};
 
+	if (conn->fast_open_renew)
+		config->fast_open->offer(tcp, &conn->flow.tuple, &s.options);
 	tcp_send_bare(tcp, &conn->flow.tuple, &s);
 	conn->ack_now = false;
+	conn->unacked_segments = 0;
 	if (!tcp_timer_is_set(conn, TCP_TIMER_RETRANSMIT))
 		tcp_timer_set(conn, TCP_TIMER_RETRANSMIT,
 		              tcp_now(tcp) + tcp_rto_backed_off(conn));
@@ -377,7 +382,7 @@ bool tcp_output(struct tcp_conn *conn)
 	if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED) {
 		if (conn->ack_now)
 			tcp_send_syn(conn);
-		return true;
+		return !conn->fast_open || output_data(conn);
 	}
 	if (can_output(conn)) {
 		bool done = output_data(conn);

@@ -6,6 +6,7 @@
  *	tcp_input.c       a segment arrives: RFC 9293, 3.10.7, in its order
  *	tcp_listen.c      SYNs: half-open connections, the third ACK
  *	tcp_cookie.c      SYN cookies;  tcp_isn.c  initial sequence numbers
+ *	tcp_fast_open.c   data in the SYN
  *	tcp_time_wait.c   what is left of a connection in TIME-WAIT
  *	tcp_ack.c         an acknowledgement: send window, round-trip time
  *	tcp_recovery.c    loss recovery; congestion control by a controller:
@@ -210,6 +211,8 @@ struct tcp_conn {
 	bool orphan : 1;       /* on tcp->orphans */
 	bool released : 1;     /* on tcp->dead: only its memory is left */
 	bool receive_limit_set : 1; /* by the owner: not tuned */
+	bool fast_open : 1;         /* its owner has it, but our SYN is not acknowledged */
+	bool fast_open_renew : 1;   /* the SYN-ACK brings a new cookie */
 	bool crowded : 1; /* the send queue was nearly full, and the owner not called since */
 	uint8_t dup_acks;
 	uint16_t mss;  /* the largest segment: data and options but not the header */
@@ -275,6 +278,7 @@ struct tcp_handshake {
 	uint16_t mss_peer;
 	uint8_t snd_wscale;
 	bool has_window_scale, has_timestamps, has_sack;
+	bool fast_open; /* the SYN-ACK brings a cookie (RFC 7413) */
 };
 
 /* SYN-RECEIVED after LISTEN. */
@@ -338,6 +342,11 @@ struct tcp {
 	uint32_t send_limit, receive_limit;
 	uint32_t limit_most; /* that either may grow to */
 	uint8_t window_scale;   /* that we offer */
+
+	/* Connections early by Fast Open, and those that were reset, until when they count. */
+	uint8_t fast_open_key[16];
+	uint32_t fast_open_pending, fast_open_penalty;
+	kiln_time fast_open_penalty_until;
 
 	struct list half[TCP_SYN_ACK_TRIES];
 	struct timer half_timer;
@@ -422,6 +431,29 @@ void tcp_half_input(struct tcp *tcp, struct tcp_half *half, struct tcp_segment *
                     uint16_t gso_size);
 void tcp_half_init(struct tcp *tcp);
 void tcp_half_free(struct tcp *tcp, struct tcp_half *half);
+
+/* What accepting begins with: the listener's settings, what the handshake has settled. */
+void tcp_listener_settle(const struct tcp_listener *listener, struct tcp_conn *conn,
+                         const struct tcp_handshake *hand);
+/* Finds the connection an owner. False: there is none, and the connection is gone. */
+bool tcp_listener_offer(struct tcp_listener *listener, struct tcp_conn *conn);
+
+/* ---- tcp_fast_open.c ---- */
+
+/* What the rest of TCP calls of it, if the image has it. */
+struct tcp_fast_open {
+	/* A SYN for a listener. True: a connection was made of it. */
+	bool (*syn)(struct tcp_listener *listener, const struct tcp_tuple *tuple,
+	            const struct tcp_segment *s, uint16_t gso_size,
+	            struct tcp_handshake *hand);
+	/* Adds a cookie for the peer to a SYN-ACK. */
+	void (*offer)(struct tcp *tcp, const struct tcp_tuple *tuple,
+	              struct tcp_options *options);
+	/* conn->fast_open is set: the SYN-ACK is acknowledged, */
+	void (*acked)(struct tcp_conn *conn);
+	/* or the connection ends before that. */
+	void (*done)(struct tcp_conn *conn, bool reset);
+};
 
 /* ---- tcp_cookie.c ---- */
 

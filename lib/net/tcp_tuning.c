@@ -20,7 +20,8 @@ void tcp_tuning_init(struct tcp_conn *conn)
 	struct tcp_tuning *t = &conn->tuning;
 
 	t->rtt = conn->srtt;
-	t->read = t->edge = conn->rcv_nxt;
+	t->read = conn->rcv_nxt;
+	t->edge = conn->rcv_adv;
 	t->bytes = KILN_MIN(conn->receive_limit / 2, (uint32_t)UINT16_MAX / 2);
 	t->period_at = t->edge_at = tcp_now(conn->tcp);
 }

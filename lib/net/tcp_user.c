@@ -118,7 +118,8 @@ bool tcp_at_end(const struct tcp_conn *conn)
 
 bool tcp_can_send(const struct tcp_conn *conn)
 {
-	return (conn->state == TCP_ESTABLISHED || conn->state == TCP_CLOSE_WAIT) &&
+	return (conn->state == TCP_ESTABLISHED || conn->state == TCP_CLOSE_WAIT ||
+	        conn->fast_open) &&
 	       !conn->fin_queued;
 }
 

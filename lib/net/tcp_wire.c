@@ -17,12 +17,14 @@ enum {
 	OPTION_SACK_PERMITTED = 4,
 	OPTION_SACK = 5,
 	OPTION_TIMESTAMPS = 8,
+	OPTION_FAST_OPEN = 34,
 
 	MSS_LENGTH = 4,
 	WINDOW_SCALE_LENGTH = 3,
 	SACK_PERMITTED_LENGTH = 2,
 	TIMESTAMPS_LENGTH = 10,
-	SACK_LENGTH = 2, /* and 8 for each block */
+	SACK_LENGTH = 2,      /* and 8 for each block */
+	FAST_OPEN_LENGTH = 2, /* and the cookie's */
 };
 
 /* The header as it lies on the wire: fixes the offsets that the code below goes by. */
@@ -46,6 +48,21 @@ static void parse_sack(struct cursor *body, struct tcp_options *o)
 		if (tcp_seq_lt(r->start, r->end))
 			o->sack_count++;
 	}
+}
+
+static void parse_fast_open(struct cursor *body, struct tcp_options *o)
+{
+	size_t size = cursor_left(body);
+
+	if (size > 0 && (size < TCP_FAST_OPEN_COOKIE_MIN ||
+	                 size > TCP_FAST_OPEN_COOKIE_MAX || size % 2 != 0))
+		return;
+	o->has_fast_open = true;
+	o->fast_open_size = (uint8_t)size;
+	struct slice cookie = cursor_bytes(body, size);
+	memset(o->fast_open, 0, sizeof(o->fast_open));
+	if (size > 0)
+		memcpy(o->fast_open, cookie.data, size);
 }
 
 /* One option with a length. A known kind with a length that is not its own is ignored, as
@@ -72,6 +89,8 @@ static void parse_option(uint8_t kind, struct slice bytes, struct tcp_options *o
 		o->ts_echo = cursor_u32(&body);
 	} else if (kind == OPTION_SACK) {
 		parse_sack(&body, o);
+	} else if (kind == OPTION_FAST_OPEN) {
+		parse_fast_open(&body, o);
 	}
 }
 
@@ -132,7 +151,20 @@ size_t tcp_header_size(const struct tcp_options *o)
 		size += 1 + WINDOW_SCALE_LENGTH;
 	if (o->sack_count)
 		size += 2 + SACK_LENGTH + 8u * o->sack_count;
+	if (o->has_fast_open)
+		size += (FAST_OPEN_LENGTH + o->fast_open_size + 3u) / 4 * 4;
 	return size;
+}
+
+static void emit_fast_open(struct writer *w, const struct tcp_options *o)
+{
+	if ((FAST_OPEN_LENGTH + o->fast_open_size) % 4 != 0) {
+		writer_u8(w, OPTION_NOP);
+		writer_u8(w, OPTION_NOP);
+	}
+	writer_u8(w, OPTION_FAST_OPEN);
+	writer_u8(w, (uint8_t)(FAST_OPEN_LENGTH + o->fast_open_size));
+	writer_bytes(w, slice_of(o->fast_open, o->fast_open_size));
 }
 
 static void emit_options(struct writer *w, const struct tcp_options *o)
@@ -173,6 +205,8 @@ static void emit_options(struct writer *w, const struct tcp_options *o)
 			writer_u32(w, o->sack[i].end.v);
 		}
 	}
+	if (o->has_fast_open)
+		emit_fast_open(w, o);
 }
 
 void tcp_emit(struct writer *w, const struct tcp_segment *s)

@@ -1,5 +1,5 @@
 /*
- * The TCP header and its options on the wire (RFC 9293 3.1 and 3.2, 7323, 2018): pure
+ * The TCP header and its options on the wire (RFC 9293 3.1 and 3.2, 7323, 2018, 7413): pure
  * functions between bytes and struct tcp_segment, no state. The checksum is not looked at
  * here: it covers a pseudo-header, which the network layer knows.
  */
@@ -27,15 +27,19 @@ enum {
 	TCP_TIMESTAMPS_SIZE = 12, /* with the two NOPs that align it */
 	TCP_SACK_BLOCKS = 4,
 	TCP_WINDOW_SCALE_MAX = 14, /* RFC 7323, 2.3 */
+	TCP_FAST_OPEN_COOKIE_MIN = 4,
+	TCP_FAST_OPEN_COOKIE_MAX = 16, /* RFC 7413, 4.1.1 */
 };
 
 struct tcp_options {
-	bool has_mss, has_window_scale, has_timestamps, sack_permitted;
+	bool has_mss, has_window_scale, has_timestamps, sack_permitted, has_fast_open;
 	uint8_t window_scale; /* at most TCP_WINDOW_SCALE_MAX */
 	uint8_t sack_count;
+	uint8_t fast_open_size; /* of the cookie, even; 0: it is asked for one */
 	uint16_t mss;
 	uint32_t ts_value, ts_echo;
 	struct tcp_range sack[TCP_SACK_BLOCKS];
+	uint8_t fast_open[TCP_FAST_OPEN_COOKIE_MAX];
 };
 
 struct tcp_segment {

@@ -342,6 +342,12 @@ struct tcp *tcp_of(const struct tcp_conn *conn)
 const struct tcp_congestion tcp_cubic = {.name = "cubic"};
 const struct tcp_congestion tcp_newreno = {.name = "reno"};
 
+/* The host's administrator decides of Fast Open. */
+struct tcp_fast_open {
+	bool of_host;
+};
+const struct tcp_fast_open tcp_fast_open = {true};
+
 void tcp_set_congestion(struct tcp_conn *conn, const struct tcp_congestion *congestion)
 {
 	setsockopt(conn->file.fd, IPPROTO_TCP, TCP_CONGESTION, congestion->name,

@@ -137,7 +137,9 @@ static bool same_options(const struct tcp_options *a, const struct tcp_options *
 	    a->has_timestamps != b->has_timestamps || a->mss != b->mss ||
 	    a->sack_permitted != b->sack_permitted || a->sack_count != b->sack_count ||
 	    a->window_scale != b->window_scale || a->ts_value != b->ts_value ||
-	    a->ts_echo != b->ts_echo)
+	    a->ts_echo != b->ts_echo || a->has_fast_open != b->has_fast_open ||
+	    a->fast_open_size != b->fast_open_size ||
+	    memcmp(a->fast_open, b->fast_open, a->fast_open_size) != 0)
 		return false;
 	for (unsigned i = 0; i < a->sack_count; i++) {
 		if (a->sack[i].start.v != b->sack[i].start.v ||

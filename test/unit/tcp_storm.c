@@ -173,6 +173,13 @@ static void send_something(uint16_t port, struct tcp_conn *conn)
 		s.options.has_window_scale = dice(2);
 		s.options.window_scale = (uint8_t)dice(15);
 		s.options.sack_permitted = dice(4) > 0;
+		if (dice(2)) {
+			uint64_t counted = tcp->count.fast_open_cookies;
+
+			tcp_fast_open.offer(tcp, &tuple, &s.options);
+			s.options.fast_open[0] ^= dice(4) == 0;
+			tcp->count.fast_open_cookies = counted;
+		}
 	} else {
 		s.options.sack_count = (uint8_t)dice(4);
 		for (unsigned i = 0; i < s.options.sack_count; i++) {
@@ -227,6 +234,8 @@ static void check_all(void)
 	}
 }
 
+static uint64_t early; /* connections by Fast Open, of all seeds */
+
 static void storm(void)
 {
 	struct tcp_listener *listener;
@@ -234,6 +243,7 @@ static void storm(void)
 	state = seed * 0x9e3779b97f4a7c15u + 1;
 	guest_count = 0;
 	memset(guests, 0, sizeof(guests));
+	play_config.fast_open = dice(2) ? &tcp_fast_open : NULL;
 	play_again(dice(2) ? PLAY_MEMORY : 300 << 10);
 	if (dice(2)) {
 		net.device.features = NETDEV_TX_TSO4 | NETDEV_TX_CSUM;
@@ -272,7 +282,9 @@ static void storm(void)
 		pass(KILN_SECONDS(10));
 		forget_sent();
 	}
+	early += tcp->count.fast_opens;
 	assert_no_leak();
+	assert_int_equal(tcp->fast_open_pending, 0);
 	assert_int_equal(tcp->time_waits.used, 0);
 }
 
@@ -284,6 +296,7 @@ static void nothing_crashes_loops_or_leaks(void **unused)
 		storm();
 	}
 	print_message("\r");
+	assert_true(one_seed || early > 100);
 }
 
 int main(int argc, char **argv)

@@ -80,7 +80,7 @@ static void what_was_read_is_written_as_it_was(void **state)
 /* Every set of options that is ever sent fits, is aligned, and reads back the same. */
 static void all_options_survive_the_way_there_and_back(void **state)
 {
-	for (unsigned set = 0; set < 16; set++) {
+	for (unsigned set = 0; set < 32; set++) {
 		for (unsigned blocks = 0; blocks <= (set & 1 ? 3 : 4); blocks++) {
 			struct tcp_segment in = {
 			    .flags = TCP_ACK, .seq = seq(7), .ack = seq(9)};
@@ -99,6 +99,11 @@ static void all_options_survive_the_way_there_and_back(void **state)
 			in.options.window_scale = set & 4 ? 3 : 0;
 			in.options.sack_permitted = set & 8;
 			in.options.sack_count = (uint8_t)blocks;
+			in.options.has_fast_open = set & 16;
+			in.options.fast_open_size = set & 16 ? set & 14 : 0;
+			if (in.options.fast_open_size == 2)
+				in.options.fast_open_size = 16;
+			memset(in.options.fast_open, 0xc1, in.options.fast_open_size);
 			for (unsigned i = 0; i < blocks; i++)
 				in.options.sack[i] = (struct tcp_range){
 				    seq(100 * i + 10), seq(100 * i + 20)};
