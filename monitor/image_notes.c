@@ -7,7 +7,7 @@
  * refused here, so that the rest may print and compare without care.
  */
 #include <stdio.h>
-#include <kiln/abi/param.h>
+#include <kiln/abi/address.h>
 #include "image_private.h"
 
 /* The one foreign note of interest: the 32-bit entry point that PVH loaders use
@@ -251,7 +251,6 @@ static bool check_option(const struct parse *p, const struct image *image,
 	const char *equals = strchr(option, '=');
 	size_t length = equals ? (size_t)(equals - option) : 0;
 	char key[sizeof(param->name)];
-	uint64_t value;
 
 	if (length == 0)
 		return refuse(p, "'%s' is not of the form key=value", option);
@@ -264,14 +263,14 @@ static bool check_option(const struct parse *p, const struct image *image,
 		return refuse(p, "no parameter '%s'", key);
 	if (image->param_fixed[param - image->params])
 		return refuse(p, "--%s was fixed when the image was built", key);
-	if (param_parse(param->type, param->min, param->max, equals + 1,
-	                strlen(equals + 1), &value))
+	if (param_takes(param->type, param->min, param->max, equals + 1,
+	                strlen(equals + 1)))
 		return true;
 	if (param->type == KILN_PARAM_TYPE_UINT)
 		return refuse(p, "--%s takes a number from %llu to %llu, not '%s'", key,
 		              (unsigned long long)param->min,
 		              (unsigned long long)param->max, equals + 1);
-	return refuse(p, "--%s takes %s, not '%s'", key, param_type_text(param->type),
+	return refuse(p, "--%s takes %s, not '%s'", key, param_takes_text(param->type),
 	              equals + 1);
 }
 

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <kiln/abi/param.h>
+#include <kiln/abi/address.h>
 #include "monitor.h"
 
 enum { PAGE = 4096 };
@@ -407,18 +407,17 @@ bool monitor_host_address(const struct monitor_options *o, const char *device,
                           uint32_t *address, unsigned *prefix_bits)
 {
 	const char *ip = value_of(o, "ip"), *gateway = value_of(o, "gateway");
-	uint64_t bits, mask;
+	unsigned bits;
+	uint64_t mask;
 	uint32_t own;
 
 	ip = ip ? monitor_address_part(ip, device) : NULL;
 	if (!ip || !gateway)
 		return false;
-	const char *ip_end = ip + strlen(ip), *gateway_end = gateway + strlen(gateway);
-	if (!param_dotted(&ip, ip_end, &own) || ip == ip_end || *ip++ != '/' ||
-	    !param_digits(&ip, ip_end, &bits) || bits > 32 ||
-	    !param_dotted(&gateway, gateway_end, address))
+	if (!address_parse_prefix4(ip, ip + strcspn(ip, ","), &own, &bits) ||
+	    !address_parse4(gateway, gateway + strlen(gateway), address))
 		return false;
 	mask = ~(uint64_t)0 << (32 - bits);
-	*prefix_bits = (unsigned)bits;
+	*prefix_bits = bits;
 	return (own & mask) == (*address & mask);
 }

@@ -15,7 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <kiln/abi/param.h>
+#include <kiln/abi/address.h>
 #include "build.h"
 #include "seal.h"
 
@@ -151,16 +151,13 @@ static bool is_embed(const struct build *build, const char *key)
 
 static void check_value(const struct kiln_note_param *param, const char *value)
 {
-	uint64_t number;
-
-	if (param_parse(param->type, param->min, param->max, value, strlen(value),
-	                &number))
+	if (param_takes(param->type, param->min, param->max, value, strlen(value)))
 		return;
 	if (param->type == KILN_PARAM_TYPE_UINT)
 		fail_usage("--%s takes a number from %llu to %llu, not '%s'", param->name,
 		           (unsigned long long)param->min, (unsigned long long)param->max,
 		           value);
-	fail_usage("--%s takes %s, not '%s'", param->name, param_type_text(param->type),
+	fail_usage("--%s takes %s, not '%s'", param->name, param_takes_text(param->type),
 	           value);
 }
 

@@ -37,6 +37,11 @@ static const char *param_type(uint32_t type)
 	    [KILN_PARAM_TYPE_ADDRESS] = "address",
 	    [KILN_PARAM_TYPE_PREFIX] = "prefix",
 	    [KILN_PARAM_TYPE_LEVEL] = "level",
+	    [KILN_PARAM_TYPE_ADDRESS6] = "address6",
+	    [KILN_PARAM_TYPE_PREFIX6] = "prefix6",
+	    [KILN_PARAM_TYPE_ANY_ADDRESS] = "any-address",
+	    [KILN_PARAM_TYPE_ADDRESSES] = "addresses",
+	    [KILN_PARAM_TYPE_ROUTES] = "routes",
 	};
 
 	return names[type < sizeof(names) / sizeof(names[0]) ? type : 0];

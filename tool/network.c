@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <kiln/abi/param.h>
+#include <kiln/abi/address.h>
 #include "../monitor/monitor.h"
 #include "network.h"
 
@@ -230,26 +230,21 @@ static struct addresses addresses_around(const struct net *net, const char *ip,
 {
 	struct addresses a = {0};
 	const char *end = ip + strcspn(ip, ",");
-	uint64_t prefix, router;
-	uint32_t network, mask;
+	uint32_t network, mask, router;
 
-	if (!param_dotted(&ip, end, &a.image) || ip == end || *ip++ != '/' ||
-	    !param_digits(&ip, end, &prefix) || ip != end || prefix < 1 || prefix > 32)
-		fail_usage("--ip: %s is no address that %s can have", ip,
-		           net->device->name);
-	if (prefix > PREFIX_MOST)
+	if (!address_parse_prefix4(ip, end, &a.image, &a.prefix) || a.prefix < 1)
+		fail_usage("--ip: %.*s is no address that %s can have", (int)(end - ip),
+		           ip, net->device->name);
+	if (a.prefix > PREFIX_MOST)
 		fail_usage(
 		    "--ip: a user-mode network takes at least eight addresses: /%d, "
 		    "not /%u",
-		    PREFIX_MOST, (unsigned)prefix);
-	a.prefix = (unsigned)prefix;
+		    PREFIX_MOST, a.prefix);
 	mask = ~(uint32_t)0 << (32 - a.prefix);
 	network = a.image & mask;
-	if (gateway &&
-	    param_parse(KILN_PARAM_TYPE_ADDRESS, 0, 0, gateway, strlen(gateway),
-	                &router) &&
+	if (gateway && address_parse4(gateway, gateway + strlen(gateway), &router) &&
 	    (router & mask) == network)
-		a.gateway = (uint32_t)router;
+		a.gateway = router;
 	if (!a.gateway)
 		a.gateway = next_free(&a, network);
 	a.nameserver = next_free(&a, network);
@@ -276,8 +271,9 @@ static void choose_addresses(const struct run *run, struct net *net)
 	const char *ip = option_value(run, "ip");
 
 	ip = ip ? monitor_address_part(ip, net->device->name) : NULL;
-	if (!ip || strncmp(ip, "dhcp", 4) == 0)
-		net->addresses = default_addresses(); /* libslirp gives it by DHCP */
+	/* libslirp gives the image's by DHCP, where it asks. */
+	if (!ip || strncmp(ip, "dhcp", 4) == 0 || strncmp(ip, "off", 3) == 0)
+		net->addresses = default_addresses();
 	else
 		net->addresses = addresses_around(net, ip, option_value(run, "gateway"));
 }

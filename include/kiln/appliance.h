@@ -87,11 +87,14 @@ struct kiln_device {
 
 /* ---- parameters ---- */
 
+struct kiln_param_kind; /* see <kiln/abi/param.h> */
+
 /* Joins a parameter's name to where its value is kept; read once, before appliance(). */
 struct kiln_param_binding {
 	const char *name;
 	void *storage;
-	uint32_t type; /* enum kiln_param_type */
+	const struct kiln_param_kind *kind; /* NULL: param_parse knows the type */
+	uint32_t type;                      /* enum kiln_param_type */
 	uint32_t reserved;
 	uint64_t min, max;
 };
@@ -113,7 +116,7 @@ struct kiln_param_binding {
 	static c_type name = initial;                                         \
 	static const struct kiln_param_binding kiln_param_##name              \
 		__attribute__((used, aligned(8), section("kiln_params"))) = { \
-			#name, &name, param_type, 0, min, max}
+			#name, &name, NULL, param_type, 0, min, max}
 
 #define KILN_PARAM_DECLARE(name, c_type, param_type, initial, text, min, max, help) \
 	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param,         \
@@ -149,12 +152,17 @@ struct kiln_param_binding {
  * An option of a library: in the manifest of every image that links the file it stands
  * in, looked up by name, so that two stacks in one process can differ.
  */
-#define KILN_OPTION(name, param_type, text, help)                                      \
-	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param,            \
-		  param_type, 1, 0, UINT64_MAX, #name, text, help);                    \
-	static const struct kiln_param_binding kiln_param_##name __attribute__((       \
-		used, aligned(8), section("kiln_params"))) = {#name, NULL, param_type, \
-							      0,     0,    UINT64_MAX}
+#define KILN_OPTION(name, param_type, text, help) \
+	KILN_OPTION_OF(name, param_type, NULL, text, help)
+/* The same of a type that not every image knows: `kind` says how it is read, such as
+ * ip_kind_address of <kiln/ip.h>. */
+#define KILN_OPTION_OF(name, param_type, kind, text, help)                          \
+	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param,         \
+		  param_type, 1, 0, UINT64_MAX, #name, text, help);                 \
+	static const struct kiln_param_binding kiln_param_##name __attribute__((    \
+		used, aligned(8), section("kiln_params"))) = {#name, NULL,   kind,  \
+							      param_type, 0, 0, \
+							      UINT64_MAX}
 
 /* The option's text: given at build or at start. False if it was not given. */
 bool kiln_option(struct kiln *k, const char *name, struct slice *value);

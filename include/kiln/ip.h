@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <kiln/bytes.h>
+#include <kiln/error.h>
 #include <kiln/slice.h>
 
 struct ip4_addr {
@@ -100,11 +101,33 @@ static inline struct ip_addr ip6_solicited_node(const struct ip_addr *a)
 
 /* ---- text ---- */
 
+/* A network, or an address in its network. */
+struct ip_prefix {
+	struct ip_addr addr;
+	uint8_t bits; /* of the address's own family: at most 32 for IPv4, else 128 */
+};
+
 /* "192.0.2.1"; strict: four decimal parts, no leading zeroes but "0" itself. */
-__attribute__((warn_unused_result)) bool
-ip4_parse(struct slice text, struct ip4_addr *addr);
+KILN_MUST_CHECK bool ip4_parse(struct slice text, struct ip4_addr *addr);
+/* "2001:db8::1", "::ffff:192.0.2.1", all forms of RFC 4291, 2.2; no zone. */
+KILN_MUST_CHECK bool ip6_parse(struct slice text, struct ip_addr *addr);
+/* Either family. An IPv4 address is not taken in a text of IPv6. */
+KILN_MUST_CHECK bool ip_parse(struct slice text, struct ip_addr *addr);
+/* "192.0.2.0/24", "2001:db8::/32"; bits behind the prefix are kept. */
+KILN_MUST_CHECK bool ip_prefix_parse(struct slice text, struct ip_prefix *prefix);
+/* "192.0.2.1:80", "[2001:db8::1]:80"; the port is 1 to 65535. */
+KILN_MUST_CHECK bool endpoint_parse(struct slice text, struct endpoint *e);
+/* Whether the address is in the network; never across families. */
+bool ip_prefix_has(const struct ip_prefix *prefix, const struct ip_addr *addr);
+
 void ip4_format(struct writer *w, struct ip4_addr addr);
 void ip_format(struct writer *w, const struct ip_addr *addr);
 void endpoint_format(struct writer *w, const struct endpoint *e);
+
+/* The kinds of options that are addresses, for KILN_OPTION_OF: KILN_PARAM_TYPE_ADDRESS is
+ * ip_kind_address, and so on. Each brings no more into an image than it needs. */
+struct kiln_param_kind;
+extern const struct kiln_param_kind ip_kind_address, ip_kind_prefix, ip_kind_address6,
+	ip_kind_prefix6, ip_kind_any_address, ip_kind_addresses, ip_kind_routes;
 
 #endif

@@ -96,8 +96,18 @@ static void set_log_level(struct kiln *k)
 	uint64_t level;
 
 	if (kiln_option(k, "log", &text) &&
-	    param_parse(KILN_PARAM_TYPE_LEVEL, 0, 0, (const char *)text.data, text.len, &level))
+	    param_parse(KILN_PARAM_TYPE_LEVEL, 0, 0, (const char *)text.data, text.len,
+	                &level))
 		k->log_level = (enum log_level)level;
+}
+
+static bool takes(const struct kiln_param_binding *b, struct slice text, uint64_t *value)
+{
+	const char *start = (const char *)text.data;
+
+	*value = 0;
+	return b->kind ? b->kind->takes(start, start + text.len)
+	               : param_parse(b->type, b->min, b->max, start, text.len, value);
 }
 
 void param_apply(struct kiln *k)
@@ -112,10 +122,10 @@ void param_apply(struct kiln *k)
 		if (!b || find(fixed(), key, &ignored))
 			kiln_fail(k, "param", "no parameter '%.*s' to set at start",
 			          SLICE_ARG(key));
-		if (!param_parse(b->type, b->min, b->max, (const char *)text.data,
-		                 text.len, &value))
+		if (!takes(b, text, &value))
 			kiln_fail(k, "param", "--%s takes %s, not '%.*s'", b->name,
-			          param_type_text(b->type), SLICE_ARG(text));
+			          b->kind ? b->kind->text : param_type_text(b->type),
+			          SLICE_ARG(text));
 		if (b->storage)
 			store(b, text, value);
 	}

@@ -1,29 +1,84 @@
 /*
  * Addresses as text, for <kiln/ip.h>. Used by every target; refers to nothing else of the
- * network layer.
+ * network layer. The texts are read by <kiln/abi/address.h>, which the tool has, too.
  */
+#include <kiln/abi/address.h>
 #include <kiln/ip.h>
+
+static const char *text_start(struct slice text)
+{
+	return (const char *)text.data;
+}
+
+static const char *text_end(struct slice text)
+{
+	return text.len ? (const char *)text.data + text.len : (const char *)text.data;
+}
 
 bool ip4_parse(struct slice text, struct ip4_addr *addr)
 {
-	uint32_t value = 0;
+	uint32_t value;
 
-	for (int part = 0; part < 4; part++) {
-		size_t digits = slice_find(text, '.');
-		uint64_t octet;
-
-		/* Three dots, and none behind the last part. */
-		if ((digits == text.len) != (part == 3))
-			return false;
-		struct slice number = slice_take(text, digits);
-		if (number.len > 1 && number.data[0] == '0')
-			return false;
-		if (!slice_decimal(number, 255, &octet))
-			return false;
-		value = value << 8 | (uint32_t)octet;
-		text = slice_skip(text, digits + 1);
-	}
+	if (!address_parse4(text_start(text), text_end(text), &value))
+		return false;
 	*addr = ip4_of(value);
+	return true;
+}
+
+bool ip6_parse(struct slice text, struct ip_addr *addr)
+{
+	return address_parse6(text_start(text), text_end(text), addr->bytes);
+}
+
+bool ip_parse(struct slice text, struct ip_addr *addr)
+{
+	return address_parse(text_start(text), text_end(text), addr->bytes);
+}
+
+bool ip_prefix_parse(struct slice text, struct ip_prefix *prefix)
+{
+	unsigned bits;
+
+	if (!address_parse_prefix(text_start(text), text_end(text), prefix->addr.bytes,
+	                          &bits))
+		return false;
+	prefix->bits = (uint8_t)bits;
+	return true;
+}
+
+bool ip_prefix_has(const struct ip_prefix *prefix, const struct ip_addr *addr)
+{
+	bool v4 = ip_is4(&prefix->addr);
+	unsigned bits = v4 ? 96u + prefix->bits : prefix->bits;
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	if (ip_is4(addr) != v4 || memcmp(prefix->addr.bytes, addr->bytes, whole) != 0)
+		return false;
+	return rest == 0 ||
+	       (prefix->addr.bytes[whole] ^ addr->bytes[whole]) >> (8 - rest) == 0;
+}
+
+bool endpoint_parse(struct slice text, struct endpoint *e)
+{
+	bool bracket = text.len && text.data[0] == '[';
+	size_t size = slice_find(text, bracket ? ']' : ':');
+	struct slice host = slice_take(text, size), port = slice_skip(text, size);
+	struct ip4_addr v4;
+	uint64_t value;
+
+	if (bracket) {
+		if (!ip6_parse(slice_skip(host, 1), &e->addr) || ip_is4(&e->addr))
+			return false;
+		port = slice_skip(port, 1);
+	} else {
+		if (!ip4_parse(host, &v4))
+			return false;
+		e->addr = ip_from4(v4);
+	}
+	if (port.len == 0 || port.data[0] != ':' ||
+	    !slice_decimal(slice_skip(port, 1), UINT16_MAX, &value) || value == 0)
+		return false;
+	e->port = (uint16_t)value;
 	return true;
 }
 

@@ -3,9 +3,10 @@
  */
 #include "net_private.h"
 
-KILN_OPTION(ip, KILN_PARAM_TYPE_PREFIX, "dhcp",
-            "address and prefix length, or dhcp; name each device if there are several");
-KILN_OPTION(gateway, KILN_PARAM_TYPE_ADDRESS, "", "router to other networks");
+KILN_OPTION_OF(ip, KILN_PARAM_TYPE_PREFIX, &ip_kind_prefix, "dhcp",
+               "address and prefix length, or dhcp; name each device if there are several");
+KILN_OPTION_OF(gateway, KILN_PARAM_TYPE_ADDRESS, &ip_kind_address, "",
+               "router to other networks");
 
 /* ---- the address ---- */
 

@@ -11,8 +11,8 @@
 #include "net.h"
 
 KILN_LIBRARY(net, "0.1");
-KILN_OPTION(bind, KILN_PARAM_TYPE_ADDRESS, "0.0.0.0",
-            "address of the host to open ports on");
+KILN_OPTION_OF(bind, KILN_PARAM_TYPE_ADDRESS, &ip_kind_address, "0.0.0.0",
+               "address of the host to open ports on");
 
 /* The first address of an interface that is up, the loopback only if there is no other.
  */

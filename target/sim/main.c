@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <kiln/abi/param.h>
+#include <kiln/abi/address.h>
 #include <kiln/bytes.h>
 #include <kiln/sim.h>
 #include "../manifest.h"
@@ -282,7 +282,7 @@ static struct ip_addr address_of_appliance(const struct arguments *arguments)
 
 	if (name_end)
 		text = name_end + 1;
-	if (!param_dotted(&text, end, &address))
+	if (!address_parse4(text, address_find(text, end, '/'), &address))
 		refuse(arguments, "ip=%s: there is no DHCP server on the simulated link",
 		       text);
 	return ip_from4(ip4_of(address));

@@ -4,10 +4,12 @@
  * that an address was wrong.
  */
 #include "fuzz.h"
-#include <kiln/abi/param.h>
+#include <arpa/inet.h>
+#include <kiln/abi/address.h>
 #include <kiln/ip.h>
 
-static void try_address(struct slice text, bool taken, uint64_t value)
+/* What is taken is what the library's own readers take, and is written back the same. */
+static void try_address(struct slice text, bool taken)
 {
 	struct ip4_addr addr;
 	uint8_t room[16];
@@ -17,13 +19,29 @@ static void try_address(struct slice text, bool taken, uint64_t value)
 	if (!taken)
 		return;
 	FUZZ_REACH(true, "an address");
-	FUZZ_CHECK(ip4_value(addr) == value);
 	ip4_format(&w, addr);
 	FUZZ_CHECK(slice_equal(writer_done(&w), text));
 }
 
-/* Each item that is no name or dhcp is an address and a length. */
-static void try_prefix(struct slice text, bool taken)
+/* The C library reads IPv6 as we do. */
+static void try_address6(struct slice text, bool taken)
+{
+	char *string = calloc(1, text.len + 1);
+	struct ip_addr addr, expected;
+
+	if (text.len)
+		memcpy(string, text.data, text.len);
+	bool is =
+	    !memchr(string, 0, text.len) && inet_pton(AF_INET6, string, &expected) == 1;
+	FUZZ_CHECK(ip6_parse(text, &addr) == is);
+	FUZZ_CHECK(!is || ip_equal(&addr, &expected));
+	FUZZ_CHECK(taken == (is && !ip_is4(&addr)));
+	FUZZ_REACH(taken, "an IPv6 address");
+	free(string);
+}
+
+/* Each item is a word or an address and a length, perhaps behind a name. */
+static void try_prefix(struct slice text, bool taken, bool v4)
 {
 	struct slice rest = text;
 
@@ -32,16 +50,33 @@ static void try_prefix(struct slice text, bool taken)
 		size_t equals = slice_find(item, '=');
 		struct slice value =
 		    equals == item.len ? item : slice_skip(item, equals + 1);
-		size_t slash = slice_find(value, '/');
-		struct ip4_addr addr;
-		uint64_t bits;
+		struct ip_prefix prefix;
 
 		rest = slice_skip(rest, item.len + 1);
-		if (slice_equal(value, SLICE("dhcp")))
+		if (slice_equal(value, v4 ? SLICE("dhcp") : SLICE("auto")) ||
+		    slice_equal(value, SLICE("off")))
 			continue;
 		FUZZ_REACH(equals < item.len, "a named device's address");
-		FUZZ_CHECK(ip4_parse(slice_take(value, slash), &addr));
-		FUZZ_CHECK(slice_decimal(slice_skip(value, slash + 1), 32, &bits));
+		FUZZ_CHECK(ip_prefix_parse(value, &prefix));
+		FUZZ_CHECK(ip_is4(&prefix.addr) == v4);
+	}
+}
+
+static void try_routes(struct slice text, bool taken)
+{
+	struct slice rest = text;
+
+	while (taken && rest.len) {
+		struct slice item = slice_take(rest, slice_find(rest, ','));
+		size_t equals = slice_find(item, '=');
+		struct ip_prefix prefix;
+		struct ip_addr gateway;
+
+		rest = slice_skip(rest, item.len + 1);
+		FUZZ_REACH(true, "a route");
+		FUZZ_CHECK(ip_prefix_parse(slice_take(item, equals), &prefix));
+		FUZZ_CHECK(ip_parse(slice_skip(item, equals + 1), &gateway));
+		FUZZ_CHECK(ip_is4(&prefix.addr) == ip_is4(&gateway));
 	}
 }
 
@@ -50,8 +85,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice text = slice_skip(slice_of(data, size), 1);
 	uint32_t type = size ? data[0] % 16u : 0;
 	uint8_t *copy = fuzz_copy(text);
-	uint64_t value;
-	bool taken = param_parse(type, 2, 1000, (char *)copy, text.len, &value);
+	uint64_t value = 0;
+	bool taken = param_kind(type)
+	                 ? param_takes(type, 2, 1000, (char *)copy, text.len)
+	                 : param_parse(type, 2, 1000, (char *)copy, text.len, &value);
 
 	text.data = copy;
 	switch (type) {
@@ -68,10 +105,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_REACH(taken && value > 1 << 20, "a size with its unit");
 		break;
 	case KILN_PARAM_TYPE_ADDRESS:
-		try_address(text, taken, value);
+		try_address(text, taken);
 		break;
 	case KILN_PARAM_TYPE_PREFIX:
-		try_prefix(text, taken);
+	case KILN_PARAM_TYPE_PREFIX6:
+		try_prefix(text, taken, type == KILN_PARAM_TYPE_PREFIX);
+		break;
+	case KILN_PARAM_TYPE_ADDRESS6:
+		try_address6(text, taken);
+		break;
+	case KILN_PARAM_TYPE_ROUTES:
+		try_routes(text, taken);
 		break;
 	}
 	free(copy);

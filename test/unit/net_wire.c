@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <lib/net/arp_wire.h>
 #include <lib/net/dhcp_wire.h>
@@ -461,6 +462,187 @@ static void address_texts_are_read_strictly(void **state)
 		assert_false(ip4_parse(slice_text(bad[i]), &a));
 }
 
+static void ipv6_texts_are_read_in_all_forms_of_rfc_4291(void **state)
+{
+	static const char *const good[] = {
+	    "ABCD:EF01:2345:6789:ABCD:EF01:2345:6789",
+	    "2001:DB8:0:0:8:800:200C:417A",
+	    "2001:db8::8:800:200c:417a",
+	    "FF01::101",
+	    "::1",
+	    "::",
+	    "1::",
+	    "0:0:0:0:0:0:13.1.68.3",
+	    "::13.1.68.3",
+	    "::FFFF:129.144.52.38",
+	    "1:2:3:4:5:6:7::",
+	    "::2:3:4:5:6:7:8",
+	    "1:2:3:4:5:6:1.2.3.4",
+	    "1::6:1.2.3.4",
+	    "0001:0020:0300:4000::",
+	};
+	static const char *const bad[] = {
+	    "",
+	    ":",
+	    ":::",
+	    "1",
+	    "1:2:3",
+	    "1:::2",
+	    "1::2::3",
+	    "1:2:3:4:5:6:7",
+	    ":1::2",
+	    "1::2:",
+	    "12345::",
+	    "00001::",
+	    "g::",
+	    "1:2:3:4:5:6:7:8:9",
+	    "1:2:3:4:5:6:7:8::",
+	    "::1 ",
+	    " ::1",
+	    "::1%eth0",
+	    "1:2:3:4::5:6:7:8",
+	    "[::1]",
+	    "::1/64",
+	    "::1.2.3",
+	    "::1.2.3.4:5",
+	    "::01.2.3.4",
+	    "::1.2.3.256",
+	    "1:2:3:4:5:6:7:1.2.3.4",
+	    "1.2.3.4::",
+	    "1.2.3.4",
+	    "::-1",
+	    "1:2:3:4:5:6:7:8:",
+	};
+	struct ip_addr a;
+	uint8_t expected[16];
+
+	for (size_t i = 0; i < KILN_COUNT_OF(good); i++) {
+		assert_true(ip6_parse(slice_text(good[i]), &a));
+		assert_int_equal(inet_pton(AF_INET6, good[i], expected), 1);
+		assert_memory_equal(&a, expected, sizeof(expected));
+	}
+	for (size_t i = 0; i < KILN_COUNT_OF(bad); i++) {
+		if (ip6_parse(slice_text(bad[i]), &a))
+			fail_msg("'%s' is taken", bad[i]);
+	}
+}
+
+/* Texts of the right characters, a few of which are addresses. */
+static void ipv6_texts_are_read_as_the_c_library_reads_them(void **state)
+{
+	static const char characters[] = ":::::00123aF.";
+	static const char *const starts[] = {"", "::", "1:2:3:4:5:6:", "1::", "::ffff:"};
+	uint32_t noise = 1;
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		char text[40] = {0};
+		size_t size = 1 + (noise >> 9) % 12;
+		struct ip_addr a, expected;
+
+		for (size_t at = 0; at < size; at++) {
+			noise = noise * 1664525 + 1013904223;
+			text[at] = characters[(noise >> 20) % (sizeof(characters) - 1)];
+		}
+		char whole[80];
+		size_t length = strlen(starts[i % 5]);
+		memcpy(whole, starts[i % 5], length);
+		memcpy(whole + length, text, size + 1);
+		bool is = inet_pton(AF_INET6, whole, &expected) == 1;
+		if (ip6_parse(slice_text(whole), &a) != is)
+			fail_msg("'%s' is %s", whole, is ? "refused" : "taken");
+		if (is)
+			assert_true(ip_equal(&a, &expected));
+		taken += is;
+	}
+	assert_true(taken > 1000);
+}
+
+static void an_address_is_read_as_it_was_written(void **state)
+{
+	uint32_t noise = 7;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		struct endpoint e = {.port = (uint16_t)(1 + i % 65535)}, read_e;
+		struct ip_prefix prefix;
+		struct ip_addr read;
+		char text[80];
+		struct writer w = writer_of(text, sizeof(text));
+
+		for (size_t at = 0; at < 16; at++) {
+			noise = noise * 1664525 + 1013904223;
+			e.addr.bytes[at] =
+			    noise >> 30 ? 0 : (uint8_t)(noise >> 20); /* many zeroes */
+		}
+		if (i % 4 == 0)
+			e.addr = ip_from4(ip4_of(noise));
+		ip_format(&w, &e.addr);
+		assert_true(ip_parse(writer_done(&w), &read));
+		assert_true(ip_equal(&read, &e.addr));
+		writer_text(&w, "/17");
+		assert_true(ip_prefix_parse(writer_done(&w), &prefix));
+		assert_true(ip_equal(&prefix.addr, &e.addr));
+		assert_int_equal(prefix.bits, 17);
+		w = writer_of(text, sizeof(text));
+		endpoint_format(&w, &e);
+		assert_true(endpoint_parse(writer_done(&w), &read_e));
+		assert_true(ip_equal(&read_e.addr, &e.addr));
+		assert_int_equal(read_e.port, e.port);
+	}
+}
+
+static void endpoints_are_read_strictly(void **state)
+{
+	static const char *const bad[] = {"",
+	                                  "1.2.3.4",
+	                                  "1.2.3.4:",
+	                                  "1.2.3.4:0",
+	                                  "1.2.3.4:65536",
+	                                  "::1:80",
+	                                  "[::1]",
+	                                  "[::1]80",
+	                                  "[::1]:",
+	                                  "[::1]:0",
+	                                  "[::1:80",
+	                                  "::1]:80",
+	                                  "[1.2.3.4]:80",
+	                                  "[::ffff:1.2.3.4]:80",
+	                                  ":80",
+	                                  "[]:80",
+	                                  "1.2.3.4:80 "};
+	struct endpoint e;
+
+	for (size_t i = 0; i < KILN_COUNT_OF(bad); i++) {
+		if (endpoint_parse(slice_text(bad[i]), &e))
+			fail_msg("'%s' is taken", bad[i]);
+	}
+}
+
+static bool has(const char *prefix, const char *address)
+{
+	struct ip_prefix p;
+	struct ip_addr a;
+
+	assert_true(ip_prefix_parse(slice_text(prefix), &p));
+	assert_true(ip_parse(slice_text(address), &a));
+	return ip_prefix_has(&p, &a);
+}
+
+static void a_prefix_has_the_addresses_of_its_family_only(void **state)
+{
+	assert_true(has("10.1.0.0/16", "10.1.255.255"));
+	assert_false(has("10.1.0.0/16", "10.2.0.0"));
+	assert_true(has("10.1.2.3/32", "10.1.2.3"));
+	assert_false(has("10.1.2.3/32", "10.1.2.2"));
+	assert_true(has("0.0.0.0/0", "255.0.0.1"));
+	assert_false(has("0.0.0.0/0", "2001:db8::1"));
+	assert_false(has("::/0", "10.0.0.1"));
+	assert_true(has("::/0", "2001:db8::1"));
+	assert_true(has("2001:db8::/33", "2001:db8:7fff::1"));
+	assert_false(has("2001:db8::/33", "2001:db8:8000::1"));
+	assert_true(has("2001:db8::1/128", "2001:db8::1"));
+}
+
 static void expect_text(const uint8_t bytes[16], const char *expected)
 {
 	struct endpoint e = {.port = 80};
@@ -511,7 +693,12 @@ int main(void)
 	    cmocka_unit_test(a_discover_has_the_bytes_of_rfc_2131),
 	    cmocka_unit_test(a_mask_must_be_ones_and_then_zeroes),
 	    cmocka_unit_test(address_texts_are_read_strictly),
+	    cmocka_unit_test(ipv6_texts_are_read_in_all_forms_of_rfc_4291),
+	    cmocka_unit_test(ipv6_texts_are_read_as_the_c_library_reads_them),
 	    cmocka_unit_test(endpoints_are_written_as_rfc_5952_wants),
+	    cmocka_unit_test(an_address_is_read_as_it_was_written),
+	    cmocka_unit_test(endpoints_are_read_strictly),
+	    cmocka_unit_test(a_prefix_has_the_addresses_of_its_family_only),
 	};
 
 	return cmocka_run_group_tests_name("net wire formats", tests, NULL, NULL);

@@ -48,7 +48,8 @@ enum kiln_device_type {
  */
 #define KILN_SEGMENT_STUB 0x00100000u
 
-/* Parameter types; the texts they take are read by <kiln/abi/param.h>. */
+/* Parameter types; the texts they take are read by <kiln/abi/param.h>, those of addresses,
+ * which only libraries' options have, by <kiln/abi/address.h>. */
 enum kiln_param_type {
 	KILN_PARAM_TYPE_BOOL = 1,     /* yes no true false on off 1 0 -> bool           */
 	KILN_PARAM_TYPE_UINT = 2,     /* decimal, within min..max    -> uint64_t        */
@@ -56,9 +57,14 @@ enum kiln_param_type {
 	KILN_PARAM_TYPE_DURATION = 4, /* 500ms, 30s, 5m, 2h, 10us    -> kiln_time       */
 	KILN_PARAM_TYPE_SIZE = 5,     /* 4096, 64K, 8M, 1G           -> uint64_t        */
 	KILN_PARAM_TYPE_STRING = 6,   /* at most 200 bytes, no NUL   -> const char *    */
-	KILN_PARAM_TYPE_ADDRESS = 7,  /* 10.0.0.1                    -> library options */
-	KILN_PARAM_TYPE_PREFIX = 8,   /* 10.0.0.2/24, dhcp, or NAME=... if several nets */
+	KILN_PARAM_TYPE_ADDRESS = 7,  /* 10.0.0.1                                       */
+	KILN_PARAM_TYPE_PREFIX = 8,   /* 10.0.0.2/24, dhcp, off, NAME=... of each net   */
 	KILN_PARAM_TYPE_LEVEL = 9,    /* error warn info debug       -> enum log_level  */
+	KILN_PARAM_TYPE_ADDRESS6 = 10,    /* 2001:db8::1                                */
+	KILN_PARAM_TYPE_PREFIX6 = 11,     /* 2001:db8::2/64, auto, off, NAME=...        */
+	KILN_PARAM_TYPE_ANY_ADDRESS = 12, /* of either family                           */
+	KILN_PARAM_TYPE_ADDRESSES = 13,   /* several of either family, with commas      */
+	KILN_PARAM_TYPE_ROUTES = 14,      /* 10.1.0.0/16=10.0.0.1, with commas          */
 };
 
 /* One image, target and ABI: emitted by the target's start-up code. */

@@ -1,6 +1,7 @@
 /*
  * Reading the text of a parameter by its type: shared, as a header, by the images, the
- * monitors and the tool, so that all of them accept the same texts.
+ * monitors and the tool, so that all of them accept the same texts. The types that are
+ * addresses are in <kiln/abi/address.h>.
  */
 #ifndef KILN_ABI_PARAM_H
 #define KILN_ABI_PARAM_H
@@ -10,6 +11,12 @@
 #include <stdint.h>
 #include <string.h>
 #include <kiln/abi/manifest.h>
+
+/* A type whose texts not every image has to know. */
+struct kiln_param_kind {
+	bool (*takes)(const char *text, const char *end);
+	const char *text; /* what it takes, for messages */
+};
 
 /* Decimal digits at the start of [text, end); advances *text.
  * False if none, or overflow. */
@@ -52,30 +59,10 @@ static inline bool param_scaled(const char *text, const char *end,
 	return false;
 }
 
-/* "10.0.0.1" at the start of the text, as a number in host order. No leading zeroes: some
- * would read them as octal. */
-static inline bool param_dotted(const char **text, const char *end, uint32_t *address)
-{
-	uint32_t a = 0;
-
-	for (int i = 0; i < 4; i++) {
-		uint64_t part;
-		if (i && (*text == end || *(*text)++ != '.'))
-			return false;
-		const char *first = *text;
-		if (!param_digits(text, end, &part) || part > 255 ||
-		    (*first == '0' && *text - first > 1))
-			return false;
-		a = a << 8 | (uint32_t)part;
-	}
-	*address = a;
-	return true;
-}
-
 /*
  * True if the text is one that the type takes. *value is then the number it stands for: 0
- * or 1, the number, nanoseconds, bytes, an IPv4 address in host order, or an enum
- * log_level; for a string and a prefix it is 0. min and max bound UINT only.
+ * or 1, the number, nanoseconds, bytes, or an enum log_level; for a string it is 0. min
+ * and max bound UINT only.
  */
 static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
 			       const char *text, size_t len, uint64_t *value)
@@ -88,7 +75,6 @@ static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
 					       1u << 10, 1u << 20, 1u << 30};
 	static const char *const level[] = {"error", "warn", "info", "debug"};
 	const char *end = text + len;
-	uint32_t address;
 
 	*value = 0;
 	switch (type) {
@@ -110,32 +96,6 @@ static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
 		return param_scaled(text, end, size_unit, size_factor, 7, value);
 	case KILN_PARAM_TYPE_STRING:
 		return len <= 200 && (len == 0 || !memchr(text, 0, len));
-	case KILN_PARAM_TYPE_ADDRESS:
-		if (!param_dotted(&text, end, &address) || text != end)
-			return false;
-		*value = address;
-		return true;
-	case KILN_PARAM_TYPE_PREFIX:
-		for (;;) {
-			const char *name = text;
-			uint64_t bits;
-			while (text < end && *text != '=' && *text != ',')
-				text++;
-			if (text < end && *text == '=' && text > name)
-				text++;
-			else
-				text = name;
-			if (end - text >= 4 && memcmp(text, "dhcp", 4) == 0)
-				text += 4;
-			else if (!param_dotted(&text, end, &address) || text == end ||
-				 *text++ != '/' || !param_digits(&text, end, &bits) ||
-				 bits > 32)
-				return false;
-			if (text == end)
-				return true;
-			if (*text++ != ',')
-				return false;
-		}
 	case KILN_PARAM_TYPE_LEVEL:
 		for (uint64_t n = 0; n < 4; n++) {
 			if (param_is(text, end, level[n])) {
@@ -165,10 +125,6 @@ static inline const char *param_type_text(uint32_t type)
 		return "a size such as 4096, 64K or 8M";
 	case KILN_PARAM_TYPE_STRING:
 		return "a text of at most 200 bytes";
-	case KILN_PARAM_TYPE_ADDRESS:
-		return "an IPv4 address such as 10.0.0.1";
-	case KILN_PARAM_TYPE_PREFIX:
-		return "an address with prefix length such as 10.0.0.2/24, or dhcp";
 	case KILN_PARAM_TYPE_LEVEL:
 		return "error, warn, info or debug";
 	default:
