@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 
-from harness import KILN, ROOT, check_equal, run
+from harness import KILN, STATE, check_equal, run
 
 
 def kiln(*arguments, status=0, **options):
@@ -45,7 +45,7 @@ class Appliance:
 
     def __exit__(self, *_):
         shutil.rmtree(self.top)
-        shutil.rmtree(os.path.join(ROOT, "build/appliance/mine"), ignore_errors=True)
+        shutil.rmtree(os.path.join(STATE, "mine"), ignore_errors=True)
 
 
 PLAIN = """

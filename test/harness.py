@@ -15,6 +15,11 @@ from lab import (ADDRESS, CLIENT, KILN, LOGS, ROOT, TAP, WORK, Failed, Netns,  #
                  Process, describe, die_with_parent, is_root, join, kvm_serves, make_site,
                  progress, progress_end, run, wait_for)
 
+# What is made of appliances on the way to their images.
+STATE = os.environ.get("KILN_STATE") or os.path.join(ROOT, "build/appliance")
+# What a job prints before what it does: for people, and no part of its results (jobs.py).
+DOING = "# doing: "
+
 
 class Skip(Exception):
     """A test cannot be run here; the text says why."""
@@ -54,12 +59,20 @@ class Results:
         self.skipped += 1
         self._line(True, name, f" # SKIP {why}")
 
-    def fail(self, name, message, log=""):
+    def fail(self, name, message="", log=""):
         self.failed += 1
         self._line(False, name)
         for line in (message + "\n" + log).rstrip().splitlines():
-            print(f"#   {line}")
-        sys.stdout.flush()
+            self.note(f"#   {line}")
+
+    def note(self, line):
+        progress_end()
+        print(line, flush=True)
+
+    def end(self):
+        """The plan, and the count."""
+        print(f"1..{self.passed + self.failed + self.skipped}")
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
 
 
 def tail(text, lines=60):

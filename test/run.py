@@ -11,6 +11,8 @@
     e2e          appliances against Linux's own stack, on host, jail, KVM and QEMU
 
 A suite can be narrowed to one of its files, e2e/web, and e2e to one world, e2e/web@jail.
+Programs and modules run beside each other (jobs.py); the time told of a suite is that of all
+its jobs, added up.
 """
 
 import argparse
@@ -20,17 +22,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import fuzzing  # noqa: E402
 import harness  # noqa: E402
+import jobs  # noqa: E402
 from harness import ROOT, Process, Results  # noqa: E402
 
 SUITES = ["unit", "conformance", "fuzz", "tool", "seal", "jail", "vm", "e2e"]
-PROGRAM_SECONDS = 300
+PROGRAMS = ["unit", "conformance"]  # the others are written in Python
 
 
 def make(*goals):
@@ -41,61 +43,24 @@ def make(*goals):
     return done.returncode == 0, done.stdout
 
 
-def tap_lines(results, suite, output):
-    """Passes on the results in a program's TAP; how many there were."""
-    seen = 0
-    for line in output.splitlines():
-        words = line.split(" ", 2)
-        if line.startswith("ok "):
-            rest = words[2] if len(words) > 2 else ""
-            name, _, directive = rest.partition("#")
-            if directive.strip().upper().startswith("SKIP"):
-                why = directive.strip()[4:].strip()
-                results.skip(f"{suite}: {name.strip(' -') or why}", why)
-            else:
-                results.ok(f"{suite}: {name.strip(' -')}")
-            seen += 1
-        elif line.startswith("not ok "):
-            name = line.split(" ", 3)[3] if line.count(" ") > 2 else line
-            results.fail(f"{suite}: {name.strip(' -')}", "", harness.tail(output))
-            seen += 1
-    return seen
-
-
-def run_program(results, suite, program):
-    """A test program that prints TAP (cmocka's)."""
-    name = f"{suite}/{os.path.basename(program)}"
-    harness.progress(f"running {name}")
-    failed_before = results.failed
-    try:
-        done = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace",
-                              timeout=PROGRAM_SECONDS, cwd=ROOT,
-                              env=dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP"))
-    except subprocess.TimeoutExpired as late:
-        results.fail(name, f"did not end within {PROGRAM_SECONDS} s",
-                     harness.tail((late.stdout or b"").decode(errors="replace")))
-        return
-    planned = [line for line in done.stdout.splitlines() if line.startswith("1..")]
-    seen = tap_lines(results, name, done.stdout)
-    if done.returncode and results.failed == failed_before:
-        results.fail(name, f"ended with {harness.describe(done.returncode)}",
-                     harness.tail(done.stdout))
-    elif sum(int(line[3:].split()[0]) for line in planned) != seen or not seen:
-        results.fail(name, f"planned {planned}, saw {seen} results", harness.tail(done.stdout))
-
-
-def run_programs(results, suite, only):
-    sources = sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/{only or '*'}.c")))
-    programs = [f"build/test/{suite}/{os.path.basename(s)[:-2]}" for s in sources]
-    harness.progress(f"building test/{suite}")
-    built, output = make("-k", *programs)
-    for program in programs:
-        if built or make("-q", program)[0]:
-            run_program(results, suite, os.path.join(ROOT, program))
+def only_built(results, found):
+    """Builds the jobs' programs; without those that do not build."""
+    if found:
+        harness.progress(f"building test/{found[0].suite}")
+    built, output = make("-k", *(job.program for job in found)) if found else (True, "")
+    ready = []
+    for job in found:
+        if built or make("-q", job.program)[0]:
+            ready.append(job)
         else:
-            results.fail(f"{suite}/{os.path.basename(program)}", "does not build",
-                         harness.tail(output))
+            results.fail(job.name, "does not build", harness.tail(output))
+    return ready
+
+
+def sources(suite, only, ending):
+    """(name, path) of the suite's files."""
+    paths = sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/{only or '*'}{ending}")))
+    return [(os.path.basename(path)[:-len(ending)], path) for path in paths]
 
 
 def load(path):
@@ -106,33 +71,50 @@ def load(path):
     return module
 
 
-def run_modules(results, suite, only, only_world):
-    """test/SUITE/*.py. Those of e2e run once in each world of theirs."""
-    for path in sorted(glob.glob(os.path.join(ROOT, f"test/{suite}/{only or '*'}.py"))):
-        name = f"{suite}/{os.path.basename(path)[:-3]}"
+def module_jobs(results, suite, only, only_world):
+    """test/SUITE/*.py. Those of e2e run once in each world of theirs, and what is about one
+    world shares its images; the modules of `tool` change what others would build on."""
+    for name, path in sources(suite, only, ".py"):
         try:
-            module = load(path)
+            worlds = [world.name for world in getattr(load(path), "WORLDS", [])]
         except Exception as error:
-            results.fail(name, f"cannot be loaded: {error}")
+            results.fail(f"{suite}/{name}", f"cannot be loaded: {error}")
             continue
-        if hasattr(module, "WORLDS"):
-            for world in module.WORLDS:
-                if only_world and world.name != only_world:
-                    continue
-                harness.run_tests(results, f"{name} on {world.name}", module, world)
-        else:
-            harness.run_tests(results, name, module, None)
+        for world in worlds or [""]:
+            if only_world and world and world != only_world:
+                continue
+            job = f"{suite}/{name}@{world}" if world else f"{suite}/{name}"
+            lane = f"{suite}@{world}" if world else suite if suite != "tool" else job
+            yield jobs.Module(suite, job, [sys.executable, __file__, "--job", job], lane)
 
 
-def run_suite(results, text, options):
+def run_job(text):
+    """In a process of its own, for jobs.Module: the tests of a module, in one world."""
+    path, _, only_world = text.partition("@")
+    suite, _, only = path.partition("/")
+    harness.progress = lambda doing: print(harness.DOING + doing, flush=True)
+    results = Results()
+    for name, path in sources(suite, only, ".py"):
+        module = load(path)
+        for world in getattr(module, "WORLDS", [None]):
+            if world and world.name == only_world:
+                harness.run_tests(results, f"{suite}/{name} on {world.name}", module, world)
+            elif not world:
+                harness.run_tests(results, f"{suite}/{name}", module, None)
+    return results
+
+
+def jobs_of(results, text, options):
     path, _, world = text.partition("@")
     suite, _, only = path.partition("/")
-    if suite in ("unit", "conformance"):
-        run_programs(results, suite, only)
-    elif suite == "fuzz":
-        fuzzing.run(results, make, only, options)
-    else:
-        run_modules(results, suite, only, world)
+    if suite in PROGRAMS:
+        return only_built(results, [jobs.Program(suite, f"{suite}/{name}",
+                                                 f"build/test/{suite}/{name}")
+                                    for name, _ in sources(suite, only, ".c")])
+    if suite == "fuzz":
+        targets = fuzzing.targets(sources(suite, only, ".c"), options)
+        return only_built(results, targets) + [fuzzing.Size()]
+    return list(module_jobs(results, suite, only, world))
 
 
 def parse(arguments):
@@ -141,7 +123,15 @@ def parse(arguments):
     parser.add_argument("--time", type=fuzzing.seconds, help="how long to fuzz: 90s, 10m, 1h")
     parser.add_argument("--seed", type=int, default=1, help="of the fuzzer")
     parser.add_argument("--grow", action="store_true", help="keep inputs that reach new code")
+    parser.add_argument("--job", help="of ours: one module, in one world")
     return parser.parse_args(arguments)
+
+
+def run_suites(suites, options):
+    results = Results()
+    todo = [job for suite in suites for job in jobs_of(results, suite, options)]
+    jobs.Runner(results, todo).run()
+    return results
 
 
 def main(arguments):
@@ -157,21 +147,16 @@ def main(arguments):
     # processes too, which are stopped by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    results = Results()
     try:
-        print("TAP version 13")
-        for suite in suites:
-            began = time.monotonic()
-            run_suite(results, suite, options)
-            print(f"# {suite}: {time.monotonic() - began:.1f} s", flush=True)
+        print("TAP version 13", flush=True)
+        results = run_job(options.job) if options.job else run_suites(suites, options)
+        results.end()
     except KeyboardInterrupt:
-        print("kiln: interrupted", file=sys.stderr)
+        if not options.job:
+            print("kiln: interrupted", file=sys.stderr)
         return 130
     finally:
         Process.kill_all()
-    total = results.passed + results.failed + results.skipped
-    print(f"1..{total}")
-    print(f"{results.passed} passed, {results.failed} failed, {results.skipped} skipped")
     return 1 if results.failed else 0
 
 

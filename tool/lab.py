@@ -15,7 +15,7 @@ import time
 
 ROOT = os.environ.get("KILN_ROOT") or os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KILN = os.path.join(ROOT, "build/bin/kiln")
-WORK = os.path.join(ROOT, "build/test")
+WORK = os.environ.get("KILN_TEST_WORK") or os.path.join(ROOT, "build/test")
 LOGS = os.path.join(WORK, "log")
 
 # Of the link between a server and its clients: a tap, or a veth.
@@ -101,7 +101,9 @@ def run(*command, check_status=True, timeout=60, **options):
 
 def make_site(**options):
     """The guide's pages, made if they are not; their folder."""
-    run("make", "-s", "-C", ROOT, "site", timeout=600, **options)
+    # One at a time: make itself would let two write the same page.
+    run("flock", os.path.join(ROOT, "Makefile"), "make", "-s", "-C", ROOT, "site", timeout=600,
+        **options)
     return os.path.join(ROOT, "build/site")
 
 

@@ -97,12 +97,14 @@ static const char *cache(void)
 
 const char *build_state_path(const char *folder, const struct target *target)
 {
+	const char *given = getenv("KILN_STATE");
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	SHA2_CTX sha;
 
 	if (!kiln_installed())
-		return kiln_path(text_format("build/appliance/%s/%s", path_base(folder),
-		                             target->name));
+		return text_format("%s/%s/%s",
+		                   given && *given ? given : kiln_path("build/appliance"),
+		                   path_base(folder), target->name);
 	SHA256Init(&sha);
 	SHA256Update(&sha, (const uint8_t *)folder, strlen(folder));
 	SHA256Final(digest, &sha);

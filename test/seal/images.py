@@ -7,7 +7,7 @@ import re
 import struct
 import tempfile
 
-from harness import KILN, ROOT, WORK, check, check_equal, run
+from harness import KILN, ROOT, STATE, WORK, check, check_equal, run
 from worlds import build
 
 APPLIANCES = sorted(os.listdir(os.path.join(ROOT, "appliance")))
@@ -90,7 +90,7 @@ def test_c_library(_):
     libc = "/usr/lib/x86_64-linux-musl/libc.a"
     with tempfile.TemporaryDirectory(prefix="kiln-test-") as folder:
         for appliance, target, _image in each_image():
-            path = os.path.join(ROOT, "build/appliance", appliance, target, "image.map")
+            path = os.path.join(STATE, appliance, target, "image.map")
             with open(path) as file:
                 members = sorted(set(re.findall(r"libc\.a\((\w+\.l?o)\)", file.read())))
             check(appliance == "hello" or members, f"{path} names no member of {libc}")
@@ -108,7 +108,7 @@ def test_reproducible(_):
             image = os.path.join(folder, "web")
             bytes_seen = set()
             for _turn in range(2):
-                state = os.path.join(ROOT, "build/appliance/web", target)
+                state = os.path.join(STATE, "web", target)
                 for name in os.listdir(state):
                     if os.path.isfile(os.path.join(state, name)):
                         os.unlink(os.path.join(state, name))

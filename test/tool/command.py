@@ -7,7 +7,7 @@ import shutil
 import tempfile
 
 from appliances import PLAIN, Appliance, kiln
-from harness import KILN, ROOT, Process, check, check_equal, run
+from harness import KILN, ROOT, STATE, Process, check, check_equal, run
 
 WITH_FOLDER = """
 #include <kiln/appliance.h>
@@ -187,7 +187,7 @@ def test_fixed_parameters(_):
         text = kiln("run", a.image, "--times", "3", status=2)
         check("fixed" in text and "times" in text, text)
         a.build(*settings)
-        state = os.path.join(ROOT, "build/appliance/mine/jail/fixed/main.c.o")
+        state = os.path.join(STATE, "mine/jail/fixed/main.c.o")
         symbols = run("nm", state).stdout
         check(not re.search(r" [bBdD] (times|loud|port|greeting)$", symbols, re.M),
               f"a fixed parameter is still a variable:\n{symbols}")
@@ -216,7 +216,7 @@ def test_rebuild(_):
     with Appliance(main_dot_c=PLAIN, other_dot_c="int other;\n", own_dot_h="") as a:
         a.build()
         first = a.bytes()
-        state = os.path.join(ROOT, "build/appliance/mine/jail")
+        state = os.path.join(STATE, "mine/jail")
         objects = {n: os.stat(os.path.join(state, n)).st_mtime_ns
                    for n in os.listdir(state) if n.endswith(".o")}
         a.build()
@@ -246,7 +246,7 @@ def test_reproducible_elsewhere(_):
         moved = os.path.join(a.top, "deeper")
         os.makedirs(moved)
         a.folder = shutil.move(a.folder, moved)
-        shutil.rmtree(os.path.join(ROOT, "build/appliance/mine"))
+        shutil.rmtree(os.path.join(STATE, "mine"))
         a.build(target="vm", cwd=moved)
         check(a.bytes() == first, "the images differ")
 
@@ -296,7 +296,7 @@ def test_embed_site(_):
         check(0 < brotli_size < gzip_size < len(text) / 4, f"{gzip_size} and {brotli_size}")
         check_equal(set(sizes.values()), {"0:0"}, f"what is not worth it in {sizes}")
         first = a.bytes()
-        shutil.rmtree(os.path.join(ROOT, "build/appliance/mine"))
+        shutil.rmtree(os.path.join(STATE, "mine"))
         a.build(target="host")
         check(a.bytes() == first, "the image built anew differs")
         a.build()

@@ -22,7 +22,7 @@ import socket
 import sys
 import tempfile
 
-from harness import KILN, ROOT, Netns, Process, check, check_equal, need_root, run, wait_for
+from harness import KILN, ROOT, STATE, Netns, Process, check, check_equal, need_root, run, wait_for
 
 sys.path.insert(0, os.path.join(ROOT, "doc/site"))
 import pages  # noqa: E402
@@ -57,7 +57,7 @@ class Try:
             server.end()
         self.net.close()
         for name in os.listdir(self.folder):
-            shutil.rmtree(os.path.join(ROOT, "build/appliance", name), ignore_errors=True)
+            shutil.rmtree(os.path.join(STATE, name), ignore_errors=True)
         shutil.rmtree(self.folder)
 
     def write(self, name, text):

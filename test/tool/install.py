@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import KILN, Netns, ROOT, Process, check, check_equal, need_root, run, wait_for
+from harness import KILN, Netns, ROOT, STATE, Process, check, check_equal, need_root, run, wait_for
 
 NOBODY = 65534
 REQUEST = "GET / HTTP/1.0\r\n\r\n"
@@ -108,7 +108,7 @@ def test_same_bytes(_):
             with open(os.path.join(k.home, "installed"), "rb") as a, \
                     open(os.path.join(k.home, "here"), "rb") as b:
                 check(a.read() == b.read(), f"the images for {target} differ")
-        shutil.rmtree(os.path.join(ROOT, "build/appliance/mine"))
+        shutil.rmtree(os.path.join(STATE, "mine"))
 
 
 def test_cache(_):

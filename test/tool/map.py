@@ -8,7 +8,7 @@ import subprocess
 import xml.etree.ElementTree
 
 from appliances import PLAIN, Appliance, kiln
-from harness import KILN, ROOT, WORK, Failed, check, check_equal, run
+from harness import KILN, ROOT, STATE, WORK, Failed, check, check_equal, run
 
 WEB = os.path.join(ROOT, "appliance/web")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -174,7 +174,7 @@ def input_references():
     objects = [os.path.join(ROOT, f"build/image/lib{name}.a")
                for name in ("core", "net", "http", "target-jail", "target-vm")]
     for target in "jail", "vm":
-        folder = os.path.join(ROOT, "build/appliance/web", target)
+        folder = os.path.join(STATE, "web", target)
         objects += [os.path.join(folder, name) for name in ("web.c.o", "embed_site.s.o")]
     found = {}
     section = None

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 
 import worlds
-from harness import KILN, Netns, ROOT, Process, check, check_equal, need_root, run, wait_for
+from harness import KILN, Netns, ROOT, STATE, Process, check, check_equal, need_root, run, wait_for
 
 REQUEST = "GET / HTTP/1.0\r\n\r\n"
 
@@ -36,7 +36,7 @@ class Folder:
 
     def __exit__(self, *_):
         shutil.rmtree(self.top)
-        shutil.rmtree(os.path.join(ROOT, "build/appliance/fresh"), ignore_errors=True)
+        shutil.rmtree(os.path.join(STATE, "fresh"), ignore_errors=True)
 
 
 def test_its_tests(_):
@@ -86,7 +86,7 @@ def test_said_commands(_):
         check("<h1>other</h1>" in page, page)
         check_equal(process.stop(), 0, "the status after Ctrl-C")
         net.close()
-    shutil.rmtree(os.path.join(ROOT, "build/appliance/other"))
+    shutil.rmtree(os.path.join(STATE, "other"))
 
 
 def test_failures(_):

@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 
-from harness import KILN, ROOT, check, check_equal, run
+from harness import KILN, ROOT, STATE, check, check_equal, run
 
 CLEAR = "\r\x1b[K"
 
@@ -23,12 +23,12 @@ class Fresh:
         run(KILN, "new", "slow", cwd=self.top)
         with open(os.path.join(self.top, "slow/site/words.txt"), "w") as file:
             file.writelines(f"{number} words\n" for number in range(3000))
-        shutil.rmtree(os.path.join(ROOT, "build/appliance/slow"), ignore_errors=True)
+        shutil.rmtree(os.path.join(STATE, "slow"), ignore_errors=True)
         return self.top
 
     def __exit__(self, *_):
         shutil.rmtree(self.top)
-        shutil.rmtree(os.path.join(ROOT, "build/appliance/slow"), ignore_errors=True)
+        shutil.rmtree(os.path.join(STATE, "slow"), ignore_errors=True)
 
 
 def shown_lines(text):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import KILN, ROOT, check, check_equal, run
+from harness import KILN, ROOT, STATE, check, check_equal, run
 
 MANUAL = os.path.join(ROOT, "doc/kiln.1")
 BASH = os.path.join(ROOT, "tool/completion/kiln.bash")
@@ -82,7 +82,7 @@ def test_complete_parameters(_):
                        'KILN_PARAM_BOOL(loud, no, "x");\nKILN_PARAM_PORT(door, 80, "x");\n'
                        'KILN_EMBED(things, ".");\n'
                        'int appliance(struct kiln *k) { return loud + (int)things.count; }\n')
-        built = os.path.join(ROOT, "build/appliance/params")
+        built = os.path.join(STATE, "params")
         shutil.rmtree(built, ignore_errors=True)
         check("--loud" not in complete("run", folder, "--"), "not built")
         image = os.path.join(top, "image")
