@@ -18,8 +18,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
-from harness import ROOT, Failed, check
+from harness import ROOT, Failed, check, run
 
 FAULTS = {"SIGSEGV", "SIGILL", "SIGTRAP", "SIGBUS"}
 CALL_NUMBERS = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
@@ -35,6 +36,20 @@ def call_numbers():
     with open(CALL_NUMBERS) as lines:
         known = re.findall(r"#define __NR_(\w+) (\d+)", lines.read())
     return {**NEWER_CALLS, **{name: int(number) for name, number in known}}
+
+
+# getpid() by int 0x80, whose number is 20 there.
+INT80 = """
+import ctypes, mmap
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("53 b8 14000000 cd80 5b c3"))
+ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+"""
+
+
+def has_int80():
+    """Whether this kernel has the entry of 32-bit programs; without, it is a fault."""
+    return run(sys.executable, "-c", INT80, check_status=False).returncode == 0
 
 
 class Attempt:
@@ -72,7 +87,6 @@ class Outcome:
             return self.signal in FAULTS or (
                 self.status == 1 and (" fault" in self.output or CRASHED in self.output))
         return self.signal == end
-
 
     def is_told(self, end):
         """The same, by what kiln run says of it."""

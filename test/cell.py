@@ -33,7 +33,8 @@ class Cell:
         self.write(self.disk, bytes(DISK_SIZE))
         with self.netns:
             harness.run("ip", "tuntap", "add", "dev", "cell0", "mode", "tap")
-            harness.run("ip", "link", "set", "cell0", "up")
+            # Without addresses of its own the kernel sends nothing that an attempt would read.
+            harness.run("ip", "link", "set", "cell0", "addrgenmode", "none", "up")
         self.canary = Process("sleep", "600", name="canary")
         # A disk that even root may only read: on a file system mounted so, of another process.
         self.mounter = Process("unshare", "--mount", "sh", "-c", f"""
