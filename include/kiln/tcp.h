@@ -155,6 +155,8 @@ struct tcp_counters {
 	uint64_t segments_in, segments_out, bytes_in, bytes_out;
 	uint64_t opened_active, opened_passive, refused, resets_in, resets_out;
 	uint64_t retransmits, fast_retransmits, timeouts, duplicate_acks;
+	uint64_t probes; /* of the tail (RFC 8985, 7) */
+	uint64_t undone; /* reductions of the window that proved to be for nothing */
 	uint64_t drop_checksum, drop_header, drop_window, drop_no_memory;
 	uint64_t cookies_sent, cookies_good, cookies_bad, challenge_acks;
 	/* Fast Open: cookies sent; SYNs whose data was taken, whose cookie was wrong, that

@@ -79,6 +79,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 		return NULL;
 	memset(conn, 0, offsetof(struct tcp_conn, sacked));
 	tcp_scoreboard_clear(&conn->sacked);
+	tcp_scoreboard_clear(&conn->lost);
 	conn->flow = (struct tcp_flow){NULL, TCP_FLOW_CONN, *tuple};
 	conn->tcp = tcp;
 	list_init(&conn->pending);
@@ -156,6 +157,7 @@ void tcp_conn_release(struct tcp_conn *conn)
 	conn->hashed = false;
 	timer_cancel(tcp->loop, &conn->timer);
 	tcp_queue_free(conn);
+	tcp_flight_free(conn);
 	tcp_receive_free(conn);
 	tcp_orphan_remove(conn);
 	list_remove(&conn->link);
@@ -326,6 +328,8 @@ static void carve(struct tcp *tcp, struct kiln *k)
 	pool_init(&tcp->conns, k, sizeof(struct tcp_conn), conns, "TCP connections");
 	pool_init(&tcp->pieces, k, sizeof(struct tcp_piece), chunks + conns,
 	          "TCP's send queues");
+	pool_init(&tcp->sents, k, sizeof(struct tcp_sent), chunks + conns,
+	          "what TCP has in flight");
 	pool_init(&tcp->halves, k, sizeof(struct tcp_half), halves,
 	          "half-open connections");
 	pool_init(&tcp->time_waits, k, sizeof(struct tcp_time_wait), time_waits,

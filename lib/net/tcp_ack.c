@@ -25,26 +25,28 @@ void tcp_rtt_sample(struct tcp_conn *conn, kiln_time sample)
 	}
 	conn->rto = conn->srtt + KILN_MAX(4 * conn->rttvar, TCP_RTO_MIN);
 	conn->rto = KILN_MIN(conn->rto, TCP_RTO_MAX);
+	tcp_rack_rtt(conn, sample);
 	conn->backoff = 0; /* and not before: RFC 6298, 5 */
 	net_confirm(conn->tcp->net, &conn->flow.tuple.remote);
 }
 
-/* One segment in flight is timed to the nanosecond; where a retransmission has spoiled
- * that (Karn), the echoed timestamp still tells, to the millisecond. */
-static void measure(struct tcp_conn *conn, const struct tcp_segment *s)
+/* Once in a round trip, the bytes that left first of those acknowledged; where they may
+ * have been sent twice (Karn), the echoed timestamp still tells, to the millisecond. */
+static void measure(struct tcp_conn *conn, const struct tcp_news *news)
 {
-	const struct tcp_options *o = &s->options;
+	if (!conn->rtt_due)
+		return;
+	if (!news->ambiguous && news->first_sent_at != KILN_NEVER) {
+		conn->rtt_due = false;
+		tcp_rtt_sample(conn, tcp_now(conn->tcp) - news->first_sent_at);
+	} else if (news->has_echo) {
+		uint32_t ms =
+		    tcp_timestamp_now(conn->tcp, conn->ts_offset) - news->ts_echo;
 
-	if (conn->rtt_timing) {
-		if (tcp_seq_ge(s->ack, conn->rtt_seq)) {
-			conn->rtt_timing = false;
-			tcp_rtt_sample(conn, tcp_now(conn->tcp) - conn->rtt_started_at);
-		}
-	} else if (conn->has_timestamps && o->has_timestamps && o->ts_echo) {
-		uint32_t ms = tcp_timestamp_now(conn->tcp, conn->ts_offset) - o->ts_echo;
-
-		if (KILN_MS(ms) <= 2 * TCP_RTO_MAX) /* else it is no echo of ours */
-			tcp_rtt_sample(conn, KILN_MS(KILN_MAX(ms, 1u)));
+		if (KILN_MS(ms) > 2 * TCP_RTO_MAX)
+			return; /* no echo of ours */
+		conn->rtt_due = false;
+		tcp_rtt_sample(conn, KILN_MS(KILN_MAX(ms, 1u)));
 	}
 }
 
@@ -76,41 +78,74 @@ void tcp_window_input(struct tcp_conn *conn, const struct tcp_segment *s)
 
 /* ---- progress ---- */
 
-/* snd_una moves. Returns the sequence numbers acknowledged. */
-static uint32_t advance(struct tcp_conn *conn, const struct tcp_segment *s)
+/* A round trip ends when what was next to send at its start is acknowledged. */
+static void count_rounds(struct tcp_conn *conn, struct tcp_news *news)
 {
-	uint32_t acked = tcp_seq_diff(s->ack, conn->snd_una);
+	if (tcp_seq_lt(conn->snd_una, conn->round_end))
+		return;
+	news->round = true;
+	conn->round_end = conn->snd_nxt;
+	conn->rtt_due = true;
+	conn->cwnd_was_full = conn->cwnd_full;
+	conn->cwnd_full = false;
+}
+
+/* snd_una moves. */
+static void advance(struct tcp_conn *conn, const struct tcp_segment *s,
+                    struct tcp_news *news)
+{
+	struct tcp_range acked = {conn->snd_una, s->ack};
 
 	if (tcp_seq_gt(s->ack, conn->snd_nxt))
 		conn->snd_nxt = s->ack; /* the byte of a window probe */
 	bool fin = conn->fin_sent && tcp_seq_eq(s->ack, conn->snd_nxt);
+	news->acked = tcp_range_size(acked);
 	conn->snd_una = s->ack;
-	tcp_queue_acked(conn, acked - fin);
+	tcp_queue_acked(conn, news->acked - fin);
+	tcp_flight_delivered(conn, acked, news);
 	tcp_scoreboard_advance(&conn->sacked, conn->snd_una);
 	conn->timeouts = 0;
-	measure(conn, s);
+	count_rounds(conn, news);
+	measure(conn, news);
+	conn->rack.probe_due = true;
 	conn->progress_at = tcp_now(conn->tcp);
+	tcp_timer_clear(conn, TCP_TIMER_PROBE);
 	if (tcp_in_flight(conn) > 0) /* RFC 6298, 5.2 and 5.3 */
 		tcp_timer_set(conn, TCP_TIMER_RETRANSMIT,
 		              tcp_now(conn->tcp) + tcp_rto_backed_off(conn));
 	else
 		tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
-	return acked;
 }
 
-static bool sack_input(struct tcp_conn *conn, const struct tcp_options *o)
+/* RFC 2883, 4: the first block repeats what is acknowledged, or part of the second. */
+static bool is_dsack(const struct tcp_conn *conn, const struct tcp_options *o)
 {
-	bool news = false;
+	const struct tcp_range *r = o->sack;
 
+	if (tcp_seq_le(r[0].end, conn->snd_una))
+		return tcp_seq_gt(r[0].start,
+		                  tcp_seq_sub(conn->snd_una, conn->max_snd_wnd));
+	return o->sack_count > 1 && tcp_seq_ge(r[0].start, r[1].start) &&
+	       tcp_seq_le(r[0].end, r[1].end);
+}
+
+static void sack_input(struct tcp_conn *conn, const struct tcp_options *o,
+                       struct tcp_news *news)
+{
+	if (is_dsack(conn, o)) {
+		news->twice = true;
+		news->again = o->sack[0];
+	}
 	for (unsigned i = 0; i < o->sack_count; i++) {
 		struct tcp_range r = o->sack[i];
 
-		/* Others are duplicates reported by RFC 2883, old, or lies. */
-		if (tcp_seq_gt(r.start, conn->snd_una) &&
-		    tcp_seq_le(r.end, conn->snd_nxt))
-			news |= tcp_scoreboard_add(&conn->sacked, r);
+		/* Others are old, or lies. */
+		if (tcp_seq_le(r.start, conn->snd_una) ||
+		    tcp_seq_gt(r.end, conn->snd_nxt))
+			continue;
+		tcp_flight_delivered(conn, r, news);
+		news->reported |= tcp_scoreboard_add(&conn->sacked, r);
 	}
-	return news;
 }
 
 /* RFC 5681, 2, "duplicate acknowledgment". */
@@ -124,17 +159,25 @@ static bool is_duplicate(const struct tcp_conn *conn, const struct tcp_segment *
 
 void tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *s)
 {
-	struct tcp_seq before = conn->snd_una;
-	bool duplicate = is_duplicate(conn, s), new_sack = false;
-	uint32_t acked = 0;
+	struct tcp_news news = {
+	    .flight_before = tcp_in_flight(conn),
+	    .rtt = KILN_NEVER,
+	    .first_sent_at = KILN_NEVER,
+	    .ts_echo = s->options.ts_echo,
+	    .has_echo =
+	        conn->has_timestamps && s->options.has_timestamps && s->options.ts_echo,
+	    .duplicate = is_duplicate(conn, s),
+	};
 
 	if (tcp_seq_gt(s->ack, conn->snd_una))
-		acked = advance(conn, s);
+		advance(conn, s, &news);
 	if (conn->has_sack && s->options.sack_count)
-		new_sack = sack_input(conn, &s->options);
+		sack_input(conn, &s->options, &news);
+	if (news.rtt != KILN_NEVER)
+		tcp_rack_rtt(conn, news.rtt);
 	tcp_window_input(conn, s);
-	if (acked || duplicate || new_sack) {
-		tcp_recovery_ack(conn, before, acked, duplicate, new_sack);
+	if (news.acked || news.duplicate || news.reported || news.twice) {
+		tcp_recovery_ack(conn, &news);
 		tcp_queue_relieve(conn);
 		tcp_pend(conn);
 	}

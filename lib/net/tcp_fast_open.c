@@ -165,7 +165,7 @@ static void acked(struct tcp_conn *conn)
 		conn->rto = TCP_RTO_AFTER_SYN;
 		tcp_recovery_init(conn);
 		tcp_recovery_resend(conn);
-	} else if (!conn->rtt_timing) {
+	} else {
 		tcp_rtt_sample(conn, tcp_now(conn->tcp) - conn->rtt_started_at);
 	}
 	conn->wake = true;

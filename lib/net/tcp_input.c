@@ -58,9 +58,10 @@ static void keep_timestamp(struct tcp_conn *conn, const struct tcp_segment *s)
 }
 
 /* Bytes before and beyond the window are cut off, and a FIN with them. */
-static void cut_to_window(const struct tcp_conn *conn, struct tcp_segment *s)
+static void cut_to_window(struct tcp_conn *conn, struct tcp_segment *s)
 {
 	if (tcp_seq_lt(s->seq, conn->rcv_nxt)) {
+		tcp_receive_twice(conn, (struct tcp_range){s->seq, conn->rcv_nxt});
 		s->data = slice_skip(s->data, tcp_seq_diff(conn->rcv_nxt, s->seq));
 		s->seq = conn->rcv_nxt;
 	}
@@ -79,6 +80,10 @@ static void answer_unacceptable(struct tcp_conn *conn, const struct tcp_segment 
 	if (s->flags & TCP_RST)
 		return;
 	if (s->data.len > 0 || (s->flags & TCP_FIN)) {
+		struct tcp_seq end = tcp_seq_add(s->seq, (uint32_t)s->data.len);
+
+		tcp_receive_twice(
+		    conn, (struct tcp_range){s->seq, tcp_seq_min(end, conn->rcv_nxt)});
 		conn->ack_now = true;
 		tcp_pend(conn);
 	} else {

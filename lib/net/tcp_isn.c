@@ -38,3 +38,11 @@ uint32_t tcp_timestamp_now(const struct tcp *tcp, uint32_t offset)
 {
 	return (uint32_t)(tcp_now(tcp) / KILN_MS(1)) + offset;
 }
+
+bool tcp_echo_is_older(const struct tcp_conn *conn, const struct tcp_news *news,
+                       kiln_time at)
+{
+	uint32_t sent = (uint32_t)(at / KILN_MS(1)) + conn->ts_offset;
+
+	return news->has_echo && tcp_timestamp_before(news->ts_echo, sent);
+}

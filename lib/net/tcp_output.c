@@ -76,8 +76,10 @@ static void usual_options(const struct tcp_conn *conn, struct tcp_options *o)
 		o->ts_value = tcp_timestamp_now(conn->tcp, conn->ts_offset);
 		o->ts_echo = conn->ts_recent;
 	}
-	o->sack_count = (uint8_t)KILN_MIN(conn->in.sack_count, most);
-	memcpy(o->sack, conn->in.sack, o->sack_count * sizeof(o->sack[0]));
+	if (tcp_range_size(conn->in.twice) > 0)
+		o->sack[o->sack_count++] = conn->in.twice;
+	for (unsigned i = 0; i < conn->in.sack_count && o->sack_count < most; i++)
+		o->sack[o->sack_count++] = conn->in.sack[i];
 }
 
 /* A segment of the connection, with our ACK; the frame holds its data. */
@@ -102,6 +104,7 @@ static enum kiln_error send_segment(struct tcp_conn *conn, struct tcp_seq seq,
 		return error;
 	}
 	conn->last_ack_sent = conn->rcv_nxt;
+	conn->in.twice.end = conn->in.twice.start;
 	conn->unacked_segments = 0;
 	conn->ack_now = false;
 	tcp_timer_clear(conn, TCP_TIMER_DELAYED_ACK);
@@ -248,12 +251,16 @@ static uint32_t usable_window(const struct tcp_conn *conn)
  * How many new bytes may be sent now: the sender's side of silly window avoidance (RFC
  * 9293, 3.8.6.2.1) and Nagle's algorithm (3.7.4) where it was asked for.
  */
-static uint32_t sendable(const struct tcp_conn *conn)
+static uint32_t sendable(struct tcp_conn *conn)
 {
 	uint64_t queued = tcp_not_sent(conn);
-	uint32_t window = KILN_MIN(usable_window(conn), tcp_recovery_budget(conn));
+	uint32_t budget = conn->rack.probe_now ? conn->smss : tcp_recovery_budget(conn);
+	uint32_t window = KILN_MIN(usable_window(conn), budget);
 	uint32_t len = (uint32_t)KILN_MIN(queued, window);
 	bool idle = tcp_in_flight(conn) == 0;
+
+	if (budget < conn->smss && len < KILN_MIN(queued, usable_window(conn)))
+		conn->cwnd_full = true;
 
 	if (len >= conn->smss) /* whole segments, until the last */
 		return len == queued ? len : len - len % conn->smss;
@@ -267,20 +274,14 @@ static uint32_t sendable(const struct tcp_conn *conn)
 /* Something is in flight now that was not. */
 static void sent_new(struct tcp_conn *conn, uint32_t length)
 {
-	struct tcp *tcp = conn->tcp;
-	kiln_time now = tcp_now(tcp);
+	struct tcp_seq from = conn->snd_nxt;
 
 	if (tcp_in_flight(conn) == 0)
-		conn->progress_at = now;
+		conn->progress_at = tcp_now(conn->tcp);
 	conn->snd_nxt = tcp_seq_add(conn->snd_nxt, length);
 	conn->snd_max = tcp_seq_max(conn->snd_max, conn->snd_nxt);
-	conn->last_sent_at = now;
 	conn->push_small = false;
-	if (!conn->rtt_timing) {
-		conn->rtt_timing = true;
-		conn->rtt_seq = conn->snd_nxt;
-		conn->rtt_started_at = now;
-	}
+	tcp_recovery_sent_new(conn, (struct tcp_range){from, conn->snd_nxt});
 }
 
 /* One frame of new data. False: nothing (more) to send; *full says if only for now. */
@@ -320,7 +321,7 @@ static bool send_again(struct tcp_conn *conn, struct tcp_range range, bool *full
 	if (*full)
 		return false;
 	range.end = tcp_seq_add(range.start, len + fin);
-	tcp_recovery_sent(conn, range);
+	tcp_recovery_sent_again(conn, range);
 	return true;
 }
 
@@ -335,9 +336,11 @@ static void set_timers(struct tcp_conn *conn)
 		tcp_timer_clear(conn, TCP_TIMER_PERSIST);
 		if (!tcp_timer_is_set(conn, TCP_TIMER_RETRANSMIT))
 			tcp_timer_set(conn, TCP_TIMER_RETRANSMIT, deadline);
+		tcp_rack_set_probe(conn);
 		return;
 	}
 	tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
+	tcp_timer_clear(conn, TCP_TIMER_PROBE);
 	if (tcp_not_sent(conn) == 0) {
 		tcp_timer_clear(conn, TCP_TIMER_PERSIST);
 	} else if (!tcp_timer_is_set(conn, TCP_TIMER_PERSIST)) {
@@ -346,18 +349,37 @@ static void set_timers(struct tcp_conn *conn)
 	}
 }
 
+/* The probe timeout has expired: a new segment whatever cwnd says, or the last one again
+ * (RFC 8985, 7.3). */
+static void send_probe(struct tcp_conn *conn, bool *full)
+{
+	struct tcp_seq last = tcp_seq_sub(conn->snd_nxt, conn->smss);
+	struct tcp_range tail = {tcp_seq_max(last, conn->snd_una), conn->snd_nxt};
+	bool again = !send_new(conn, full);
+
+	if (again && !*full) {
+		conn->resend_front = true;
+		send_again(conn, tail, full);
+		conn->resend_front = false;
+	}
+	if (*full)
+		return;
+	conn->tcp->count.probes++;
+	tcp_rack_probed(conn, again);
+}
+
 /* All data that can be sent. False: the device is full. */
 static bool output_data(struct tcp_conn *conn)
 {
 	struct tcp_range range;
-	bool full = false, speculated = false;
+	bool full = false;
 
-	while (tcp_recovery_next(conn, &range) && send_again(conn, range, &full))
+	if (conn->rack.probe_now)
+		send_probe(conn, &full);
+	while (!full && tcp_recovery_next(conn, &range) && send_again(conn, range, &full))
 		;
 	while (!full && send_new(conn, &full))
-		speculated = true;
-	if (!full && !speculated && tcp_recovery_speculate(conn, &range))
-		send_again(conn, range, &full);
+		;
 	return !full;
 }
 
@@ -425,5 +447,4 @@ void tcp_send_window_probe(struct tcp_conn *conn)
 	if (send_data(conn, conn->snd_una, &len, &fin, mark) == KILN_ERR_FULL)
 		return;
 	conn->snd_max = tcp_seq_max(conn->snd_max, tcp_seq_add(conn->snd_una, 1));
-	conn->rtt_timing = false;
 }

@@ -9,6 +9,8 @@
  *	tcp_fast_open.c   data in the SYN
  *	tcp_time_wait.c   what is left of a connection in TIME-WAIT
  *	tcp_ack.c         an acknowledgement: send window, round-trip time
+ *	tcp_flight.c      what is in flight, and since when
+ *	tcp_rack.c        what is lost, by time; probes of the tail
  *	tcp_recovery.c    loss recovery; congestion control by a controller:
  *	tcp_cubic.c, tcp_hystart.c; tcp_newreno.c
  *	tcp_scoreboard.c  which bytes the peer has reported by SACK (pure)
@@ -155,21 +157,77 @@ struct tcp_receive_queue {
 	    inflight; /* unread bytes in the frame being input, behind the runs */
 	struct tcp_range
 	    sack[TCP_SACK_BLOCKS]; /* to report, the latest first (RFC 2018, 4) */
+	struct tcp_range twice; /* to report before these: it had come before (RFC 2883) */
+};
+
+/* ---- bytes in flight ---- */
+
+/* Bytes that left together. */
+struct tcp_sent {
+	struct tcp_sent *next; /* left later, or behind in the same iteration */
+	struct tcp_range range;
+	kiln_time at;
+	uint32_t order; /* which of the connection's it is, counted as they leave */
+	bool again;     /* not for the first time: what acknowledges them is ambiguous */
+};
+
+struct tcp_flight {
+	struct tcp_sent *head, *tail;
+	uint32_t order; /* of the last that left */
+};
+
+/* RFC 8985. Times are 0 until there is one. */
+struct tcp_rack {
+	uint32_t sent_order;     /* of what was sent last of all that has arrived; its end: */
+	struct tcp_seq sent_end; /* RACK.xmit_ts and RACK.end_seq */
+	struct tcp_seq fack;     /* the end of the highest that has arrived */
+	kiln_time rtt;
+	kiln_time min_rtt, min_rtt_at;
+	struct tcp_seq dsack_round; /* no further widening before this is acknowledged */
+	uint8_t quarters;           /* RACK.reo_wnd_mult: of min_rtt, to wait for late ones */
+	uint8_t persist;            /* recoveries until it is 1 again */
+	bool reordering : 1;        /* the path has been seen to do so */
+	bool in_dsack_round : 1;
+	bool probing : 1;       /* TLP.end_seq is not None */
+	bool probe_again : 1;   /* TLP.is_retrans */
+	bool probe_now : 1;     /* the probe timeout has expired */
+	bool probe_due : 1;     /* new bytes left, or arrived: the timeout is to be set */
+	struct tcp_seq probe_end; /* TLP.end_seq */
+};
+
+/* What one acknowledgement has told. */
+struct tcp_news {
+	uint32_t flight_before;
+	uint32_t acked;     /* sequence numbers */
+	uint32_t delivered; /* acknowledged or reported for the first time */
+	uint32_t found;     /* of these, taken for lost and not sent again yet */
+	kiln_time rtt;      /* of the bytes that left last; KILN_NEVER: unknown */
+	kiln_time first_sent_at; /* of the bytes that left first; KILN_NEVER: unknown */
+	uint32_t ts_echo;
+	bool has_echo;
+	bool ambiguous; /* some had been sent again */
+	bool round;     /* a round trip has ended */
+	bool duplicate; /* RFC 5681, 2 */
+	bool reported;  /* SACK told of something new */
+	bool twice;     /* DSACK told that something has arrived again (RFC 2883): */
+	struct tcp_range again;
 };
 
 /* ---- connections ---- */
 
 enum tcp_timer_kind {
+	TCP_TIMER_PROBE, /* the tail may be lost (RFC 8985, 7.2): before, and instead of, */
 	TCP_TIMER_RETRANSMIT,
 	TCP_TIMER_PERSIST,
 	TCP_TIMER_DELAYED_ACK,
 	TCP_TIMER_KEEPALIVE,
+	TCP_TIMER_REORDER, /* what is late is lost (RFC 8985, 6.3) */
 	TCP_TIMERS
 };
 
 enum tcp_recovery_phase {
 	TCP_OPEN,          /* nothing is known to be lost */
-	TCP_FAST_RECOVERY, /* RFC 6675 with SACK, 6582 without */
+	TCP_FAST_RECOVERY, /* RFC 8985 and 9937 with SACK, 6582 without */
 	TCP_LOSS,          /* after a retransmission timeout */
 };
 
@@ -206,7 +264,10 @@ struct tcp_conn {
 	bool nodelay : 1;
 	bool cork : 1;         /* whole segments only */
 	bool resend_front : 1; /* retransmit at snd_una whatever cwnd says */
-	bool rtt_timing : 1;   /* a segment is being timed */
+	bool rtt_due : 1;      /* no sample in this round trip yet */
+	bool cwnd_full : 1;    /* in this round trip cwnd held something back, */
+	bool cwnd_was_full : 1; /* in the last one it did */
+	bool can_undo : 1;     /* the last reduction may prove to have been for nothing */
 	bool syn_lost : 1;     /* the SYN had to be sent again */
 	bool orphan : 1;       /* on tcp->orphans */
 	bool released : 1;     /* on tcp->dead: only its memory is left */
@@ -240,7 +301,7 @@ struct tcp_conn {
 	/* Round-trip time (RFC 6298). */
 	kiln_time srtt, rttvar, rto; /* srtt 0: no sample yet */
 	kiln_time rtt_started_at;
-	struct tcp_seq rtt_seq; /* sampled when this is acknowledged */
+	struct tcp_seq round_end; /* snd_nxt when this round trip began */
 	uint8_t backoff;        /* doublings of rto, until it is measured anew */
 	uint8_t timeouts;       /* in a row, without progress */
 	uint8_t keepalive_sent;
@@ -267,8 +328,14 @@ struct tcp_conn {
 
 	/* Loss recovery. */
 	struct tcp_seq recover;  /* snd_nxt when it began */
-	struct tcp_seq high_rxt; /* retransmitted up to here */
-	struct tcp_scoreboard sacked;
+	struct tcp_flight flight;
+	struct tcp_rack rack;
+	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 9937, 6 */
+	struct tcp_congestion_window undo;           /* as it was before it was reduced */
+	uint32_t undo_bytes; /* sent again since, and not reported to have come twice */
+	struct tcp_range undo_range; /* around them */
+	uint32_t undo_timestamp; /* of the first that was sent again */
+	struct tcp_scoreboard sacked, lost;
 };
 
 /* What a handshake has settled: from a half-open connection or from a cookie. */
@@ -335,7 +402,7 @@ struct tcp {
 	struct loop_work flush; /* then sends, then gives memory back */
 	struct timer retry;     /* after the device was full */
 
-	struct pool conns, chunks, pieces, halves, time_waits;
+	struct pool conns, chunks, pieces, sents, halves, time_waits;
 	uint32_t chunk_reserve; /* chunks that only receiving may take */
 	uint32_t orphan_count, orphans_most;
 	/* Of one connection, to begin with: bytes of chunks to send, bytes unread. */
@@ -400,6 +467,9 @@ void tcp_orphan_remove(struct tcp_conn *conn);
 struct tcp_seq tcp_isn(const struct tcp *tcp, const struct tcp_tuple *tuple);
 uint32_t tcp_timestamp_offset(const struct tcp *tcp, const struct tcp_tuple *tuple);
 uint32_t tcp_timestamp_now(const struct tcp *tcp, uint32_t offset);
+/* True if the timestamp that an ACK echoes was sent before the instant. */
+bool tcp_echo_is_older(const struct tcp_conn *conn, const struct tcp_news *news,
+                       kiln_time at);
 
 /* ---- tcp_input.c ---- */
 
@@ -485,22 +555,60 @@ void tcp_rtt_sample(struct tcp_conn *conn, kiln_time sample);
 /* ---- tcp_recovery.c ---- */
 
 void tcp_recovery_init(struct tcp_conn *conn);
-/* An ACK arrived that acknowledged `acked` bytes, or repeats the last one. snd_una has
- * moved from `before`. */
-void tcp_recovery_ack(struct tcp_conn *conn, struct tcp_seq before, uint32_t acked,
-                      bool duplicate, bool new_sack);
+/* An ACK arrived that told something, or repeats the last one. */
+void tcp_recovery_ack(struct tcp_conn *conn, const struct tcp_news *news);
 /* The retransmission timer has expired. */
 void tcp_recovery_timeout(struct tcp_conn *conn);
+/* The reordering timer has. */
+void tcp_recovery_late(struct tcp_conn *conn);
 /* All that is in flight is to be sent again, and not because of congestion. */
 void tcp_recovery_resend(struct tcp_conn *conn);
 /* The next range to retransmit; false if there is none. */
 bool tcp_recovery_next(const struct tcp_conn *conn, struct tcp_range *range);
-/* RFC 6675, NextSeg rule 3: what may be sent again when there is nothing new to send. */
-bool tcp_recovery_speculate(const struct tcp_conn *conn, struct tcp_range *range);
-void tcp_recovery_sent(struct tcp_conn *conn, struct tcp_range range);
+void tcp_recovery_sent_again(struct tcp_conn *conn, struct tcp_range range);
+/* New bytes have left. */
+void tcp_recovery_sent_new(struct tcp_conn *conn, struct tcp_range range);
 /* Bytes that congestion control allows to be sent now. */
 uint32_t tcp_recovery_budget(const struct tcp_conn *conn);
 void tcp_recovery_idle(struct tcp_conn *conn);
+
+/* ---- tcp_flight.c ---- */
+
+/* Bytes leave, for the first time or again. */
+void tcp_flight_sent(struct tcp_conn *conn, struct tcp_range range, bool again);
+/* They have arrived; conn->sacked does not tell so yet. */
+void tcp_flight_delivered(struct tcp_conn *conn, struct tcp_range range,
+                          struct tcp_news *news);
+/* They are lost, whenever they left. */
+void tcp_flight_lost(struct tcp_conn *conn, struct tcp_range range);
+/* What left before the record with that order, and of that one what lies before sent_end,
+ * is lost if it has been out for longer than `wait`. Returns when the next will be. */
+kiln_time tcp_flight_expire(struct tcp_conn *conn, uint32_t sent_order,
+                            struct tcp_seq sent_end, kiln_time wait);
+/* What was found lost is on its way after all. */
+void tcp_flight_revive(struct tcp_conn *conn);
+void tcp_flight_free(struct tcp_conn *conn);
+
+/* ---- tcp_rack.c ---- */
+
+void tcp_rack_init(struct tcp_conn *conn);
+void tcp_rack_rtt(struct tcp_conn *conn, kiln_time rtt);
+/* Finds what is lost, and sets the timer for what is only late. */
+void tcp_rack_detect(struct tcp_conn *conn);
+/* After a retransmission timeout: what is not too young for it is lost (6.3). */
+void tcp_rack_timeout(struct tcp_conn *conn);
+/* Something has arrived twice: the reordering window was too small. */
+void tcp_rack_twice(struct tcp_conn *conn);
+/* A recovery is over. */
+void tcp_rack_recovered(struct tcp_conn *conn);
+/* Sets the probe timeout when it is due. */
+void tcp_rack_set_probe(struct tcp_conn *conn);
+/* It has expired: the probe is sent with the next output. */
+void tcp_rack_probe(struct tcp_conn *conn);
+/* The probe has left. */
+void tcp_rack_probed(struct tcp_conn *conn, bool again);
+/* True if the ACK tells that a probe has repaired a loss. */
+bool tcp_rack_probe_ack(struct tcp_conn *conn, const struct tcp_news *news);
 
 /* ---- tcp_output.c ---- */
 
@@ -545,6 +653,8 @@ uint32_t tcp_queue_fill(struct tcp_send_queue *q, struct tcp_mark *mark, uint64_
 bool tcp_receive_data(struct tcp_conn *conn, const struct tcp_segment *s,
                       uint16_t gso_size);
 void tcp_receive_free(struct tcp_conn *conn);
+/* These bytes have come before: the next ACK says so. */
+void tcp_receive_twice(struct tcp_conn *conn, struct tcp_range range);
 struct slice tcp_receive_peek(const struct tcp_conn *conn);
 void tcp_receive_consume(struct tcp_conn *conn, size_t n);
 /* The window to advertise now, in bytes; moves rcv_adv. */

@@ -189,6 +189,18 @@ static bool receive_to_gap(struct tcp_conn *conn, struct slice data)
 
 /* ---- out of order ---- */
 
+void tcp_receive_twice(struct tcp_conn *conn, struct tcp_range range)
+{
+	struct tcp_range *twice = &conn->in.twice;
+
+	if (!conn->has_sack || tcp_range_size(range) == 0)
+		return;
+	if (tcp_range_size(*twice) > 0 && tcp_seq_eq(twice->end, range.start))
+		twice->end = range.end;
+	else
+		*twice = range;
+}
+
 /* A new run for data that lies in a gap, before *link. */
 static bool insert_run(struct tcp_conn *conn, struct tcp_run **link, struct tcp_seq seq)
 {
@@ -230,6 +242,9 @@ static void store_beyond_gap(struct tcp_conn *conn, struct tcp_seq seq, struct s
 				link = &run->next;
 		} else if (run && tcp_seq_ge(seq, run->seq)) {
 			n = KILN_MIN(tcp_seq_diff(run_end(run), seq), data.len);
+			tcp_receive_twice(
+			    conn,
+			    (struct tcp_range){seq, tcp_seq_add(seq, (uint32_t)n)});
 		} else {
 			size_t gap = run ? tcp_seq_diff(run->seq, seq) : data.len;
 

@@ -73,30 +73,42 @@ uint32_t tcp_scoreboard_missing(const struct tcp_scoreboard *sb, struct tcp_rang
 	return missing;
 }
 
-bool tcp_scoreboard_hole(const struct tcp_scoreboard *sb, struct tcp_seq from,
-                         struct tcp_range *hole)
+bool tcp_scoreboard_gap(const struct tcp_scoreboard *sb, struct tcp_range r,
+                        struct tcp_range *gap)
 {
+	*gap = r;
 	for (uint32_t i = 0; i < sb->count; i++) {
-		if (tcp_seq_lt(from, sb->range[i].start)) {
-			*hole = (struct tcp_range){from, sb->range[i].start};
-			return true;
+		if (tcp_seq_le(sb->range[i].end, gap->start))
+			continue;
+		if (tcp_seq_gt(sb->range[i].start, gap->start)) {
+			gap->end = tcp_seq_min(gap->end, sb->range[i].start);
+			break;
 		}
-		from = tcp_seq_max(from, sb->range[i].end);
+		gap->start = sb->range[i].end;
 	}
-	return false;
+	return tcp_range_size(*gap) > 0;
 }
 
-struct tcp_seq tcp_scoreboard_lost_edge(const struct tcp_scoreboard *sb,
-                                        struct tcp_seq una, unsigned dup_thresh,
-                                        uint32_t smss)
+uint32_t tcp_scoreboard_remove(struct tcp_scoreboard *sb, struct tcp_range r)
 {
-	uint32_t above = 0, bytes = 0;
+	uint32_t before = sb->bytes;
 
-	for (uint32_t i = sb->count; i-- > 0;) {
-		above++;
-		bytes += tcp_range_size(sb->range[i]);
-		if (above >= dup_thresh || bytes > (dup_thresh - 1) * smss)
-			return sb->range[i].start;
+	for (uint32_t i = 0; i < sb->count;) {
+		struct tcp_range old = sb->range[i], low = old, high = old;
+
+		low.end = tcp_seq_min(old.end, r.start);
+		high.start = tcp_seq_max(old.start, r.end);
+		if (tcp_seq_le(old.end, r.start) || tcp_seq_ge(old.start, r.end)) {
+			i++;
+			continue;
+		}
+		remove_ranges(sb, i, 1);
+		if (tcp_range_size(low) > 0)
+			tcp_scoreboard_add(sb, low), i++;
+		if (tcp_range_size(high) > 0) {
+			tcp_scoreboard_add(sb, high);
+			break;
+		}
 	}
-	return una;
+	return before - sb->bytes;
 }

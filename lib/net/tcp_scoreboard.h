@@ -2,6 +2,7 @@
  * The scoreboard (RFC 6675, 3): which bytes above snd_una the peer has reported by SACK.
  * Pure: sorted ranges that neither overlap nor touch, in an array of fixed size. When it
  * is full the highest range is forgotten, which costs at worst a needless retransmission.
+ * Another one holds which bytes are lost.
  */
 #ifndef NET_TCP_SCOREBOARD_H
 #define NET_TCP_SCOREBOARD_H
@@ -28,17 +29,11 @@ bool tcp_scoreboard_add(struct tcp_scoreboard *sb, struct tcp_range r);
 void tcp_scoreboard_advance(struct tcp_scoreboard *sb, struct tcp_seq una);
 /* Bytes of r that are not reported. */
 uint32_t tcp_scoreboard_missing(const struct tcp_scoreboard *sb, struct tcp_range r);
-/* The first hole at or after `from` that ends before a reported range; false if there is
- * none. */
-bool tcp_scoreboard_hole(const struct tcp_scoreboard *sb, struct tcp_seq from,
-                         struct tcp_range *hole);
-/*
- * Bytes not reported that lie before the returned number are lost (IsLost of RFC 6675,
- * 4): `dup_thresh` ranges, or more than (dup_thresh - 1) * smss bytes, are reported above
- * them. Returns una if none is.
- */
-struct tcp_seq tcp_scoreboard_lost_edge(const struct tcp_scoreboard *sb,
-                                        struct tcp_seq una, unsigned dup_thresh,
-                                        uint32_t smss);
+/* The first part of r that is not reported; false if there is none. */
+bool tcp_scoreboard_gap(const struct tcp_scoreboard *sb, struct tcp_range r,
+                        struct tcp_range *gap);
+/* Takes a range out again; returns how many bytes of it there were. Where that would make
+ * one range too many, the highest part is forgotten. */
+uint32_t tcp_scoreboard_remove(struct tcp_scoreboard *sb, struct tcp_range r);
 
 #endif

@@ -100,7 +100,7 @@ static void check_conn(const struct tcp_conn *c)
 	FUZZ_CHECK(tcp_seq_le(c->snd_una, c->snd_nxt));
 	FUZZ_CHECK(tcp_seq_le(c->snd_nxt, c->snd_max));
 	FUZZ_CHECK(tcp_seq_diff(c->snd_max, c->snd_nxt) <= 1);
-	FUZZ_CHECK(c->sacked.bytes <= tcp_in_flight(c));
+	FUZZ_CHECK(c->sacked.bytes + c->lost.bytes <= tcp_in_flight(c));
 	FUZZ_CHECK(c->state < TCP_ESTABLISHED || c->cc.cwnd >= c->smss / 2);
 	FUZZ_CHECK(c->in.inflight.len == 0);
 	FUZZ_REACH(c->state == TCP_ESTABLISHED, "ESTABLISHED");

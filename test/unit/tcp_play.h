@@ -267,6 +267,7 @@ HELPER void assert_no_leak(void)
 	assert_int_equal(tcp->conns.used, 0);
 	assert_int_equal(tcp->chunks.used, 0);
 	assert_int_equal(tcp->pieces.used, 0);
+	assert_int_equal(tcp->sents.used, 0);
 	assert_int_equal(tcp->halves.used, 0);
 	assert_int_equal(tcp->count.conns, 0);
 	assert_int_equal(tcp->orphan_count, 0);

@@ -183,6 +183,36 @@ static void three_blocks_fit_beside_timestamps_four_without(void **state)
 	}
 }
 
+/* RFC 2883: once, before all others. */
+static void what_comes_twice_is_reported_first(void **state)
+{
+	struct sent *sent;
+
+	established(PLAIN | WITH_SACK);
+	peer_sends(TCP_ACK, 1, 1, pattern(0, 200));
+	skip_sent();
+	pass(KILN_MS(50));
+	skip_sent();
+	peer_sends(TCP_ACK, 101, 1, pattern(100, 100)); /* all of it, acknowledged */
+	sent = expect(TCP_ACK, 1, 201, 0);
+	assert_int_equal(sent->s.options.sack_count, 1);
+	assert_sack(sent, 0, 101, 201);
+	peer_sends(TCP_ACK, 301, 1, pattern(300, 200));
+	sent = expect(TCP_ACK, 1, 201, 0);
+	assert_int_equal(sent->s.options.sack_count, 1);
+	assert_sack(sent, 0, 301, 501);
+	peer_sends(TCP_ACK, 401, 1, pattern(400, 200)); /* in part, beyond a gap */
+	sent = expect(TCP_ACK, 1, 201, 0);
+	assert_int_equal(sent->s.options.sack_count, 2);
+	assert_sack(sent, 0, 401, 501);
+	assert_sack(sent, 1, 301, 601);
+	peer_sends(TCP_ACK, 101, 1, pattern(100, 200)); /* in part, and it fills the gap */
+	sent = expect(TCP_ACK, 1, 601, 0);
+	assert_int_equal(sent->s.options.sack_count, 1);
+	assert_sack(sent, 0, 101, 201);
+	assert_int_equal(owner.got_size, 600);
+}
+
 static void without_sack_each_is_a_plain_duplicate(void **state)
 {
 	established(PLAIN);
@@ -665,6 +695,7 @@ int main(void)
 	    PLAY(a_segment_without_ack_is_dropped),
 	    PLAY(data_beyond_a_gap_is_reported_the_latest_first),
 	    PLAY(three_blocks_fit_beside_timestamps_four_without),
+	    PLAY(what_comes_twice_is_reported_first),
 	    PLAY(without_sack_each_is_a_plain_duplicate),
 	    PLAY(any_order_gives_the_same_stream),
 	    PLAY(tiny_segments_beyond_a_gap_do_not_eat_the_memory),

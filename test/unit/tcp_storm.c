@@ -228,7 +228,7 @@ static void check_all(void)
 		assert_true(tcp_seq_le(c->snd_una, c->snd_nxt));
 		assert_true(tcp_seq_le(c->snd_nxt, c->snd_max));
 		assert_true(tcp_seq_diff(c->snd_max, c->snd_nxt) <= 1);
-		assert_true(c->sacked.bytes <= tcp_in_flight(c));
+		assert_true(c->sacked.bytes + c->lost.bytes <= tcp_in_flight(c));
 		assert_true(c->state < TCP_ESTABLISHED || c->cc.cwnd >= c->smss / 2);
 		assert_int_equal(c->in.inflight.len, 0);
 	}

@@ -235,6 +235,12 @@ static void a_full_scoreboard_forgets_the_highest_range(void **state)
 	assert_int_equal(sb.bytes, 50 * (TCP_SCOREBOARD_RANGES - 1) + 10);
 }
 
+static bool gap(const struct tcp_scoreboard *sb, uint32_t start, uint32_t end,
+                struct tcp_range *found)
+{
+	return tcp_scoreboard_gap(sb, (struct tcp_range){seq(start), seq(end)}, found);
+}
+
 static void holes_and_missing_bytes_are_found_across_the_wrap(void **state)
 {
 	struct tcp_scoreboard sb = {0};
@@ -243,35 +249,44 @@ static void holes_and_missing_bytes_are_found_across_the_wrap(void **state)
 	add(&sb, 0xfffffff0, 0x10);
 	add(&sb, 0x20, 0x30);
 	assert_int_equal(sb.bytes, 0x30);
-	assert_true(tcp_scoreboard_hole(&sb, seq(0xffffffe0), &hole));
+	assert_true(gap(&sb, 0xffffffe0, 0x40, &hole));
 	assert_int_equal(hole.start.v, 0xffffffe0);
 	assert_int_equal(hole.end.v, 0xfffffff0);
-	assert_true(tcp_scoreboard_hole(&sb, seq(0xfffffff8), &hole));
+	assert_true(gap(&sb, 0xfffffff8, 0x18, &hole));
 	assert_int_equal(hole.start.v, 0x10);
-	assert_int_equal(hole.end.v, 0x20);
-	assert_false(tcp_scoreboard_hole(&sb, seq(0x28), &hole));
+	assert_int_equal(hole.end.v, 0x18);
+	assert_true(gap(&sb, 0x28, 0x40, &hole));
+	assert_int_equal(hole.start.v, 0x30);
+	assert_int_equal(hole.end.v, 0x40);
+	assert_false(gap(&sb, 0x20, 0x30, &hole));
 	assert_int_equal(
 	    tcp_scoreboard_missing(&sb, (struct tcp_range){seq(0xffffffe0), seq(0x40)}),
 	    0x60 - 0x30);
 }
 
-/* IsLost of RFC 6675, 4: three ranges above, or more than two segments of bytes. */
-static void bytes_are_lost_below_enough_reports(void **state)
+static uint32_t cut(struct tcp_scoreboard *sb, uint32_t start, uint32_t end)
+{
+	return tcp_scoreboard_remove(sb, (struct tcp_range){seq(start), seq(end)});
+}
+
+static void a_range_is_taken_out_again(void **state)
 {
 	struct tcp_scoreboard sb = {0};
 
-	add(&sb, 2000, 3000);
-	assert_int_equal(tcp_scoreboard_lost_edge(&sb, seq(1000), 3, 1000).v, 1000);
-	add(&sb, 4000, 5000);
-	assert_int_equal(tcp_scoreboard_lost_edge(&sb, seq(1000), 3, 1000).v, 1000);
-	add(&sb, 6000, 6001); /* one byte more than two segments */
-	assert_int_equal(tcp_scoreboard_lost_edge(&sb, seq(1000), 3, 1000).v, 2000);
-	tcp_scoreboard_clear(&sb);
-	add(&sb, 2000, 2010);
-	add(&sb, 3000, 3010);
-	add(&sb, 4000, 4010);
-	add(&sb, 5000, 5010);
-	assert_int_equal(tcp_scoreboard_lost_edge(&sb, seq(1000), 3, 1000).v, 3000);
+	add(&sb, 100, 200);
+	add(&sb, 300, 400);
+	add(&sb, 500, 600);
+	assert_int_equal(cut(&sb, 200, 300), 0);
+	assert_int_equal(cut(&sb, 350, 550), 100); /* one end, and the other */
+	assert_range(&sb, 1, 300, 350);
+	assert_range(&sb, 2, 550, 600);
+	assert_int_equal(cut(&sb, 120, 130), 10); /* the middle */
+	assert_range(&sb, 0, 100, 120);
+	assert_range(&sb, 1, 130, 200);
+	assert_int_equal(sb.count, 4);
+	assert_int_equal(cut(&sb, 0, 1000), 20 + 70 + 50 + 50);
+	assert_int_equal(sb.count, 0);
+	assert_int_equal(sb.bytes, 0);
 }
 
 int main(void)
@@ -288,7 +303,7 @@ int main(void)
 	    cmocka_unit_test(ranges_are_sorted_and_joined),
 	    cmocka_unit_test(a_full_scoreboard_forgets_the_highest_range),
 	    cmocka_unit_test(holes_and_missing_bytes_are_found_across_the_wrap),
-	    cmocka_unit_test(bytes_are_lost_below_enough_reports),
+	    cmocka_unit_test(a_range_is_taken_out_again),
 	};
 
 	return cmocka_run_group_tests_name("tcp_wire", all, NULL, NULL) != 0;
