@@ -1,5 +1,7 @@
 /*
- * Slices, cursors and writers: the only way bytes from outside are touched.
+ * Slices, cursors and writers: the only way bytes from outside are touched. Both count
+ * from where they began, and compare before they add: what a checker of the code needs to
+ * see that they stay within (test/proof).
  *
  * A slice is a borrowed, immutable run of bytes. A cursor reads through one and carries
  * its bounds: the first read past the end latches `failed`, returns zeroes (or an empty
@@ -66,31 +68,30 @@ struct slice slice_trim(struct slice s, uint8_t byte);
 bool slice_decimal(struct slice s, uint64_t max, uint64_t *value);
 
 struct cursor {
-	const uint8_t *at;
-	const uint8_t *end;
+	const uint8_t *data;
+	size_t size, at; /* at: bytes read, never more than size */
 	bool failed;
 };
 
 static inline struct cursor cursor_of(struct slice s)
 {
-	return (struct cursor){s.data, s.len ? s.data + s.len : s.data, false};
+	return (struct cursor){s.data, s.len, 0, false};
 }
 
 static inline size_t cursor_left(const struct cursor *c)
 {
-	return (size_t)(c->end - c->at);
+	return c->size - c->at;
 }
 
 /* The next n bytes, or an empty slice and a latched failure. */
 static inline struct slice cursor_bytes(struct cursor *c, size_t n)
 {
-	if (c->failed || n > cursor_left(c)) {
+	if (c->failed || n > c->size || c->at > c->size - n) {
 		c->failed = true;
-		return (struct slice){c->end, 0};
+		return (struct slice){c->data, 0};
 	}
-	struct slice s = {c->at, n};
-	if (n)
-		c->at += n;
+	struct slice s = {c->at ? c->data + c->at : c->data, n};
+	c->at += n;
 	return s;
 }
 
@@ -107,56 +108,71 @@ static inline struct slice cursor_rest(struct cursor *c)
 
 static inline uint8_t cursor_u8(struct cursor *c)
 {
-	struct slice s = cursor_bytes(c, 1);
-	return s.len ? s.data[0] : 0;
+	if (c->failed || c->at >= c->size) {
+		c->failed = true;
+		return 0;
+	}
+	return c->data[c->at++];
+}
+
+/* The byte that cursor_u8 would read; 0 if there is none. Latches nothing. */
+static inline uint8_t cursor_peek(const struct cursor *c)
+{
+	return c->failed || c->at >= c->size ? 0 : c->data[c->at];
 }
 
 static inline uint16_t cursor_u16(struct cursor *c)
 {
-	struct slice s = cursor_bytes(c, 2);
-	return s.len ? (uint16_t)(s.data[0] << 8 | s.data[1]) : 0;
+	if (c->failed || c->size < 2 || c->at > c->size - 2) {
+		c->failed = true;
+		return 0;
+	}
+	const uint8_t *p = c->data + c->at;
+	c->at += 2;
+	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static inline uint32_t cursor_u32(struct cursor *c)
 {
-	struct slice s = cursor_bytes(c, 4);
-	return s.len ? (uint32_t)s.data[0] << 24 | (uint32_t)s.data[1] << 16 |
-			       (uint32_t)s.data[2] << 8 | s.data[3]
-		     : 0;
+	if (c->failed || c->size < 4 || c->at > c->size - 4) {
+		c->failed = true;
+		return 0;
+	}
+	const uint8_t *p = c->data + c->at;
+	c->at += 4;
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 struct writer {
 	uint8_t *start;
-	uint8_t *at;
-	uint8_t *end;
+	size_t at, size; /* at: bytes written, never more than size */
 	bool failed;
 };
 
 static inline struct writer writer_of(void *buffer, size_t size)
 {
-	uint8_t *p = buffer;
-	return (struct writer){p, p, p + size, false};
+	return (struct writer){buffer, 0, size, false};
 }
 
 /* What has been written so far. */
 static inline struct slice writer_done(const struct writer *w)
 {
-	return (struct slice){w->start, (size_t)(w->at - w->start)};
+	return (struct slice){w->start, w->at};
 }
 
 static inline size_t writer_left(const struct writer *w)
 {
-	return (size_t)(w->end - w->at);
+	return w->size - w->at;
 }
 
 /* Room for n bytes, which the caller fills; NULL and a latched failure if none. */
 static inline uint8_t *writer_room(struct writer *w, size_t n)
 {
-	if (w->failed || n > writer_left(w)) {
+	if (w->failed || n > w->size || w->at > w->size - n) {
 		w->failed = true;
 		return NULL;
 	}
-	uint8_t *p = w->at;
+	uint8_t *p = w->start + w->at;
 	w->at += n;
 	return p;
 }

@@ -135,7 +135,7 @@ static const char *put_conversion(struct writer *w, const char *format, va_list 
 
 void writer_vformat(struct writer *w, const char *format, va_list args)
 {
-	uint8_t *start = w->at;
+	size_t start = w->at;
 	bool failed = w->failed;
 	va_list copy;
 

@@ -28,7 +28,7 @@ void kiln_vlog(struct kiln *k, enum log_level level, const char *library,
 		writer_text(&w, "(message too long) ");
 		writer_text(&w, format);
 	}
-	*w.at++ = '\n'; /* LINE leaves room for it */
+	w.start[w.at++] = '\n'; /* LINE leaves room for it */
 	target_console(k, writer_done(&w));
 }
 

@@ -127,14 +127,14 @@ static bool next_byte(struct cursor *in, uint8_t *byte)
  * An empty one and "." are dropped, ".." drops the one before it too; any other stays,
  * and so does the slash behind it. False if there is nothing left to drop.
  */
-static bool end_segment(struct writer *out, uint8_t **start, bool slash)
+static bool end_segment(struct writer *out, size_t *start, bool slash)
 {
-	struct slice segment = slice_of(*start, (size_t)(out->at - *start));
+	struct slice segment = slice_skip(writer_done(out), *start);
 
 	if (slice_equal(segment, SLICE(".."))) {
-		if (*start == out->start + 1)
+		if (*start == 1)
 			return false;
-		for (out->at = *start - 1; out->at[-1] != '/'; out->at--)
+		for (out->at = *start - 1; out->start[out->at - 1] != '/'; out->at--)
 			;
 	} else if (segment.len == 0 || slice_equal(segment, SLICE("."))) {
 		out->at = *start;
@@ -148,7 +148,7 @@ static bool end_segment(struct writer *out, uint8_t **start, bool slash)
 bool http_decode_path(struct slice path, struct writer *out)
 {
 	struct cursor in = cursor_of(path);
-	uint8_t *segment;
+	size_t segment;
 
 	writer_u8(out, '/');
 	if (cursor_u8(&in) != '/' || out->failed)
@@ -157,7 +157,7 @@ bool http_decode_path(struct slice path, struct writer *out)
 	while (cursor_left(&in)) {
 		uint8_t byte;
 
-		if (*in.at == '/') {
+		if (cursor_peek(&in) == '/') {
 			(void)cursor_u8(&in);
 			if (!end_segment(out, &segment, true))
 				return false;

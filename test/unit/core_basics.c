@@ -95,7 +95,7 @@ static void format_as_c(const char *format, ...)
 	va_copy(b, a);
 	vsnprintf(expected, sizeof(expected), format, a);
 	writer_vformat(&w, format, b);
-	*w.at = 0;
+	got[w.at] = 0;
 	assert_string_equal(got, expected);
 	va_end(a);
 	va_end(b);
