@@ -162,6 +162,7 @@ struct tcp_counters {
 	/* Fast Open: cookies sent; SYNs whose data was taken, whose cookie was wrong, that
 	 * came while too many were pending. */
 	uint64_t fast_open_cookies, fast_opens, fast_opens_bad, fast_opens_refused;
+	uint64_t mtu_probes, black_holes; /* RFC 4821 */
 	uint32_t conns, half_open, time_wait, conns_most;
 	uint32_t conn_bytes; /* memory of an idle connection, without buffers */
 };

@@ -66,6 +66,7 @@ void tcp_set_mss(struct tcp_conn *conn, uint32_t path_mss)
 {
 	uint32_t peer = KILN_MAX(conn->mss_peer, TCP_MSS_MIN);
 
+	path_mss = KILN_MIN(path_mss, conn->mtu.limit);
 	conn->mss = (uint16_t)KILN_MIN(KILN_MIN(peer, path_mss), conn->mss_most);
 	conn->smss =
 	    (uint16_t)(conn->mss - (conn->has_timestamps ? TCP_TIMESTAMPS_SIZE : 0));
@@ -93,6 +94,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 	conn->heard_at = conn->progress_at = tcp_now(tcp);
 	conn->mss_peer = TCP_MSS_DEFAULT;
 	conn->mss_most = UINT16_MAX;
+	tcp_mtu_init(conn);
 	tcp_set_mss(conn, tcp_path_mss(tcp, &tuple->remote));
 	tcp_timer_init(conn);
 	tcp_flow_insert(tcp, &conn->flow);

@@ -104,6 +104,7 @@ static void advance(struct tcp_conn *conn, const struct tcp_segment *s,
 	tcp_queue_acked(conn, news->acked - fin);
 	tcp_flight_delivered(conn, acked, news);
 	tcp_scoreboard_advance(&conn->sacked, conn->snd_una);
+	tcp_mtu_acked(conn);
 	conn->timeouts = 0;
 	count_rounds(conn, news);
 	measure(conn, news);

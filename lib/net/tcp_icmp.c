@@ -15,7 +15,7 @@ static void too_big(struct tcp_conn *conn, uint32_t mtu)
 
 	if (mss >= conn->mss || conn->state < TCP_ESTABLISHED)
 		return;
-	tcp_set_mss(conn, mss);
+	tcp_mtu_told(conn, mss);
 	/* What was too large is lost, though not to congestion (RFC 1191, 6.5). */
 	tcp_recovery_resend(conn);
 	tcp_pend(conn);

@@ -284,6 +284,27 @@ static void sent_new(struct tcp_conn *conn, uint32_t length)
 	tcp_recovery_sent_new(conn, (struct tcp_range){from, conn->snd_nxt});
 }
 
+/* One segment larger than all others, if the path carries it. Until there is room for it
+ * nothing else leaves. */
+static bool send_larger(struct tcp_conn *conn, uint32_t len, bool *full)
+{
+	uint16_t mss = conn->mss;
+	bool fin = false;
+
+	if (KILN_MIN(usable_window(conn), tcp_recovery_budget(conn)) < len)
+		return false;
+	conn->mss = (uint16_t)(len + conn->mss - conn->smss);
+	*full =
+	    send_data(conn, conn->snd_nxt, &len, &fin, &conn->out.next) == KILN_ERR_FULL;
+	conn->mss = mss;
+	if (*full)
+		return false;
+	struct tcp_range range = {conn->snd_nxt, tcp_seq_add(conn->snd_nxt, len)};
+	sent_new(conn, len);
+	tcp_mtu_probe_sent(conn, range);
+	return true;
+}
+
 /* One frame of new data. False: nothing (more) to send; *full says if only for now. */
 static bool send_new(struct tcp_conn *conn, bool *full)
 {
@@ -294,6 +315,9 @@ static bool send_new(struct tcp_conn *conn, bool *full)
 		return false;
 	if (tcp_in_flight(conn) == 0)
 		tcp_recovery_idle(conn);
+	uint32_t probe = tcp_mtu_probe(conn);
+	if (probe)
+		return send_larger(conn, probe, full);
 	*full =
 	    send_data(conn, conn->snd_nxt, &len, &fin, &conn->out.next) == KILN_ERR_FULL;
 	if (*full)
@@ -321,6 +345,7 @@ static bool send_again(struct tcp_conn *conn, struct tcp_range range, bool *full
 	if (*full)
 		return false;
 	range.end = tcp_seq_add(range.start, len + fin);
+	tcp_mtu_resent(conn, range);
 	tcp_recovery_sent_again(conn, range);
 	return true;
 }

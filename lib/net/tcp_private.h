@@ -18,6 +18,7 @@
  *	tcp_send.c        the queue of bytes to send
  *	tcp_receive.c     bytes received: in place, in order, out of order
  *	tcp_tuning.c      how much may be held each way
+ *	tcp_mtu.c         how large a segment the path carries
  *	tcp_timer.c       the clocks of a connection
  *	tcp_icmp.c        ICMP errors
  *	tcp_user.c        the calls of <kiln/tcp.h>
@@ -242,6 +243,15 @@ struct tcp_tuning {
 	kiln_time edge_at;
 };
 
+/* The search for the path's MTU (RFC 4821), in sizes of conn->mss; see tcp_mtu.c. */
+struct tcp_mtu {
+	uint16_t limit;  /* of conn->mss, until a larger one arrives; UINT16_MAX: no search */
+	uint16_t failed; /* the smallest that was lost; 0: none */
+	uint16_t probe;  /* on its way; 0: none */
+	struct tcp_range range; /* it is these bytes */
+	kiln_time next_at;
+};
+
 struct tcp_conn {
 	struct tcp_flow flow;
 
@@ -318,6 +328,7 @@ struct tcp_conn {
 	kiln_time keepalive_idle, keepalive_interval;
 	uint32_t receive_limit;
 	struct tcp_tuning tuning;
+	struct tcp_mtu mtu;
 
 	/* Ends of the connection. */
 	struct tcp_seq iss, irs, fin_seq;
@@ -673,6 +684,23 @@ void tcp_tuning_measure(struct tcp_conn *conn, const struct tcp_segment *s);
 void tcp_tuning_read(struct tcp_conn *conn);
 /* Bytes of chunks that may be queued now. */
 uint32_t tcp_send_limit(const struct tcp_conn *conn);
+
+/* ---- tcp_mtu.c ---- */
+
+void tcp_mtu_init(struct tcp_conn *conn);
+/* Data bytes of a segment to send next, larger than all others, once there is room for it;
+ * 0: none. */
+uint32_t tcp_mtu_probe(struct tcp_conn *conn);
+void tcp_mtu_probe_sent(struct tcp_conn *conn, struct tcp_range range);
+/* snd_una has moved. */
+void tcp_mtu_acked(struct tcp_conn *conn);
+/* Recovery begins: true if it is for the probe, which then is no sign of congestion. */
+bool tcp_mtu_probe_lost(struct tcp_conn *conn);
+void tcp_mtu_resent(struct tcp_conn *conn, struct tcp_range range);
+/* Retransmission has timed out. Sets the segment size. */
+void tcp_mtu_timeout(struct tcp_conn *conn);
+/* ICMP says that no larger segments pass. */
+void tcp_mtu_told(struct tcp_conn *conn, uint32_t mss);
 
 /* ---- tcp_timer.c ---- */
 

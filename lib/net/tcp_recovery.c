@@ -112,6 +112,12 @@ static void reduce(struct tcp_conn *conn, enum tcp_congestion_event why, uint32_
 	struct tcp_flow_facts facts = facts_of(conn);
 	uint32_t ssthresh;
 
+	if (why == TCP_CONGESTION_LOSS && tcp_mtu_probe_lost(conn)) {
+		/* It was too large (RFC 4821, 7.6): what is left is what there was. */
+		conn->cc.ssthresh = conn->cc.cwnd;
+		conn->can_undo = false;
+		return;
+	}
 	conn->undo = conn->cc;
 	conn->undo_bytes = 0;
 	conn->can_undo = true;

@@ -95,8 +95,7 @@ static void retransmit(struct tcp_conn *conn)
 		back_off(conn);
 		tcp_send_window_probe(conn);
 	} else {
-		/* The path may have changed, or swallow large segments (RFC 2923). */
-		tcp_set_mss(conn, tcp_path_mss(conn->tcp, &conn->flow.tuple.remote));
+		tcp_mtu_timeout(conn);
 		tcp_recovery_timeout(conn);
 		back_off(conn);
 		doubt_neighbour(conn);
