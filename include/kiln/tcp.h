@@ -1,5 +1,5 @@
 /*
- * TCP (RFC 9293) with 7323, 2018, 6675, 6582, 9438, 9406, 6298, 5961, 4987, 6528.
+ * TCP (RFC 9293) with 7323, 2018, 2883, 8985, 9937, 6582, 9438, 9406, 3168, 6298, 5961, 4987, 6528.
  *
  * Event driven: a connection has an owner that is told when something can be done, and
  * then does as much as it wants. All calls return at once. Segments go out when the
@@ -43,6 +43,12 @@ struct tcp_events {
 	void (*closed)(struct tcp_conn *conn, void *user, enum kiln_error why);
 };
 
+enum tcp_ecn { /* RFC 3168 */
+	TCP_ECN_ANSWER, /* agreed to when the peer asks for it */
+	TCP_ECN_OFF,
+	TCP_ECN_ASK, /* asked for as well when a connection is opened */
+};
+
 /* What a stack's TCP does. Zeroed: the defaults, which suit an appliance. On `host` the
  * host's own TCP is beneath, with its settings. */
 struct tcp_config {
@@ -51,6 +57,7 @@ struct tcp_config {
 	bool no_window_scaling;  /* (RFC 7323, 2) */
 	uint32_t initial_window; /* in segments; 0: 10 (RFC 6928) */
 	const struct tcp_congestion *congestion; /* <kiln/tcp_congestion.h>; NULL: CUBIC */
+	enum tcp_ecn ecn;
 	/* &tcp_fast_open: who connects again may send its request in the SYN (RFC 7413), and
 	 * `accepted` is called before the handshake is over. A SYN that is repeated can have
 	 * its data delivered twice, in two connections: for requests that bear it. NULL: off. */
@@ -156,6 +163,7 @@ struct tcp_counters {
 	uint64_t opened_active, opened_passive, refused, resets_in, resets_out;
 	uint64_t retransmits, fast_retransmits, timeouts, duplicate_acks;
 	uint64_t probes; /* of the tail (RFC 8985, 7) */
+	uint64_t marks_in, ecn_reductions; /* CE that came; reactions to the peer's ECE */
 	uint64_t undone; /* reductions of the window that proved to be for nothing */
 	uint64_t drop_checksum, drop_header, drop_window, drop_no_memory;
 	uint64_t cookies_sent, cookies_good, cookies_bad, challenge_acks;

@@ -118,6 +118,7 @@ struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct tcp_se
 	    .has_window_scale = o->has_window_scale && !tcp->config.no_window_scaling,
 	    .has_timestamps = o->has_timestamps && !tcp->config.no_timestamps,
 	    .has_sack = o->sack_permitted && !tcp->config.no_sack,
+	    .has_ecn = tcp_ecn_agreed(tcp, syn),
 	};
 }
 
@@ -134,6 +135,7 @@ void tcp_conn_settle(struct tcp_conn *conn, const struct tcp_handshake *hand)
 	conn->ts_recent = hand->ts_recent;
 	conn->ts_recent_at = tcp_now(conn->tcp);
 	conn->has_sack = hand->has_sack;
+	conn->has_ecn = hand->has_ecn;
 	if (hand->has_window_scale) {
 		conn->snd_wscale = hand->snd_wscale;
 		conn->rcv_wscale = conn->tcp->window_scale;

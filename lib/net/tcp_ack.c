@@ -168,6 +168,7 @@ void tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *s)
 	    .has_echo =
 	        conn->has_timestamps && s->options.has_timestamps && s->options.ts_echo,
 	    .duplicate = is_duplicate(conn, s),
+	    .marked = conn->has_ecn && (s->flags & TCP_ECE),
 	};
 
 	if (tcp_seq_gt(s->ack, conn->snd_una))
@@ -177,7 +178,7 @@ void tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *s)
 	if (news.rtt != KILN_NEVER)
 		tcp_rack_rtt(conn, news.rtt);
 	tcp_window_input(conn, s);
-	if (news.acked || news.duplicate || news.reported || news.twice) {
+	if (news.acked || news.duplicate || news.reported || news.twice || news.marked) {
 		tcp_recovery_ack(conn, &news);
 		tcp_queue_relieve(conn);
 		tcp_pend(conn);

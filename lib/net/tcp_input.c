@@ -329,6 +329,7 @@ void tcp_segment_arrives(struct tcp_conn *conn, struct tcp_segment *s, uint16_t 
 	if (!(s->flags & TCP_ACK) || !ack_is_plausible(conn, s))
 		return;
 	keep_timestamp(conn, s);
+	tcp_ecn_input(conn, s);
 	cut_to_window(conn, s);
 	if (!ack_arrives(conn, s))
 		return;
@@ -363,6 +364,7 @@ static void syn_sent_input(struct tcp_conn *conn, struct tcp_segment *s,
 	if (!(s->flags & TCP_SYN))
 		return;
 	hand = tcp_handshake_of(tcp, s, conn->iss);
+	hand.has_ecn &= conn->ecn_asked;
 	tcp_conn_settle(conn, &hand);
 	conn->heard_at = tcp_now(tcp);
 	if (!ack) { /* simultaneous open */
@@ -433,6 +435,7 @@ void tcp_input(void *transport, const struct net_packet *p)
 		tcp->count.drop_header++;
 		return;
 	}
+	s.ecn = p->ecn;
 	if (p->gso_size && s.data.len > p->gso_size)
 		tcp->count.segments_in += (s.data.len - 1) / p->gso_size;
 	struct tcp_tuple tuple = {p->src, p->dst, s.src_port, s.dst_port};

@@ -103,7 +103,7 @@ static void send_syn_ack(const struct tcp_listener *listener,
 	struct tcp_segment s = {
 	    .seq = hand->iss,
 	    .ack = tcp_seq_add(hand->irs, 1),
-	    .flags = TCP_SYN | TCP_ACK,
+	    .flags = TCP_SYN | TCP_ACK | (hand->has_ecn ? TCP_ECE : 0),
 	    .window = first_window(listener),
 	    .options =
 	        {
@@ -249,7 +249,7 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	}
 	if (!hand.has_timestamps) /* nowhere to keep them */
 		hand.has_window_scale = hand.has_sack = false;
-	hand.fast_open = false;
+	hand.fast_open = hand.has_ecn = false;
 	hand.iss = tcp_cookie_make(tcp, tuple, &hand);
 	send_syn_ack(listener, tuple, &hand, tcp_cookie_timestamp(tcp, tuple, &hand));
 }
@@ -371,6 +371,7 @@ static bool half_check(struct tcp *tcp, struct tcp_half *half,
 
 	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
 	    tcp_seq_eq(s->seq, hand->irs)) {
+		half->hand.has_ecn &= tcp_ecn_agreed(tcp, s); /* it may have given up on it */
 		send_half_syn_ack(tcp, half); /* the SYN again: our answer was lost */
 		return false;
 	}

@@ -21,7 +21,7 @@ static enum kiln_error send_frame(struct tcp *tcp, const struct tcp_tuple *tuple
 {
 	size_t size = tcp_header_size(&s->options);
 	struct writer w = writer_of(netdev_frame_push(frame, size), size);
-	struct net_send_options options = {.src = &tuple->local};
+	struct net_send_options options = {.src = &tuple->local, .tos = s->ecn};
 	enum kiln_error error;
 
 	s->src_port = tuple->local_port;
@@ -89,10 +89,12 @@ static enum kiln_error send_segment(struct tcp_conn *conn, struct tcp_seq seq,
 {
 	struct tcp *tcp = conn->tcp;
 	struct tcp_seq adv = conn->rcv_adv;
+	bool capable = tcp_ecn_is_capable(conn, seq) && tcp->frame.frag_bytes > 0;
 	struct tcp_segment s = {
 	    .seq = seq,
 	    .ack = conn->rcv_nxt,
-	    .flags = (uint8_t)(flags | TCP_ACK),
+	    .flags = (uint8_t)(flags | TCP_ACK | (conn->ecn_echo ? TCP_ECE : 0)),
+	    .ecn = capable ? IP_ECN_ECT0 : IP_ECN_NOT,
 	    .window = (uint16_t)(tcp_receive_window(conn) >> conn->rcv_wscale),
 	    .options = *options,
 	};
@@ -169,7 +171,8 @@ void tcp_send_syn(struct tcp_conn *conn)
 	struct tcp_segment s = {
 	    .seq = conn->iss,
 	    .ack = answer ? conn->rcv_nxt : tcp_seq_of(0),
-	    .flags = (uint8_t)(TCP_SYN | (answer ? TCP_ACK : 0)),
+	    .flags =
+	        (uint8_t)(TCP_SYN | (answer ? TCP_ACK : 0) | tcp_ecn_syn_flags(conn)),
 	    .window = (uint16_t)KILN_MIN(window, UINT16_MAX),
 	    .options =
 	        {
@@ -190,6 +193,7 @@ void tcp_send_syn(struct tcp_conn *conn)
 	if (conn->fast_open_renew)
 		config->fast_open->offer(tcp, &conn->flow.tuple, &s.options);
 	tcp_send_bare(tcp, &conn->flow.tuple, &s);
+	conn->ecn_asked = s.flags & TCP_CWR;
 	conn->ack_now = false;
 	conn->unacked_segments = 0;
 	if (!tcp_timer_is_set(conn, TCP_TIMER_RETRANSMIT))
@@ -222,7 +226,10 @@ static enum kiln_error send_data(struct tcp_conn *conn, struct tcp_seq seq, uint
 	usual_options(conn, &options);
 	size_t header = tcp_header_size(&options);
 	uint32_t segment = (uint32_t)(conn->mss - (header - TCP_HEADER_SIZE));
-	uint32_t size = KILN_MIN(*len, frame_limit(conn, segment, header));
+	bool cwr = conn->cwr_due && tcp_ecn_is_capable(conn, seq);
+	/* Alone: not every device can give CWR to the first of several only. */
+	uint32_t limit = cwr ? segment : frame_limit(conn, segment, header);
+	uint32_t size = KILN_MIN(*len, limit);
 	if (size < *len && size > segment)
 		size -= size % segment; /* a short one only at the end */
 	netdev_frame_init(&tcp->frame);
@@ -235,8 +242,13 @@ static enum kiln_error send_data(struct tcp_conn *conn, struct tcp_seq seq, uint
 		flags |= TCP_FIN;
 	if (added && offset + added == conn->out.end)
 		flags |= TCP_PSH;
-	return send_segment(conn, seq, flags, &options,
-	                    (uint16_t)(added > segment ? segment : 0));
+	if (cwr && added)
+		flags |= TCP_CWR;
+	enum kiln_error error = send_segment(conn, seq, flags, &options,
+	                                     (uint16_t)(added > segment ? segment : 0));
+	if (flags & TCP_CWR && error != KILN_ERR_FULL)
+		conn->cwr_due = false;
+	return error;
 }
 
 /* The usable window (RFC 9293, 3.8.6.2.1): U. */
@@ -264,7 +276,8 @@ static uint32_t sendable(struct tcp_conn *conn)
 
 	if (len >= conn->smss) /* whole segments, until the last */
 		return len == queued ? len : len - len % conn->smss;
-	if (len == queued && (conn->fin_queued || (!conn->cork && (conn->nodelay || idle))))
+	if (len == queued &&
+	    (conn->fin_queued || (!conn->cork && (conn->nodelay || idle))))
 		return len;
 	if (usable_window(conn) <= len && len >= conn->max_snd_wnd / 2)
 		return len;

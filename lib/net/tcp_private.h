@@ -9,6 +9,7 @@
  *	tcp_fast_open.c   data in the SYN
  *	tcp_time_wait.c   what is left of a connection in TIME-WAIT
  *	tcp_ack.c         an acknowledgement: send window, round-trip time
+ *	tcp_ecn.c         congestion notification by routers
  *	tcp_flight.c      what is in flight, and since when
  *	tcp_rack.c        what is lost, by time; probes of the tail
  *	tcp_recovery.c    loss recovery; congestion control by a controller:
@@ -209,6 +210,7 @@ struct tcp_news {
 	bool ambiguous; /* some had been sent again */
 	bool round;     /* a round trip has ended */
 	bool duplicate; /* RFC 5681, 2 */
+	bool marked;    /* ECE: congestion on our way to the peer */
 	bool reported;  /* SACK told of something new */
 	bool twice;     /* DSACK told that something has arrived again (RFC 2883): */
 	struct tcp_range again;
@@ -277,6 +279,10 @@ struct tcp_conn {
 	bool rtt_due : 1;      /* no sample in this round trip yet */
 	bool cwnd_full : 1;    /* in this round trip cwnd held something back, */
 	bool cwnd_was_full : 1; /* in the last one it did */
+	bool has_ecn : 1;  /* negotiated (RFC 3168) */
+	bool ecn_asked : 1; /* by our SYN */
+	bool ecn_echo : 1;  /* a mark has come, and the peer has not reacted yet */
+	bool cwr_due : 1;   /* we have, and are to say so */
 	bool can_undo : 1;     /* the last reduction may prove to have been for nothing */
 	bool syn_lost : 1;     /* the SYN had to be sent again */
 	bool orphan : 1;       /* on tcp->orphans */
@@ -338,6 +344,7 @@ struct tcp_conn {
 	struct list link;  /* on tcp->starved or tcp->orphans */
 
 	/* Loss recovery. */
+	struct tcp_seq cwr_end; /* snd_nxt at the last reduction: one a window is enough */
 	struct tcp_seq recover;  /* snd_nxt when it began */
 	struct tcp_flight flight;
 	struct tcp_rack rack;
@@ -356,6 +363,7 @@ struct tcp_handshake {
 	uint16_t mss_peer;
 	uint8_t snd_wscale;
 	bool has_window_scale, has_timestamps, has_sack;
+	bool has_ecn;
 	bool fast_open; /* the SYN-ACK brings a cookie (RFC 7413) */
 };
 
@@ -582,6 +590,18 @@ void tcp_recovery_sent_new(struct tcp_conn *conn, struct tcp_range range);
 /* Bytes that congestion control allows to be sent now. */
 uint32_t tcp_recovery_budget(const struct tcp_conn *conn);
 void tcp_recovery_idle(struct tcp_conn *conn);
+
+/* ---- tcp_ecn.c ---- */
+
+/* Whether the peer's SYN, or its SYN-ACK to one of ours that asked, settles on ECN. */
+bool tcp_ecn_agreed(const struct tcp *tcp, const struct tcp_segment *syn);
+/* TCP_ECE and TCP_CWR of our SYN or SYN-ACK. */
+uint8_t tcp_ecn_syn_flags(const struct tcp_conn *conn);
+/* Whether data at that number may be marked: it leaves for the first time, and is no window
+ * probe. */
+bool tcp_ecn_is_capable(const struct tcp_conn *conn, struct tcp_seq seq);
+/* A segment has come, and is good. */
+void tcp_ecn_input(struct tcp_conn *conn, const struct tcp_segment *s);
 
 /* ---- tcp_flight.c ---- */
 

@@ -43,6 +43,7 @@ void tcp_recovery_init(struct tcp_conn *conn)
 
 	conn->phase = TCP_OPEN;
 	conn->recover = conn->iss;
+	conn->cwr_end = conn->snd_nxt;
 	conn->round_end = conn->snd_nxt;
 	tcp_rack_init(conn);
 	conn->cc = (struct tcp_congestion_window){.cwnd = initial_window(conn),
@@ -124,6 +125,8 @@ static void reduce(struct tcp_conn *conn, enum tcp_congestion_event why, uint32_
 	facts.in_flight = KILN_MIN(flight, conn->cc.cwnd);
 	ssthresh = conn->congestion->reduced(&conn->cc, &facts, why);
 	conn->cc.ssthresh = KILN_MAX(ssthresh, 2u * conn->smss);
+	conn->cwr_end = conn->snd_nxt;
+	conn->cwr_due = conn->has_ecn;
 }
 
 /* ---- how much may be sent, and what ---- */
@@ -283,14 +286,30 @@ static void lose_front(struct tcp_conn *conn)
 	conn->resend_front = true;
 }
 
+/* RFC 3168, 6.1.2: as for a loss, once for a window, and an ACK that tells of congestion
+ * does not let the window grow. */
+static void reduce_for_mark(struct tcp_conn *conn, const struct tcp_news *news)
+{
+	if (tcp_seq_le(conn->snd_una, conn->cwr_end))
+		return;
+	reduce(conn, TCP_CONGESTION_ECN, news->flight_before);
+	conn->can_undo = false;
+	conn->cc.cwnd = conn->cc.ssthresh;
+	conn->tcp->count.ecn_reductions++;
+}
+
 static void ack_in_open(struct tcp_conn *conn, const struct tcp_news *news)
 {
+	if (news->marked)
+		reduce_for_mark(conn, news);
 	if (news->acked) {
 		conn->dup_acks = 0;
-		grow(conn, news);
+		if (!news->marked)
+			grow(conn, news);
 		/* Pulled along, for numbers compare only within 2^31. */
 		if (tcp_seq_gt(conn->snd_una, conn->recover))
 			conn->recover = tcp_seq_sub(conn->snd_una, 1);
+		conn->cwr_end = tcp_seq_max(conn->cwr_end, conn->snd_una);
 	}
 	if (news->duplicate && conn->dup_acks < UINT8_MAX)
 		conn->dup_acks++;

@@ -48,6 +48,7 @@ struct tcp_segment {
 	uint8_t flags;   /* enum tcp_flags */
 	uint16_t window; /* as on the wire, not scaled */
 	uint16_t urgent;
+	uint8_t ecn; /* not of the header: IP_ECN_* of the packet that brought it */
 	struct tcp_options options;
 	struct slice data;
 };

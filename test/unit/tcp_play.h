@@ -33,6 +33,7 @@ enum {
 struct sent {
 	struct tcp_segment s;
 	uint16_t gso_size;
+	uint8_t tos;
 	kiln_time at;
 	uint8_t *bytes; /* a copy of the data */
 };
@@ -74,6 +75,7 @@ static struct tcp_seq our_isn;
 static uint32_t peer_ts; /* its clock, 0: it does without timestamps */
 static uint32_t our_ts;  /* the last that TCP sent: what the peer echoes */
 static uint16_t peer_window;
+static uint8_t peer_ecn; /* IP_ECN_* of what comes from it */
 
 /* ---- the target ---- */
 
@@ -152,6 +154,7 @@ enum kiln_error net_send(struct net *n, struct netdev_frame *frame, uint8_t prot
 	assert_int_equal(head, size);
 	*sent = (struct sent){
 	    .gso_size = frame->offload.gso_size, .at = clock_now, .bytes = bytes};
+	sent->tos = options->tos;
 	assert_true(tcp_parse(slice_of(bytes, size), &sent->s));
 	assert_int_equal(sent->gso_size != 0, frame->offload.gso_type == NETDEV_GSO_TCP4);
 	assert_true(sent->gso_size != 0 || size <= n->mtu);
@@ -233,6 +236,7 @@ HELPER void play_start(size_t memory)
 	peer_port = PEER_PORT;
 	peer_ts = 0;
 	peer_window = 65535;
+	peer_ecn = IP_ECN_NOT;
 	arena_init(&net.kiln.arena, play_memory, memory);
 	random_init(&net.kiln.random, seed, sizeof(seed), 0);
 	loop_init(&net.kiln.loop, &net.kiln);
@@ -370,6 +374,7 @@ HELPER void inject(struct tcp_segment *s)
 	    .src = ip_from4(ip4_of(0x0a000001)),
 	    .dst = ip_from4(ip4_of(0x0a000002)),
 	    .ttl = 64,
+	    .ecn = peer_ecn,
 	};
 
 	s->src_port = peer_port;
