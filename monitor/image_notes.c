@@ -47,7 +47,7 @@ static bool device_ok(const struct kiln_note_device *d)
 static bool param_ok(const struct kiln_note_param *n)
 {
 	return NAME_OK(n->name) && TEXT_OK(n->value) && TEXT_OK(n->help) &&
-	       n->type >= KILN_PARAM_TYPE_BOOL && n->type <= KILN_PARAM_TYPE_LEVEL;
+	       n->type >= KILN_PARAM_TYPE_BOOL && n->type < KILN_PARAM_TYPES;
 }
 
 /*

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <kiln/abi/address.h>
 #include "image_file.h"
 
 static char error[256];
@@ -118,6 +119,17 @@ static void link_addresses_need_not_begin_at_zero(void **state)
 	memcpy(&word, memory + AT(relocated), 8);
 	assert_int_equal(word, 0x5000 + text_address());
 	free(memory);
+}
+
+static void a_parameter_of_every_type_is_read(void **state)
+{
+	for (uint32_t type = KILN_PARAM_TYPE_BOOL; type < KILN_PARAM_TYPES; type++) {
+		struct file f = sound();
+
+		f.param[0].desc.type = type;
+		assert_true(accepts(&f));
+		assert_string_not_equal(param_takes_text(type), "unknown");
+	}
 }
 
 static void cut_off_anywhere_it_is_refused(void **state)
@@ -288,6 +300,9 @@ static void bad_notes_are_refused(void **state)
 	f.device.desc.type = 9;
 	refused(&f, "the manifest's note of type 2 has a broken text");
 	f = sound();
+	f.param[0].desc.type = KILN_PARAM_TYPES;
+	refused(&f, "the manifest's note of type 3 has a broken text");
+	f = sound();
 	f.param[1] = f.param[0];
 	refused(&f, "two parameters are named 'port'");
 	f = sound();
@@ -337,6 +352,7 @@ int main(void)
 	    cmocka_unit_test(a_sound_image_is_read),
 	    cmocka_unit_test(it_is_loaded_and_relocated),
 	    cmocka_unit_test(link_addresses_need_not_begin_at_zero),
+	    cmocka_unit_test(a_parameter_of_every_type_is_read),
 	    cmocka_unit_test(cut_off_anywhere_it_is_refused),
 	    cmocka_unit_test(any_byte_may_be_any_value),
 	    cmocka_unit_test(foreign_files_are_refused),

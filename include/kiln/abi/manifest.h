@@ -65,6 +65,7 @@ enum kiln_param_type {
 	KILN_PARAM_TYPE_ANY_ADDRESS = 12, /* of either family                           */
 	KILN_PARAM_TYPE_ADDRESSES = 13,   /* several of either family, with commas      */
 	KILN_PARAM_TYPE_ROUTES = 14,      /* 10.1.0.0/16=10.0.0.1, with commas          */
+	KILN_PARAM_TYPES,
 };
 
 /* One image, target and ABI: emitted by the target's start-up code. */
