@@ -36,6 +36,8 @@ struct kiln {
 	void *target; /* the target's own */
 	enum log_level log_level;
 	kiln_time started_at; /* monotonic, when kiln_start() ran */
+	kiln_time (*wall)(void *context); /* see kiln_set_wall; NULL: the target's */
+	void *wall_context;
 };
 
 /* The service. Returns its exit status: 0 after a clean stop. */
@@ -49,6 +51,9 @@ void kiln_stop(struct kiln *k);
 /* Monotonic time now, not the loop's cached one; wall time as ns since 1970. */
 kiln_time kiln_now(struct kiln *k);
 kiln_time kiln_wall(struct kiln *k);
+
+/* Has kiln_wall() ask a better clock than the target's: <kiln/ntp.h> does. */
+void kiln_set_wall(struct kiln *k, kiln_time (*wall)(void *context), void *context);
 
 /* Text to the console as it is, no newline added. */
 void kiln_print(struct kiln *k, struct slice text);

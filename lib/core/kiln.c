@@ -50,7 +50,13 @@ kiln_time kiln_now(struct kiln *k)
 
 kiln_time kiln_wall(struct kiln *k)
 {
-	return target_wall(k);
+	return k->wall ? k->wall(k->wall_context) : target_wall(k);
+}
+
+void kiln_set_wall(struct kiln *k, kiln_time (*wall)(void *context), void *context)
+{
+	k->wall = wall;
+	k->wall_context = context;
 }
 
 void kiln_print(struct kiln *k, struct slice text)
