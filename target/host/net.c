@@ -1,6 +1,7 @@
 /*
  * <kiln/net.h> over the host's own interfaces: nothing comes up or goes down here. Option
- * `bind` chooses the address that ports are opened on.
+ * `bind` chooses the address that ports are opened on. By default one socket listens to
+ * both families, where the host has both.
  */
 #include <errno.h>
 #include <ifaddrs.h>
@@ -11,8 +12,8 @@
 #include "net.h"
 
 KILN_LIBRARY(net, "0.1");
-KILN_OPTION_OF(bind, KILN_PARAM_TYPE_ADDRESS, &ip_kind_address, "0.0.0.0",
-               "address of the host to open ports on");
+KILN_OPTION_OF(bind, KILN_PARAM_TYPE_ANY_ADDRESS, &ip_kind_any_address, "::",
+               "address of the host to open ports on; :: is all, 0.0.0.0 all of IPv4");
 
 /* The first address of an interface that is up, the loopback only if there is no other.
  */
@@ -52,10 +53,12 @@ struct net *net_up(struct kiln *k, const struct kiln_device *device)
 	struct slice bind;
 
 	net->host = host_of(k);
-	if (kiln_option(k, "bind", &bind) && !ip4_parse(bind, &net->bind))
+	if (kiln_option(k, "bind", &bind) && !ip_parse(bind, &net->bind))
 		kiln_fail(k, "net", "--bind takes an address, not '%.*s'",
 		          SLICE_ARG(bind));
-	net->address = ip4_value(net->bind) ? net->bind : first_address();
+	net->address = ip_to4(&net->bind);
+	if (!ip_is4(&net->bind) || ip4_value(net->address) == 0)
+		net->address = first_address();
 	net->hook.flush = net_flush;
 	net->hook.end = net_end;
 	host_hook_add(net->host, &net->hook);
@@ -103,20 +106,20 @@ struct ip_addr host_ip4(struct in_addr address)
 	return ip_from4(v4);
 }
 
-socklen_t host_sockaddr_of(union host_sockaddr *out, const struct endpoint *endpoint)
+socklen_t host_sockaddr_of(union host_sockaddr *out, const struct endpoint *endpoint,
+                           sa_family_t family)
 {
 	memset(out, 0, sizeof(*out));
-	if (ip_is4(&endpoint->addr)) {
-		struct ip4_addr v4 = ip_to4(&endpoint->addr);
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_port = htons(endpoint->port);
-		memcpy(&out->v4.sin_addr, &v4, sizeof(v4));
-		return sizeof(out->v4);
+	out->any.sa_family = family;
+	if (family == AF_INET6) {
+		out->v6.sin6_port = htons(endpoint->port);
+		memcpy(&out->v6.sin6_addr, &endpoint->addr, sizeof(endpoint->addr));
+		return sizeof(out->v6);
 	}
-	out->v6.sin6_family = AF_INET6;
-	out->v6.sin6_port = htons(endpoint->port);
-	memcpy(&out->v6.sin6_addr, &endpoint->addr, sizeof(endpoint->addr));
-	return sizeof(out->v6);
+	struct ip4_addr v4 = ip_to4(&endpoint->addr);
+	out->v4.sin_port = htons(endpoint->port);
+	memcpy(&out->v4.sin_addr, &v4, sizeof(v4));
+	return ip_is4(&endpoint->addr) ? sizeof(out->v4) : 0;
 }
 
 struct endpoint host_endpoint_of(const union host_sockaddr *address)
@@ -133,25 +136,39 @@ struct endpoint host_endpoint_of(const union host_sockaddr *address)
 	return endpoint;
 }
 
-int host_bind(const struct net *net, int type, void (*prepare)(int fd), uint16_t *port)
+static int bind_to(const struct endpoint *endpoint, int type,
+                   void (*prepare)(int fd, sa_family_t family), union host_sockaddr *at)
 {
-	struct endpoint at = {ip_from4(net->bind), *port};
-	union host_sockaddr address;
-	socklen_t size = host_sockaddr_of(&address, &at);
-	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	sa_family_t family = ip_is4(&endpoint->addr) ? AF_INET : AF_INET6;
+	socklen_t size = host_sockaddr_of(at, endpoint, family);
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), off = 0;
 
 	if (fd < 0)
 		return -1;
-	prepare(fd);
-	if (bind(fd, &address.any, size) != 0 ||
-	    getsockname(fd, &address.any, &size) != 0) {
+	if (family == AF_INET6) /* whatever the host's default is (ipv6(7)) */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	prepare(fd, family);
+	if (bind(fd, &at->any, size) != 0 || getsockname(fd, &at->any, &size) != 0) {
 		int error = errno;
 		close(fd);
 		errno = error;
 		return -1;
 	}
-	*port = host_endpoint_of(&address).port;
 	return fd;
+}
+
+int host_bind(const struct net *net, int type,
+              void (*prepare)(int fd, sa_family_t family), uint16_t port,
+              union host_sockaddr *at)
+{
+	struct endpoint wanted = {net->bind, port};
+	int fd = bind_to(&wanted, type, prepare, at);
+
+	if (fd >= 0 || !ip6_is_unspecified(&net->bind) ||
+	    (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+		return fd;
+	wanted.addr = ip_from4(ip4_of(INADDR_ANY)); /* this host has no IPv6 */
+	return bind_to(&wanted, type, prepare, at);
 }
 
 enum kiln_error host_bind_error(struct net *net, uint16_t port)
@@ -165,6 +182,7 @@ enum kiln_error host_bind_error(struct net *net, uint16_t port)
 		    "port %u is for root on this host: run as root, choose one from 1024 "
 		    "on, or 'sysctl net.ipv4.ip_unprivileged_port_start=%u'",
 		    port, port);
+	case EAFNOSUPPORT:
 	case EADDRNOTAVAIL:
 		kiln_fail(k, "net", "--bind: this host has no such address");
 	case EADDRINUSE:

@@ -393,29 +393,35 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, int fd)
 	return conn;
 }
 
-/* A socket bound as the option says, and on its way to the peer. -1: errno. */
+/* The option says from which address; those of all (RFC 4291, 2.5.2) leave it open. */
+static bool bind_source(const struct net *net, int fd, sa_family_t family)
+{
+	struct endpoint from = {net->bind, 0};
+	union host_sockaddr source;
+	socklen_t size = host_sockaddr_of(&source, &from, family);
+	bool v4 = ip_is4(&net->bind);
+
+	if (v4 != (family == AF_INET) || ip6_is_unspecified(&net->bind) ||
+	    (v4 && ip4_value(ip_to4(&net->bind)) == INADDR_ANY))
+		return true;
+	set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	return bind(fd, &source.any, size) == 0;
+}
+
+/* A socket on its way to the peer. -1: errno. */
 static int open_connecting(const struct net *net, const struct endpoint *to)
 {
+	sa_family_t family = ip_is4(&to->addr) ? AF_INET : AF_INET6;
 	union host_sockaddr address;
-	struct endpoint from = {ip_from4(net->bind), 0};
-	socklen_t size = host_sockaddr_of(&address, to);
-	int fd =
-	    socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error;
+	socklen_t size = host_sockaddr_of(&address, to, family);
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error;
 
 	if (fd < 0)
 		return -1;
 	tcp_socket_defaults(fd);
-	if (ip4_value(net->bind) && address.any.sa_family == AF_INET) {
-		union host_sockaddr source;
-		socklen_t source_size = host_sockaddr_of(&source, &from);
-		set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-		if (bind(fd, &source.any, source_size) != 0)
-			goto failed;
-	}
-	if (connect(fd, &address.any, size) == 0 || errno == EINPROGRESS)
+	if (bind_source(net, fd, family) &&
+	    (connect(fd, &address.any, size) == 0 || errno == EINPROGRESS))
 		return fd;
-failed:
 	error = errno;
 	close(fd);
 	errno = error;

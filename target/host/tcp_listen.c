@@ -71,7 +71,7 @@ static void retry(struct timer *timer)
 	host_again(listener->tcp->net->host, &listener->file);
 }
 
-static void prepare(int fd)
+static void prepare(int fd, sa_family_t family)
 {
 	int on = 1;
 
@@ -84,10 +84,11 @@ enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
                            void *context, struct tcp_listener **listener)
 {
 	struct tcp_listener *l = calloc(1, sizeof(*l));
+	union host_sockaddr at;
 
 	if (!l)
 		return KILN_ERR_MEMORY;
-	l->file.fd = host_bind(tcp->net, SOCK_STREAM, prepare, &port);
+	l->file.fd = host_bind(tcp->net, SOCK_STREAM, prepare, port, &at);
 	if (l->file.fd < 0 || listen(l->file.fd, BACKLOG) != 0) {
 		int error = errno;
 		if (l->file.fd >= 0)
@@ -97,7 +98,7 @@ enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
 		return host_bind_error(tcp->net, port);
 	}
 	l->tcp = tcp;
-	l->port = port;
+	l->port = host_endpoint_of(&at).port;
 	l->accepted = accepted;
 	l->context = context;
 	l->file.ready = listener_ready;

@@ -26,6 +26,7 @@ struct udp_socket {
 	struct list node;
 	struct udp *udp;
 	uint16_t port;
+	sa_family_t family; /* AF_INET6: takes both */
 	bool dead;
 	void (*receive)(struct udp_socket *socket, const struct udp_datagram *datagram,
 	                void *context);
@@ -56,15 +57,21 @@ static void batch_init(struct batch *batch, struct udp *udp)
 	}
 }
 
-/* The address that the datagram was sent to (IP_PKTINFO, see ip(7)). */
+/* The address that the datagram was sent to (IP_PKTINFO, IPV6_PKTINFO, see ip(7) and
+ * ipv6(7); the latter has IPv4 addresses mapped). */
 static struct ip_addr destination(struct msghdr *message, const struct udp *udp)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		struct in_pktinfo info;
-		if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO)
-			continue;
-		memcpy(&info, CMSG_DATA(c), sizeof(info));
-		return host_ip4(info.ipi_addr);
+		struct ip_addr addr;
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			return host_ip4(info.ipi_addr);
+		}
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(&addr, CMSG_DATA(c), sizeof(addr)); /* its first field */
+			return addr;
+		}
 	}
 	return ip_from4(udp->net->address);
 }
@@ -129,11 +136,14 @@ struct udp *udp_new(struct net *net)
 	return udp;
 }
 
-static void prepare(int fd)
+static void prepare(int fd, sa_family_t family)
 {
 	int on = 1;
 
-	setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
 }
 
@@ -144,16 +154,18 @@ enum kiln_error udp_bind(struct udp *udp, uint16_t port,
                          void *context, struct udp_socket **socket)
 {
 	struct udp_socket *s = calloc(1, sizeof(*s));
+	union host_sockaddr at;
 
 	if (!s)
 		return KILN_ERR_MEMORY;
-	s->file.fd = host_bind(udp->net, SOCK_DGRAM, prepare, &port);
+	s->file.fd = host_bind(udp->net, SOCK_DGRAM, prepare, port, &at);
 	if (s->file.fd < 0) {
 		free(s);
 		return host_bind_error(udp->net, port);
 	}
 	s->udp = udp;
-	s->port = port;
+	s->port = host_endpoint_of(&at).port;
+	s->family = at.any.sa_family;
 	s->receive = receive;
 	s->context = context;
 	s->file.ready = socket_ready;
@@ -187,10 +199,12 @@ enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
                          struct slice payload)
 {
 	union host_sockaddr address;
-	socklen_t size = host_sockaddr_of(&address, to);
+	socklen_t size = host_sockaddr_of(&address, to, socket->family);
 
 	if (payload.len > PAYLOAD_MOST)
 		return KILN_ERR_TOO_LARGE;
+	if (!size)
+		return KILN_ERR_UNREACHABLE;
 	if (sendto(socket->file.fd, payload.data, payload.len, MSG_NOSIGNAL, &address.any,
 	           size) >= 0)
 		return KILN_OK;

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from harness import Netns, Process, check, check_equal, need_root
+from harness import Netns, Process, check, check_equal, need_root, run, wait_for
 from worlds import ADDRESS, LARGE, Instance, WORLDS as ALL, build, connect, join, site
 
 
@@ -38,6 +38,27 @@ def use_echo(echo):
                 while got < size:
                     got += len(s.recv(65536))
         check_equal(echo.process.stop(signal.SIGINT, 60), 0, "exit status")
+
+
+def test_families(_):
+    """web answers by IPv4 and IPv6 alike, or by the one that --bind says"""
+    need_root()
+    image = build("web", "host", "--site", site())
+    for bind, served in (((), ("127.0.0.1", "[::1]")),
+                         (("--bind", "::1"), ("[::1]",)),
+                         (("--bind", "127.0.0.1"), ("127.0.0.1",))):
+        net = Netns()
+        process = Process(image, "--port", "8080", *bind, name="web", netns=net)
+
+        def fetches(host):
+            return run("curl", "-sS", "--fail", "-o", os.devnull, f"http://{host}:8080/",
+                       check_status=False).returncode == 0
+        with net:
+            wait_for(lambda: fetches(served[0]), f"{served[0]} served", 60)
+            for host in ("127.0.0.1", "[::1]"):
+                check_equal(fetches(host), host in served, f"{host} with {bind}")
+        check_equal(process.stop(signal.SIGINT, 60), 0, "exit status")
+        net.close()
 
 
 VALGRIND = ("valgrind", "-q", "--error-exitcode=9", "--leak-check=full")

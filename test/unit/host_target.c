@@ -8,11 +8,19 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <netinet/in.h>
 #include <cmocka.h>
 #include <kiln/tcp.h>
 #include <kiln/udp.h>
@@ -55,8 +63,9 @@ static unsigned open_descriptors(void)
 	return count;
 }
 
-/* Runs entry(k) as an appliance, with an optional disk; returns its status. */
-static int run(int (*entry)(struct kiln *k), const char *disk)
+/* Runs entry(k) as an appliance, with an option, "key=value", and a disk if they are not
+ * NULL; returns its status. */
+static int run_with(int (*entry)(struct kiln *k), const char *option, const char *disk)
 {
 	struct host *host = calloc(1, sizeof(*host));
 	void *memory = calloc(1, MEMORY);
@@ -70,6 +79,8 @@ static int run(int (*entry)(struct kiln *k), const char *disk)
 	    .memory = (uint64_t)(uintptr_t)memory,
 	    .memory_size = MEMORY,
 	    .clock_gettime = 1,
+	    .options = (uint64_t)(uintptr_t)option,
+	    .options_size = option ? strlen(option) + 1 : 0,
 	};
 	assert_true(host_init(host));
 	if (disk)
@@ -81,6 +92,11 @@ static int run(int (*entry)(struct kiln *k), const char *disk)
 	free(memory);
 	free(host);
 	return status;
+}
+
+static int run(int (*entry)(struct kiln *k), const char *disk)
+{
+	return run_with(entry, NULL, disk);
 }
 
 /* ---- two ends of a connection ---- */
@@ -509,6 +525,225 @@ static void datagrams_arrive_whole(void **state)
 	assert_int_equal(run(send_datagrams, NULL), 0);
 }
 
+/* ---- two families ---- */
+
+#define LOOPBACK4 ip_from4(ip4_of(0x7f000001))
+static const struct ip_addr loopback6 = {{[15] = 1}};
+
+/* What became of a connection to an address: see try_address. */
+struct attempt {
+	struct kiln *k;
+	struct endpoint client_local, client_remote, server_local, server_remote;
+	unsigned ready; /* ends */
+	enum kiln_error failed;
+};
+
+static void attempt_ready(struct tcp_conn *conn, void *user)
+{
+	struct attempt *attempt = user;
+
+	attempt->client_local = tcp_local(conn);
+	attempt->client_remote = tcp_remote(conn);
+	if (++attempt->ready == 2)
+		kiln_stop(attempt->k);
+}
+
+static void attempt_closed(struct tcp_conn *conn, void *user, enum kiln_error why)
+{
+	struct attempt *attempt = user;
+
+	attempt->failed = why;
+	kiln_stop(attempt->k);
+}
+
+static bool attempt_accepted(struct tcp_conn *conn, void *context)
+{
+	static const struct tcp_events quiet = {nothing, NULL};
+	struct attempt *attempt = context;
+
+	attempt->server_local = tcp_local(conn);
+	attempt->server_remote = tcp_remote(conn);
+	tcp_own(conn, &quiet, attempt);
+	if (++attempt->ready == 2)
+		kiln_stop(attempt->k);
+	return true;
+}
+
+static struct attempt attempt;
+static struct ip_addr attempt_address;
+
+/* Listens, and connects to the port at attempt_address. */
+static int try_address(struct kiln *k)
+{
+	static const struct tcp_events events = {attempt_ready, attempt_closed};
+	struct tcp *tcp = tcp_new(net_up(k, &net0));
+	struct endpoint to = {attempt_address, 0};
+	struct tcp_listener *listener;
+	struct tcp_conn *conn;
+
+	attempt = (struct attempt){.k = k};
+	assert_int_equal(tcp_listen(tcp, 0, attempt_accepted, &attempt, &listener),
+	                 KILN_OK);
+	to.port = tcp_listener_port(listener);
+	assert_int_not_equal(to.port, 0);
+	attempt.failed = tcp_connect(tcp, &to, &events, &attempt, &conn);
+	if (attempt.failed == KILN_OK)
+		kiln_run(k);
+	return 0;
+}
+
+/* Whether the address is reached there, by the addresses that it should be. */
+static bool reaches(struct ip_addr address, const char *option)
+{
+	attempt_address = address;
+	assert_int_equal(run_with(try_address, option, NULL), 0);
+	if (attempt.failed != KILN_OK)
+		return false;
+	assert_true(ip_equal(&attempt.client_remote.addr, &address));
+	assert_true(ip_equal(&attempt.server_local.addr, &address));
+	assert_true(ip_equal(&attempt.client_local.addr, &attempt.server_remote.addr));
+	assert_int_equal(attempt.client_local.port, attempt.server_remote.port);
+	assert_int_equal(attempt.client_remote.port, attempt.server_local.port);
+	return true;
+}
+
+static bool host_has_ip6(void)
+{
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+	                          .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	bool has = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+static void a_port_is_open_to_both_families(void **state)
+{
+	if (!host_has_ip6())
+		skip();
+	assert_true(reaches(LOOPBACK4, NULL));
+	assert_true(reaches(loopback6, NULL));
+	assert_true(reaches(LOOPBACK4, "bind=::"));
+	assert_true(reaches(loopback6, "bind=::"));
+}
+
+static void bind_chooses_the_address_and_its_family(void **state)
+{
+	if (!host_has_ip6())
+		skip();
+	assert_true(reaches(LOOPBACK4, "bind=0.0.0.0"));
+	assert_false(reaches(loopback6, "bind=0.0.0.0"));
+	assert_true(reaches(loopback6, "bind=::1"));
+	assert_true(ip_equal(&attempt.client_local.addr, &loopback6));
+	assert_false(reaches(LOOPBACK4, "bind=::1"));
+	assert_true(reaches(ip_from4(ip4_of(0x7f000002)), "bind=127.0.0.2"));
+	assert_int_equal(ip4_value(ip_to4(&attempt.client_local.addr)), 0x7f000002);
+}
+
+/* From now on this process has a kernel without IPv6, as far as socket() tells. */
+static void lose_ip6(void)
+{
+	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {KILN_COUNT_OF(code), code};
+
+	assert_int_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static void a_host_without_ipv6_serves_ipv4(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		lose_ip6();
+		_exit(reaches(LOOPBACK4, NULL) && !reaches(loopback6, NULL) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+struct family_datagrams {
+	struct kiln *k;
+	struct ip_addr address;
+	uint16_t client_port;
+	unsigned asked, answered;
+};
+
+static void answer_datagram(struct udp_socket *socket,
+                            const struct udp_datagram *datagram, void *context)
+{
+	struct family_datagrams *d = context;
+
+	assert_true(ip_equal(&datagram->to.addr, &d->address));
+	assert_true(ip_equal(&datagram->from.addr, &d->address));
+	assert_int_equal(datagram->from.port, d->client_port);
+	d->asked++;
+	assert_int_equal(udp_send(socket, &datagram->from, datagram->payload), KILN_OK);
+}
+
+static void take_answer(struct udp_socket *socket, const struct udp_datagram *datagram,
+                        void *context)
+{
+	struct family_datagrams *d = context;
+
+	assert_true(ip_equal(&datagram->from.addr, &d->address));
+	assert_true(slice_equal(datagram->payload, SLICE("ping")));
+	d->answered++;
+	kiln_stop(d->k);
+}
+
+static int ask_by_datagram(struct kiln *k)
+{
+	struct family_datagrams d = {.k = k, .address = attempt_address};
+	struct udp *udp = udp_new(net_up(k, &net0));
+	struct udp_socket *server, *client;
+
+	assert_int_equal(udp_bind(udp, 0, answer_datagram, &d, &server), KILN_OK);
+	assert_int_equal(udp_bind(udp, 0, take_answer, &d, &client), KILN_OK);
+	d.client_port = udp_port(client);
+	struct endpoint to = {d.address, udp_port(server)};
+	assert_int_equal(udp_send(client, &to, SLICE("ping")), KILN_OK);
+	kiln_run(k);
+	assert_int_equal(d.asked, 1);
+	assert_int_equal(d.answered, 1);
+	return 0;
+}
+
+/* A socket of IPv4 alone cannot. */
+static int send_to_the_other_family(struct kiln *k)
+{
+	struct udp *udp = udp_new(net_up(k, &net0));
+	struct endpoint to = {loopback6, 9};
+	struct udp_socket *socket;
+
+	assert_int_equal(udp_bind(udp, 0, take_answer, NULL, &socket), KILN_OK);
+	assert_int_equal(udp_send(socket, &to, SLICE("")), KILN_ERR_UNREACHABLE);
+	return 0;
+}
+
+static void datagrams_of_both_families_tell_where_they_were_sent(void **state)
+{
+	if (!host_has_ip6())
+		skip();
+	attempt_address = LOOPBACK4;
+	assert_int_equal(run(ask_by_datagram, NULL), 0);
+	assert_int_equal(run_with(ask_by_datagram, "bind=0.0.0.0", NULL), 0);
+	attempt_address = loopback6;
+	assert_int_equal(run(ask_by_datagram, NULL), 0);
+	assert_int_equal(run_with(ask_by_datagram, "bind=::1", NULL), 0);
+	assert_int_equal(run_with(send_to_the_other_family, "bind=0.0.0.0", NULL), 0);
+}
+
 /* ---- disks and signals ---- */
 
 static int use_disk(struct kiln *k)
@@ -567,6 +802,10 @@ int main(void)
 	    cmocka_unit_test(bytes_not_consumed_are_kept),
 	    cmocka_unit_test(port_in_use_is_an_error),
 	    cmocka_unit_test(datagrams_arrive_whole),
+	    cmocka_unit_test(a_port_is_open_to_both_families),
+	    cmocka_unit_test(bind_chooses_the_address_and_its_family),
+	    cmocka_unit_test(a_host_without_ipv6_serves_ipv4),
+	    cmocka_unit_test(datagrams_of_both_families_tell_where_they_were_sent),
 	    cmocka_unit_test(disk_is_a_file),
 	    cmocka_unit_test(signal_stops_the_loop),
 	};
