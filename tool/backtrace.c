@@ -1,34 +1,16 @@
 /*
- * Backtraces: see backtrace.h.
- *
- * libdw walks the frames. Before its first step stands one of ours, for code that has no
- * call frame information (the C library's assembly, a jump to nowhere): the return address
- * is then looked for at the top of the stack.
+ * Backtraces: see backtrace.h. What libdw finds (backtrace_walk.c) comes from a confined
+ * process as a head and records of one size, and is believed no more than the files that it
+ * was found in.
  */
-#include <dwarf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <elfutils/libdw.h>
-#include <elfutils/libdwfl.h>
+#include <unistd.h>
 #include "backtrace.h"
+#include "confined.h"
 
-enum {
-	FRAMES_MOST = 1 << 16, /* what a loop in a broken stack may come to */
-	SHOWN_FIRST = 24,
-	SHOWN_LAST = 8,
-	TEXT_MOST = 400,
-	SCAN_WORDS = 64,
-	DWARF_REGISTERS = 17,
-};
-
-struct walk {
-	const struct backtrace_of *of;
-	struct kiln_fault registers;
-	Dwfl *dwfl;
-	uint64_t *pcs; /* to look up: of callers, within the call instruction */
-	size_t count, capacity;
-};
+enum { TEXT_MOST = 400, FRAMES_MOST = 256 };
 
 const char *text_printable(const char *text)
 {
@@ -91,362 +73,131 @@ const char *debug_file(const char *path, const struct image *image, const char *
 	return NULL;
 }
 
-/* ---- libdw's view of what has stopped ---- */
+/* ---- from the confined process ---- */
 
-static const struct walk *walk_of(void *argument)
+struct answer_head {
+	uint64_t left_out, left_out_at;
+	char problem[TEXT_MOST + 1]; /* "": none, as of the texts of a frame */
+};
+
+struct answer_frame {
+	uint64_t address;
+	int32_t line;
+	uint32_t repeated;
+	bool inlined;
+	char function[TEXT_MOST + 1], file[TEXT_MOST + 1], module[TEXT_MOST + 1];
+};
+
+static void put_text(char to[TEXT_MOST + 1], const char *text)
 {
-	return argument;
+	if (text)
+		strncpy(to, text, TEXT_MOST);
 }
 
-static pid_t next_thread(Dwfl *dwfl, void *argument, void **thread)
+/* Whatever the bytes are. */
+static const char *take_text(char text[TEXT_MOST + 1])
 {
-	if (*thread)
-		return 0;
-	*thread = argument;
-	return 1;
+	text[TEXT_MOST] = '\0';
+	return text[0] ? text_printable(text) : NULL;
 }
 
-static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word, void *argument)
+static void put(int answer, const void *bytes, size_t size)
 {
-	const struct backtrace_of *of = walk_of(argument)->of;
-	uint64_t value;
+	while (size) {
+		ssize_t n = write(answer, bytes, size);
+		if (n <= 0)
+			_exit(1);
+		bytes = (const char *)bytes + n;
+		size -= (size_t)n;
+	}
+}
 
-	if (!of->read(of->context, address, &value))
+static void put_trace(int answer, const struct backtrace *trace)
+{
+	struct answer_head head = {.left_out = trace->left_out,
+	                           .left_out_at = trace->left_out_at};
+
+	put_text(head.problem, trace->problem);
+	put(answer, &head, sizeof(head));
+	for (size_t i = 0; i < trace->count && i < FRAMES_MOST; i++) {
+		const struct frame *f = &trace->frames[i];
+		struct answer_frame frame = {.address = f->address,
+		                             .line = f->line,
+		                             .repeated = f->repeated,
+		                             .inlined = f->inlined};
+		put_text(frame.function, f->function);
+		put_text(frame.file, f->file);
+		put_text(frame.module, f->module);
+		put(answer, &frame, sizeof(frame));
+	}
+}
+
+/* False: that is no answer. */
+static bool take_trace(struct backtrace *trace, const char *answer, size_t size)
+{
+	struct answer_head head;
+
+	if (size < sizeof(head))
 		return false;
-	*word = value;
+	memcpy(&head, answer, sizeof(head));
+	trace->left_out = head.left_out;
+	trace->left_out_at = head.left_out_at;
+	trace->problem = take_text(head.problem);
+	trace->count = (size - sizeof(head)) / sizeof(struct answer_frame);
+	trace->frames = allocate(trace->count * sizeof(*trace->frames) + 1);
+	for (size_t i = 0; i < trace->count; i++) {
+		struct answer_frame frame;
+		memcpy(&frame, answer + sizeof(head) + i * sizeof(frame), sizeof(frame));
+		trace->frames[i] = (struct frame){
+		    .address = frame.address,
+		    .function = take_text(frame.function),
+		    .file = take_text(frame.file),
+		    .module = take_text(frame.module),
+		    .line = frame.line,
+		    .inlined = frame.inlined,
+		    .repeated = frame.repeated,
+		};
+	}
 	return true;
 }
 
-static bool set_registers(Dwfl_Thread *thread, void *argument)
+static void open_files(void *context)
 {
-	const struct kiln_fault *r = &walk_of(argument)->registers;
-	const Dwarf_Word words[DWARF_REGISTERS] = {
-	    r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi, r->rbp, r->rsp, r->r8,
-	    r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->rip};
-
-	dwfl_thread_state_register_pc(thread, r->rip);
-	return dwfl_thread_state_registers(thread, 0, DWARF_REGISTERS, words);
+	backtrace_open(context);
 }
 
-/* Debug information stands in the file itself. It is not looked for anywhere else: not on
- * a server above all. */
-static int no_debug_file(Dwfl_Module *module, void **user, const char *name,
-                         Dwarf_Addr base, const char *file, const char *link,
-                         GElf_Word checksum, char **found)
+static void answer_with_trace(void *context, int answer)
 {
-	return -1;
-}
+	struct backtrace trace = {0};
 
-static const Dwfl_Callbacks file_callbacks = {
-    .find_elf = dwfl_build_id_find_elf,
-    .find_debuginfo = no_debug_file,
-    .section_address = dwfl_offline_section_address,
-};
-static const Dwfl_Callbacks process_callbacks = {
-    .find_elf = dwfl_linux_proc_find_elf,
-    .find_debuginfo = no_debug_file,
-};
-
-static bool open_modules(struct walk *walk, const char *file)
-{
-	const struct backtrace_of *of = walk->of;
-	bool ok;
-
-	walk->dwfl = dwfl_begin(of->pid ? &process_callbacks : &file_callbacks);
-	if (!walk->dwfl)
-		return false;
-	dwfl_report_begin(walk->dwfl);
-	if (of->pid)
-		ok = dwfl_linux_proc_report(walk->dwfl, of->pid) == 0;
-	else
-		ok = dwfl_report_elf(walk->dwfl, "", file, -1, of->base, true) != NULL;
-	return dwfl_report_end(walk->dwfl, NULL, NULL) == 0 && ok;
-}
-
-/* ---- walking ---- */
-
-static void add_pc(struct walk *walk, uint64_t pc)
-{
-	if (walk->count == walk->capacity) {
-		walk->capacity = walk->capacity ? 2 * walk->capacity : 64;
-		walk->pcs = reallocarray(walk->pcs, walk->capacity, sizeof(*walk->pcs));
-		if (!walk->pcs)
-			fail("out of memory");
-	}
-	walk->pcs[walk->count++] = pc;
-}
-
-static int take_frame(Dwfl_Frame *state, void *argument)
-{
-	struct walk *walk = argument;
-	Dwarf_Addr pc;
-	bool exact;
-
-	if (walk->count == FRAMES_MOST || !dwfl_frame_pc(state, &pc, &exact) || !pc)
-		return DWARF_CB_ABORT;
-	/* A return address: the call is before it. */
-	add_pc(walk, exact && walk->count == 0 && !walk->of->behind ? pc : pc - 1);
-	return DWARF_CB_OK;
-}
-
-static bool has_cfi(Dwfl_Module *module, uint64_t pc)
-{
-	Dwarf_Addr bias;
-	Dwarf_Frame *frame;
-	Dwarf_CFI *cfi = dwfl_module_dwarf_cfi(module, &bias);
-	bool found = cfi && dwarf_cfi_addrframe(cfi, pc - bias, &frame) == 0;
-
-	if (found) {
-		free(frame);
-		return true;
-	}
-	cfi = dwfl_module_eh_cfi(module, &bias);
-	found = cfi && dwarf_cfi_addrframe(cfi, pc - bias, &frame) == 0;
-	if (found)
-		free(frame);
-	return found;
-}
-
-/* The image's bytes at an address of its own, from its file. */
-static const uint8_t *text_at(const struct image *image, uint64_t address, size_t size)
-{
-	for (unsigned i = 0; i < image->segment_count; i++) {
-		const struct image_segment *s = &image->segments[i];
-		if (s->flags & PF_X && address >= s->address &&
-		    address - s->address <= s->file_size &&
-		    size <= s->file_size - (address - s->address))
-			return image->bytes + s->file_offset + (address - s->address);
-	}
-	return NULL;
-}
-
-/* Does this word of the stack return behind a call of `function`? Of any, if that is 0. */
-static bool returns_from(const struct walk *walk, uint64_t word, uint64_t function)
-{
-	const struct backtrace_of *of = walk->of;
-	const uint8_t *call;
-	int32_t distance;
-
-	if (!of->image)
-		return !function && dwfl_addrmodule(walk->dwfl, word) != NULL;
-	call = text_at(of->image, word - of->base - 5, 5);
-	if (!call)
-		return false;
-	if (!function)
-		return true;
-	memcpy(&distance, call + 1, sizeof(distance));
-	return call[0] == 0xe8 && word + (uint64_t)(int64_t)distance == function;
-}
-
-/*
- * Where nothing tells how to unwind: out of the text, the caller is what a call has just
- * pushed; in a function without information, the return address that a call of this very
- * function has left on the stack.
- */
-static void step_out(struct walk *walk)
-{
-	struct kiln_fault *r = &walk->registers;
-	Dwfl_Module *module = dwfl_addrmodule(walk->dwfl, r->rip);
-	uint64_t function = 0, word;
-	unsigned words = 1;
-
-	if (walk->of->image && !text_at(walk->of->image, r->rip - walk->of->base, 1))
-		module = NULL;
-	if (module) {
-		GElf_Off offset;
-		GElf_Sym symbol;
-		if (has_cfi(module, r->rip) ||
-		    !dwfl_module_addrinfo(module, r->rip, &offset, &symbol, NULL, NULL,
-		                          NULL))
-			return;
-		function = r->rip - offset;
-		words = SCAN_WORDS;
-	}
-	for (unsigned i = 0; i < words; i++) {
-		uint64_t at = r->rsp + 8 * i;
-		if (!walk->of->read(walk->of->context, at, &word))
-			return;
-		if (!returns_from(walk, word, function))
-			continue;
-		add_pc(walk, r->rip);
-		r->rip = word;
-		r->rsp = at + 8;
-		return;
-	}
-}
-
-static void walk_frames(struct walk *walk)
-{
-	static const Dwfl_Thread_Callbacks callbacks = {
-	    .next_thread = next_thread,
-	    .memory_read = read_word,
-	    .set_initial_registers = set_registers,
-	};
-
-	step_out(walk);
-	if (dwfl_attach_state(walk->dwfl, NULL, 1, &callbacks, walk))
-		(void)dwfl_getthread_frames(walk->dwfl, 1, take_frame, walk);
-	if (walk->count == 0)
-		add_pc(walk, walk->registers.rip);
-}
-
-/* ---- names ---- */
-
-/* The compilation unit that an address belongs to. Not by .debug_aranges, which clang does
- * not write. */
-static Dwarf_Die *unit_of(Dwfl_Module *module, uint64_t pc, Dwarf_Addr *bias)
-{
-	Dwarf_Die *unit = NULL;
-
-	while ((unit = dwfl_module_nextcu(module, unit, bias)) != NULL)
-		if (dwarf_haspc(unit, pc - *bias) > 0)
-			return unit;
-	return NULL;
-}
-
-static const char *file_number(Dwarf_Die *unit, Dwarf_Attribute *attribute)
-{
-	Dwarf_Files *files;
-	Dwarf_Word number;
-	size_t count;
-
-	if (!attribute || dwarf_formudata(attribute, &number) != 0 ||
-	    dwarf_getsrcfiles(unit, &files, &count) != 0 || number >= count)
-		return NULL;
-	return dwarf_filesrc(files, number, NULL, NULL);
-}
-
-static const char *shown_file(const char *file)
-{
-	return file ? text_printable(path_display(file)) : NULL;
-}
-
-static struct frame *next_frame(struct backtrace *trace)
-{
-	trace->frames =
-	    reallocarray(trace->frames, trace->count + 1, sizeof(*trace->frames));
-	if (!trace->frames)
-		fail("out of memory");
-	trace->frames[trace->count] = (struct frame){0};
-	return &trace->frames[trace->count++];
-}
-
-/* A frame for the function and for each that it was inlined into; false: none is known. */
-static bool add_functions(struct backtrace *trace, Dwarf_Die *unit, uint64_t pc,
-                          uint64_t address)
-{
-	Dwarf_Line *line = dwarf_getsrc_die(unit, pc);
-	const char *file = line ? dwarf_linesrc(line, NULL, NULL) : NULL;
-	Dwarf_Die *innermost = NULL, *scopes = NULL;
-	int number = 0, count;
-	bool found = false;
-
-	if (line)
-		(void)dwarf_lineno(line, &number);
-	/* By where they lie in the code, which is not how they are nested in the source. */
-	if (dwarf_getscopes(unit, pc, &innermost) <= 0)
-		return false;
-	count = dwarf_getscopes_die(&innermost[0], &scopes);
-	for (int i = 0; i < count && !found; i++) {
-		bool inlined = dwarf_tag(&scopes[i]) == DW_TAG_inlined_subroutine;
-		Dwarf_Attribute attribute;
-		Dwarf_Word value;
-		struct frame *frame;
-
-		if (!inlined && dwarf_tag(&scopes[i]) != DW_TAG_subprogram)
-			continue;
-		frame = next_frame(trace);
-		*frame = (struct frame){
-		    .address = address,
-		    .function = text_printable(dwarf_diename(&scopes[i])),
-		    .file = shown_file(file),
-		    .line = number,
-		    .inlined = inlined,
-		};
-		file = file_number(unit,
-		                   dwarf_attr(&scopes[i], DW_AT_call_file, &attribute));
-		number = 0;
-		if (dwarf_attr(&scopes[i], DW_AT_call_line, &attribute) &&
-		    dwarf_formudata(&attribute, &value) == 0)
-			number = (int)value;
-		found = !inlined;
-	}
-	free(innermost);
-	free(scopes);
-	return found;
-}
-
-static const char *other_module(const struct walk *walk, Dwfl_Module *module)
-{
-	const char *path =
-	    dwfl_module_info(module, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-
-	if (!walk->of->pid || !path || strcmp(path, walk->of->path) == 0)
-		return NULL;
-	return text_printable(path_base(path));
-}
-
-static void add_frame(struct backtrace *trace, const struct walk *walk, uint64_t pc)
-{
-	Dwfl_Module *module = dwfl_addrmodule(walk->dwfl, pc);
-	Dwarf_Addr bias = 0, start = 0;
-	Dwarf_Die *unit = module ? unit_of(module, pc, &bias) : NULL;
-	struct frame *frame;
-
-	if (module)
-		(void)dwfl_module_info(module, NULL, &start, NULL, NULL, NULL, NULL,
-		                       NULL);
-	if (unit && add_functions(trace, unit, pc - bias, pc - start))
-		return;
-	frame = next_frame(trace);
-	frame->address = pc - start;
-	if (!module)
-		return;
-	frame->function = text_printable(dwfl_module_addrname(module, pc));
-	frame->module = other_module(walk, module);
-}
-
-static void name_frames(struct backtrace *trace, const struct walk *walk)
-{
-	size_t distinct = 0, seen = 0;
-	bool shown = false;
-
-	for (size_t i = 0; i < walk->count; i++)
-		distinct += i == 0 || walk->pcs[i] != walk->pcs[i - 1];
-	for (size_t i = 0; i < walk->count; i++) {
-		if (i && walk->pcs[i] == walk->pcs[i - 1]) {
-			if (shown)
-				trace->frames[trace->count - 1].repeated++;
-			else
-				trace->left_out++;
-			continue;
-		}
-		seen++;
-		shown = seen <= SHOWN_FIRST || seen + SHOWN_LAST > distinct;
-		if (shown) {
-			add_frame(trace, walk, walk->pcs[i]);
-			continue;
-		}
-		trace->left_out_at = trace->count;
-		trace->left_out++;
-	}
+	backtrace_read(context, &trace);
+	put_trace(answer, &trace);
 }
 
 void backtrace_make(struct backtrace *trace, const struct backtrace_of *of)
 {
-	struct walk walk = {.of = of, .registers = *of->registers};
-	const char *file = of->path;
+	struct backtrace_walk walk = {
+	    .of = of, .registers = *of->registers, .file = of->path};
+	const struct confined task = {
+	    .open = open_files,
+	    .work = answer_with_trace,
+	    .context = &walk,
+	    .needed = of->memory,
+	    .answer_most =
+	        sizeof(struct answer_head) + FRAMES_MOST * sizeof(struct answer_frame),
+	};
+	const char *debug = NULL, *answer, *no_names = NULL, *problem = NULL;
+	size_t size;
 
 	*trace = (struct backtrace){0};
-	if (of->image &&
-	    (file = debug_file(of->path, of->image, &trace->problem)) == NULL)
-		file = of->path;
-	if (open_modules(&walk, file)) {
-		walk_frames(&walk);
-		name_frames(trace, &walk);
-	} else {
-		trace->problem = text_format("without names: %s", dwfl_errmsg(-1));
+	if (of->image && (debug = debug_file(of->path, of->image, &no_names)) != NULL)
+		walk.file = debug;
+	answer = confined_run(&task, &size, &problem);
+	if (answer && take_trace(trace, answer, size)) {
+		trace->problem = no_names ? no_names : trace->problem;
+		return;
 	}
-	dwfl_end(walk.dwfl);
-	free(walk.pcs);
+	trace->problem =
+	    text_format("without a backtrace: the process that reads %s %s",
+	                path_display(walk.file), answer ? "gave no answer" : problem);
 }

@@ -1,7 +1,9 @@
 /*
  * From registers and a stack to functions, files and lines: unwinding by the call frame
  * information that the compiler wrote next to the image (IMAGE.debug), with libdw. Nothing
- * of the stopped image is trusted: all it gives is words to read.
+ * of the stopped image is trusted: all it gives is words to read. Nor is the file beside it,
+ * which libdw reads in a confined process (confined.h): with the image it may have come from
+ * anywhere.
  */
 #ifndef TOOL_BACKTRACE_H
 #define TOOL_BACKTRACE_H
@@ -22,6 +24,7 @@ struct backtrace_of {
 	bool behind; /* rip is behind the instruction that it is about, as of a call */
 	bool (*read)(const void *context, uint64_t address, uint64_t *word);
 	const void *context;
+	int memory; /* the descriptor that `read` needs; -1: none */
 };
 
 struct frame {
@@ -43,6 +46,24 @@ struct backtrace {
 };
 
 void backtrace_make(struct backtrace *trace, const struct backtrace_of *of);
+
+/* ---- backtrace_walk.c: in the confined process ---- */
+
+struct backtrace_walk {
+	const struct backtrace_of *of;
+	const char *file; /* to read: of a sealed image */
+	bool opened;
+	int descriptor;
+	struct kiln_fault registers;
+	struct Dwfl *dwfl;
+	uint64_t *pcs; /* to look up: of callers, within the call instruction */
+	size_t count, capacity;
+};
+
+/* Opens the file, or all that the program of the host consists of. */
+void backtrace_open(struct backtrace_walk *walk);
+/* Reads what was opened. */
+void backtrace_read(struct backtrace_walk *walk, struct backtrace *trace);
 
 /* The path of the companion file with the debug information of a sealed image; NULL with
  * *problem if it is not there or belongs to another build. */

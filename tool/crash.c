@@ -366,6 +366,7 @@ void crash_print(const struct crash *crash)
 	                                     crash->fault.vector == CRASH_BREAKPOINT,
 	                           .read = crash->read,
 	                           .context = crash->context,
+	                           .memory = crash->memory,
 	                       });
 	text = gave_up(&known, &trace, &innermost);
 	if (text == overrun_text && trace.count > innermost + 1) {

@@ -41,6 +41,7 @@ struct crash {
 	struct kiln_fault fault;
 	bool (*read)(const void *context, uint64_t address, uint64_t *word);
 	const void *context;
+	int memory; /* the descriptor that `read` needs; -1: none */
 };
 
 /* Prints the report to the standard error. */

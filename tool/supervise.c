@@ -106,6 +106,7 @@ static void explain_child(struct trace *t, void *context)
 	    .fault = t->fault,
 	    .read = word_of_child,
 	    .context = t,
+	    .memory = t->memory,
 	});
 	a->explained = true;
 }
@@ -120,6 +121,7 @@ static void explain_guest(struct attended *a)
 	    .fault = a->reports.fault.fault,
 	    .read = word_of_guest,
 	    .context = &a->reports,
+	    .memory = -1,
 	});
 }
 

@@ -145,6 +145,7 @@ def check_section(commands):
     for command, expected in commands:
         if "kvm" in command + expected and not kvm_serves():
             left_out += 1
+            _seen.append(expected)
             continue
         got = place.run(command)
         _seen.append(got)
@@ -202,8 +203,6 @@ def missing_messages():
 def test_z_every_message(_):
     """every message of the sources was seen above, or is known not to be seen, with a reason"""
     Place.get()
-    if not kvm_serves():
-        raise Skip("no /dev/kvm, without which messages are not to be seen")
     missing, known = missing_messages(), unseen()
     new = [f"{path}: {message!r}" for message, path in missing.items() if message not in known]
     check(not new, "messages without a case in test/tool/errors/*.txt:\n" + "\n".join(new))
