@@ -25,6 +25,8 @@ enum {
 	PREFIX_MOST = 29,
 	FORWARDS_MOST = 64,
 	SOCKET_BYTES = 4 << 20,
+	MOST_UNSAID = 1024, /* connections out */
+	MOST_MOST = 4096,   /* POLLS_MOST in usernet/nat.c */
 	TAP_HEADER = 10
 };
 
@@ -43,6 +45,7 @@ struct net {
 	const struct kiln_note_device *device;
 	const char *interface; /* of a tap; NULL: a user-mode network */
 	bool closed, loopback;
+	unsigned most; /* sockets that the image may have open to the outside */
 	struct addresses addresses;           /* of a user-mode network */
 	const char *pcap;                     /* NULL: not captured */
 	struct words command;                 /* of kiln-usernet */
@@ -86,7 +89,7 @@ static struct net *net_of(struct network *n, const char *option, const char *val
 /* Splits "NAME=VALUE" if NAME could be a device's, and returns the value. */
 static const char *split(const char *text, char *name, size_t size)
 {
-	size_t length = strcspn(text, "=:/.");
+	size_t length = strcspn(text, "=:/.,");
 
 	*name = '\0';
 	if (text[length] != '=' || length == 0 || length >= size)
@@ -96,17 +99,28 @@ static const char *split(const char *text, char *name, size_t size)
 	return text + length + 1;
 }
 
+/* One word behind "user,", or false. */
+static bool set_flag(struct net *net, const char *flag)
+{
+	char rest;
+
+	if (strcmp(flag, "closed") == 0)
+		return net->closed = true;
+	if (strcmp(flag, "loopback") == 0)
+		return net->loopback = true;
+	return sscanf(flag, "most=%u%c", &net->most, &rest) == 1 && net->most > 0 &&
+	       net->most <= MOST_MOST;
+}
+
 static void set_user(struct net *net, const char *text, const char *flags)
 {
 	while (*flags) {
 		size_t length = strcspn(++flags, ",");
-		if (length == 6 && memcmp(flags, "closed", 6) == 0)
-			net->closed = true;
-		else if (length == 8 && memcmp(flags, "loopback", 8) == 0)
-			net->loopback = true;
-		else
-			fail_usage("--net %s: behind user there is ,closed or ,loopback",
-			           text);
+
+		if (!set_flag(net, text_format("%.*s", (int)length, flags)))
+			fail_usage("--net %s: behind user there is ,closed or ,loopback "
+			           "or ,most=N, of connections out, 1 to %d",
+			           text, MOST_MOST);
 		flags += length;
 	}
 	net->interface = NULL;
@@ -351,6 +365,8 @@ static void add_user(const struct network *n, struct net *net)
 		words_add(&net->command, "--closed");
 	if (net->loopback)
 		words_add(&net->command, "--loopback");
+	words_add(&net->command, "--most");
+	words_add(&net->command, text_format("%u", net->most ? net->most : MOST_UNSAID));
 	add_forwards(n, net);
 }
 

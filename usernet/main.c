@@ -4,6 +4,7 @@
  *
  *	kiln-usernet --link FD,HEADER [--pcap FD]
  *		--tap FD | --net IMAGE/N,GATEWAY,NAMESERVER,OWN,MTU [--closed] [--loopback]
+ *			[--most SOCKETS]
  *			[--tcp FD,PORT]... [--udp FD,PORT]...
  *
  * It ends with status 0 when the image's end of the link is closed, and with 1 when
@@ -72,6 +73,8 @@ static bool take_option(struct usernet_options *o, const char *name, const char 
 		return sscanf(value, "%d", &o->tap) == 1;
 	if (strcmp(name, "--net") == 0)
 		return read_net(o, value);
+	if (strcmp(name, "--most") == 0)
+		return sscanf(value, "%u", &o->most) == 1;
 	if (strcmp(name, "--tcp") == 0 || strcmp(name, "--udp") == 0)
 		return read_forward(o, value, name[2] == 'u');
 	return false;
@@ -134,6 +137,8 @@ static int run(struct kiln *k)
 		monitor_fail(&self, "cannot use the tap: %s", strerror(errno));
 	confine(o);
 	kiln_run(k);
+	if (usernet->nat)
+		nat_end(usernet->nat);
 	return usernet->link.ended ? 0 : 1;
 }
 

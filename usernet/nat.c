@@ -13,10 +13,16 @@
  * in which it is asked what it waits for, and told what of that is so. Turns follow each
  * other until nothing is: then an edge is bound to come.
  */
+#include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <arpa/inet.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 #include <slirp/libslirp.h>
 #include <kiln/bytes.h>
 #include "usernet.h"
@@ -29,6 +35,8 @@ struct nat {
 	struct loop_work work;
 	struct timer timer;
 	struct list sockets;
+	unsigned socket_count;
+	uint64_t refused; /* sockets beyond those that the image may have */
 	struct pollfd polls[POLLS_MOST];
 	int poll_count;
 };
@@ -113,34 +121,93 @@ static void socket_ready(struct host_file *file, uint32_t events)
 	turn_soon(kiln_container(file, struct nat_socket, file)->nat);
 }
 
-/* Without memory it is polled at the next turn only. */
-static void register_socket(int fd, void *opaque)
+static struct nat_socket *socket_of(struct nat *nat, int fd)
 {
-	struct nat *nat = opaque;
+	list_each (node, &nat->sockets) {
+		struct nat_socket *socket = kiln_container(node, struct nat_socket, node);
+		if (socket->file.fd == fd)
+			return socket;
+	}
+	return NULL;
+}
+
+static bool watch_socket(struct nat *nat, int fd)
+{
 	struct nat_socket *socket = malloc(sizeof(*socket));
 
 	if (!socket)
-		return;
+		return false;
 	*socket =
 	    (struct nat_socket){.file = {.fd = fd, .ready = socket_ready}, .nat = nat};
 	list_init(&socket->node);
 	list_append(&nat->sockets, &socket->node);
-	(void)host_watch(&nat->usernet->host, &socket->file);
+	nat->socket_count++;
+	return host_watch(&nat->usernet->host, &socket->file);
 }
 
 /* libslirp closes the socket itself, which ends the watching. */
 static void unregister_socket(int fd, void *opaque)
 {
 	struct nat *nat = opaque;
+	struct nat_socket *socket = socket_of(nat, fd);
 
-	list_each_safe (node, &nat->sockets) {
-		struct nat_socket *socket = kiln_container(node, struct nat_socket, node);
-		if (socket->file.fd != fd)
-			continue;
-		list_remove(&socket->file.active);
-		list_remove(&socket->node);
-		free(socket);
+	if (!socket)
+		return;
+	list_remove(&socket->file.active);
+	list_remove(&socket->node);
+	nat->socket_count--;
+	free(socket);
+}
+
+/* It has been watched since socket(), below. */
+static void register_socket(int fd, void *opaque)
+{
+}
+
+/* The one of this process, for socket(). */
+static struct nat *only;
+
+static void refuse_socket(struct nat *nat)
+{
+	if (nat->refused++)
+		return;
+	fprintf(stderr,
+	        "kiln: the image has %u connections and datagram ports open to the "
+	        "outside: it gets no more (--net user,most=N)\n",
+	        nat->socket_count);
+}
+
+/*
+ * In place of the C library's, for libslirp, which bounds how long a socket is kept but not
+ * how many there are. What it is refused here, it refuses the image: a connection is reset,
+ * a datagram unreachable.
+ */
+__attribute__((visibility("default"))) int socket(int family, int type, int protocol)
+{
+	int fd;
+
+	if (only && only->socket_count >= only->usernet->options.most) {
+		refuse_socket(only);
+		errno = EMFILE;
+		return -1;
 	}
+	fd = (int)syscall(SYS_socket, family, type, protocol);
+	if (fd >= 0 && only && !watch_socket(only, fd)) {
+		unregister_socket(fd, only);
+		close(fd);
+		errno = ENOMEM;
+		return -1;
+	}
+	return fd;
+}
+
+void nat_end(const struct nat *nat)
+{
+	if (nat->refused)
+		fprintf(stderr,
+		        "kiln: the image was refused %llu connections and datagram ports "
+		        "to the outside, beyond %u at a time\n",
+		        (unsigned long long)nat->refused, nat->usernet->options.most);
 }
 
 static void notify(void *opaque)
@@ -223,6 +290,16 @@ static struct in_addr address_of(uint32_t host_order)
 	return (struct in_addr){htonl(host_order)};
 }
 
+/* Half of them at least, for clients that come in. */
+static void leave_descriptors(struct usernet_options *options)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		options->most =
+		    (unsigned)KILN_MIN((rlim_t)options->most, files.rlim_max / 2);
+}
+
 struct nat *nat_open(struct usernet *usernet)
 {
 	static const SlirpCb callbacks = {
@@ -255,6 +332,7 @@ struct nat *nat_open(struct usernet *usernet)
 	if (!nat)
 		return NULL;
 	nat->usernet = usernet;
+	leave_descriptors(&usernet->options);
 	list_init(&nat->sockets);
 	loop_work_init(&nat->work, turn);
 	timer_init(&nat->timer, turn_is_due);
@@ -263,5 +341,6 @@ struct nat *nat_open(struct usernet *usernet)
 		free(nat);
 		return NULL;
 	}
+	only = nat;
 	return nat;
 }

@@ -37,6 +37,7 @@ struct usernet_options {
 	uint16_t mtu;
 	bool closed;   /* the image gets no way out */
 	bool loopback; /* the gateway's address leads to this machine's loopback */
+	unsigned most; /* sockets that the image can have open to the outside */
 	/* Addresses on the link, host order: the image's, the router and the name server that
 	 * it sees, and the one that forwarded connections come from. */
 	uint32_t image, gateway, nameserver, own;
@@ -125,6 +126,8 @@ void forward_udp_start(struct usernet *usernet);
 struct nat *nat_open(struct usernet *usernet);
 /* A frame that the image sent. */
 void nat_receive(struct nat *nat, struct slice frame);
+/* Tells what the image was refused. */
+void nat_end(const struct nat *nat);
 
 /* ---- confine.c ---- */
 

@@ -1,5 +1,6 @@
 """User-mode networks: kiln run -p, by a plain user (served.py)."""
 
+import contextlib
 import os
 import random
 import re
@@ -163,37 +164,68 @@ def test_devices(world):
 
 
 def outward(world, net, *options):
+    """What the image was told, and what the log says."""
     process = Process(*plain_user(world), KILN, "run", world.build("outward"), *options,
                       *(["--monitor", world.monitor] if world.monitor else []),
                       name="usernet-outward", netns=net)
-    check_equal(process.wait(20), 0, "exit status")
+    check_equal(process.wait(30), 0, f"exit status\n{process.text()}")
     process.kill()
-    return re.search(r"outward: (.*)", process.text()).group(1)
+    return re.findall(r"outward: (.*)", process.text()), process.text()
 
 
-def test_outward(world):
-    """the image reaches what the host reaches, but its loopback only when that is asked for"""
+TOLD = "was told 'hello yourself'"
+
+
+@contextlib.contextmanager
+def server_outside():
+    """A namespace with a server at 192.0.2.1, outside of what the image sees as its network."""
     net = Netns()
     with net:
         run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
         listener = socket.create_server(("0.0.0.0", 7777))
 
-    def answer():
+    def answer(s):
+        with s:
+            s.sendall(s.recv(100) + b" yourself")
+            s.recv(1)
+
+    def serve():
         while True:
             try:
-                with listener.accept()[0] as s:
-                    s.sendall(s.recv(100) + b" yourself")
+                threading.Thread(target=answer, args=[listener.accept()[0]], daemon=True).start()
             except OSError:
                 return
-    threading.Thread(target=answer, daemon=True).start()
-    told = "was told 'hello yourself'"
+    threading.Thread(target=serve, daemon=True).start()
     try:
-        check_equal(outward(world, net, "--net", "user", "--to", "192.0.2.1"), told, "outside")
-        check_equal(outward(world, net, "--net", "user,loopback"), told, "loopback, asked for")
-        check_equal(outward(world, net, "--net", "user"), "no answer", "loopback")
-        check_equal(outward(world, net, "--net", "user,closed", "--to", "192.0.2.1"),
-                    "no answer", "outside, on a closed network")
+        yield net
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         net.close()
+
+
+def test_outward(world):
+    """the image reaches what the host reaches, but its loopback only when that is asked for"""
+    with server_outside() as net:
+        for options, reaches in ((["--net", "user", "--to", "192.0.2.1"], True),
+                                 (["--net", "user,loopback"], True),
+                                 (["--net", "user"], False),
+                                 (["--net", "user,closed", "--to", "192.0.2.1"], False)):
+            told, log = outward(world, net, *options)
+            check_equal(told == [TOLD], reaches, log)
+            check(reaches or told in (["no answer"], ["unreachable"]), log)
+
+
+def test_most(world):
+    """beyond so many connections out the newest are refused, counted and told; old ones go on"""
+    with server_outside() as net:
+        told, log = outward(world, net, "--net", "user,most=5", "--to", "192.0.2.1",
+                            "--count", "8")
+        check_equal(told.count(TOLD), 5, log)
+        check_equal(len(told), 8, log)
+        check("the image has 5 connections and datagram ports open to the outside" in log, log)
+        check("was refused 3 connections" in log, log)
+        told, log = outward(world, net, "--net", "user,most=5", "--to", "192.0.2.1",
+                            "--rounds", "12")
+        check_equal(told, [TOLD] * 12, log)
+        check("refused" not in log, log)

@@ -1,6 +1,7 @@
 /*
  * For the end-to-end tests: connects to an address outside, says a word, and prints what it
- * is told in return, or why not.
+ * is told in return, or why not; as often as --rounds says, with --count connections, which
+ * stay open until the last of them is told.
  */
 #include <kiln/appliance.h>
 #include <kiln/bytes.h>
@@ -9,6 +10,8 @@
 KILN_NET(net0, "leads outside");
 KILN_PARAM_STRING(to, "10.0.2.2", "IPv4 address to connect to");
 KILN_PARAM_PORT(port, 7777, "TCP port to connect to");
+KILN_PARAM_UINT(count, 1, 1, 100, "connections at once");
+KILN_PARAM_UINT(rounds, 1, 1, 100, "how often");
 
 #define PATIENCE KILN_SECONDS(2)
 
@@ -18,6 +21,8 @@ struct caller {
 	struct task_pool *pool;
 	struct endpoint to;
 	struct timer patience;
+	struct stream streams[100];
+	unsigned started, told, rounds; /* of this round; and rounds that began */
 };
 
 static enum kiln_error call(struct caller *caller, struct stream *s)
@@ -43,26 +48,42 @@ static void out_of_patience(struct timer *timer)
 	kiln_stop(caller->kiln);
 }
 
+static void begin(struct caller *caller);
+
 static void run(void *arg)
 {
 	struct caller *caller = arg;
-	struct stream s;
+	enum kiln_error error = call(caller, &caller->streams[caller->started++]);
 
-	timer_set(&caller->kiln->loop, &caller->patience,
-	          kiln_now(caller->kiln) + PATIENCE);
-	enum kiln_error error = call(caller, &s);
 	if (error)
 		kiln_printf(caller->kiln, "outward: %s\n", kiln_error_text(error));
-	stream_close(&s);
-	kiln_stop(caller->kiln);
+	if (++caller->told < count)
+		return;
+	for (unsigned i = 0; i < count; i++)
+		stream_close(&caller->streams[i]);
+	if (caller->rounds < rounds)
+		begin(caller);
+	else
+		kiln_stop(caller->kiln);
+}
+
+static void begin(struct caller *caller)
+{
+	caller->started = caller->told = 0;
+	caller->rounds++;
+	timer_set(&caller->kiln->loop, &caller->patience,
+	          kiln_now(caller->kiln) + PATIENCE);
+	for (unsigned i = 0; i < count; i++)
+		if (task_start(caller->pool, run, caller) != KILN_OK)
+			kiln_fail(caller->kiln, "outward", "no task");
 }
 
 static void changed(struct net *net, void *context)
 {
 	struct caller *caller = context;
 
-	if (net_is_up(net) && task_start(caller->pool, run, caller) != KILN_OK)
-		kiln_fail(caller->kiln, "outward", "no task");
+	if (net_is_up(net) && !caller->rounds)
+		begin(caller);
 }
 
 int appliance(struct kiln *k)
@@ -75,7 +96,7 @@ int appliance(struct kiln *k)
 		kiln_fail(k, "outward", "--to takes an IPv4 address");
 	caller->kiln = k;
 	caller->to = (struct endpoint){ip_from4(address), port};
-	caller->pool = task_pool_new(k, 1, 16384);
+	caller->pool = task_pool_new(k, (unsigned)count + 1, 16384);
 	caller->tcp = tcp_new(net);
 	timer_init(&caller->patience, out_of_patience);
 	net_on_change(net, changed, caller);
