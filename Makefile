@@ -4,9 +4,11 @@
 #   build/image/   freestanding objects and archives, for jail and vm images
 #   build/hosted/  the same sources for programs on the host: host, sim
 #   build/asan/    hosted, with AddressSanitizer and UBSan, for unit tests
+#   build/pic/     hosted, for libkiln-sim.so
 #   build/fuzz/    hosted, by clang, with sanitizers and libFuzzer's counters
 #   build/musl/    objects of kiln-jail, which is linked with musl
 #   build/bin/     kiln, kiln-jail, kiln-kvm, kiln-usernet
+#   build/lib/     libkiln-sim.so
 #   build/test/    test programs
 
 include target/flags.mk
@@ -21,11 +23,13 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all libs tests site figures clean install uninstall
-all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm $(B)/bin/kiln-usernet
+all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm $(B)/bin/kiln-usernet \
+	$(B)/lib/libkiln-sim.so
 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
 hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
 asan_FLAGS = $(COMMON_CFLAGS) $(ASAN_CFLAGS)
+pic_FLAGS = $(COMMON_CFLAGS) $(PIC_CFLAGS)
 fuzz_FLAGS = $(COMMON_CFLAGS) $(FUZZ_CFLAGS)
 musl_FLAGS = $(COMMON_CFLAGS) $(MUSL_CFLAGS)
 
@@ -51,7 +55,7 @@ $(B)/$(1)/%.S.o: %.S target/flags.mk
 	$$(CC) -g $$(INCLUDES) -MMD -MP -c $$< -o $$@
 endef
 
-$(foreach w,image hosted asan fuzz musl,$(eval $(call world,$(w))))
+$(foreach w,image hosted asan pic fuzz musl,$(eval $(call world,$(w))))
 $(foreach w,image hosted asan fuzz,$(foreach l,$(LIBS),$(eval $(call archive,$(w),$(l),lib/$(l)))))
 $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
 $(foreach w,hosted asan fuzz,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
@@ -91,6 +95,16 @@ $(B)/bin/kiln-usernet: $(call objects,$(USERNET)) $(patsubst %,$(B)/hosted/lib%.
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ -lseccomp -lslirp
 
+# ---- the door for outside test drivers ----
+
+# No archives: the linker drops what nothing reaches. The host's link model is for the
+# capture file.
+DOOR = $(call sources,target/door) target/sim/pcap.c
+DOOR_SOURCES = $(DOOR) $(filter-out lib/core/start.c,$(call sources,lib/core)) $(call sources,lib/net)
+$(B)/lib/libkiln-sim.so: $(patsubst %,$(B)/pic/%.o,$(DOOR_SOURCES))
+	@mkdir -p $(@D)
+	$(CC) -shared -o $@ -Wl,-soname,libkiln-sim.so,-z,start-stop-visibility=hidden,-z,defs,-z,relro,-z,now,--gc-sections $^ -pthread
+
 # ---- tests: one program a file ----
 
 UNIT = $(patsubst test/unit/%.c,$(B)/test/unit/%,$(wildcard test/unit/*.c))
@@ -128,6 +142,19 @@ $(B)/test/unit/tool_%: test/unit/tool_%.c $(TOOL_UNIT)
 $(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(hosted_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOSTED_LIBS)) -lcmocka
+
+# Of the door: by its public header and library alone, and once more with sanitizers.
+DOOR_TESTS = $(patsubst test/door/%.c,$(B)/test/door/%,$(wildcard test/door/*.c))
+tests: $(DOOR_TESTS) $(patsubst %,%.asan,$(DOOR_TESTS))
+$(B)/test/door/%.asan: test/door/%.c $(patsubst %,$(B)/asan/%.o,$(DOOR)) $(ASAN_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< \
+		$(patsubst %,$(B)/asan/%.o,$(DOOR)) $(B)/asan/libnet.a $(B)/asan/libcore.a \
+		-pthread -lcmocka
+$(B)/test/door/%: test/door/%.c $(B)/lib/libkiln-sim.so
+	@mkdir -p $(@D)
+	$(CC) $(hosted_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< \
+		-L$(B)/lib -lkiln-sim -Wl,-rpath,'$$ORIGIN/../../lib' -pthread -lcmocka
 
 # Fuzz targets: libFuzzer is clang's.
 $(B)/fuzz/% $(B)/test/fuzz/%: CC = clang
@@ -174,6 +201,7 @@ install: all
 	for file in $(patsubst $(B)/%,%,$(INSTALLED_ARCHIVES)); do \
 		install -D -m 644 $(B)/$$file $(install_lib)/$$file || exit 1; done
 	install -d $(install_root)/bin $(install_root)/include $(install_lib)/bin
+	install -D -m 755 $(B)/lib/libkiln-sim.so $(install_root)/lib/libkiln-sim.so
 	install -m 755 $(B)/bin/kiln-* $(install_lib)/bin
 	ln -sfn ../lib/kiln/include/kiln $(install_root)/include/kiln
 	install -D -m 644 doc/kiln.1 $(install_root)/share/man/man1/kiln.1
@@ -185,6 +213,7 @@ install: all
 
 uninstall:
 	rm -rf $(install_lib)
+	rm -f $(install_root)/lib/libkiln-sim.so
 	rm -f $(install_root)/include/kiln $(install_root)/bin/kiln $(install_root)/share/man/man1/kiln.1 \
 		$(install_root)/share/bash-completion/completions/kiln \
 		$(install_root)/share/zsh/site-functions/_kiln

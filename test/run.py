@@ -3,6 +3,7 @@
 
     unit         each library on the host, with AddressSanitizer and UBSan
     conformance  whole stacks over a simulated network
+    door         a stack behind BSD sockets, as drivers of other suites see it
     fuzz         what reads bytes from outside, under libFuzzer: see test/fuzzing.py
     tool         the kiln command: messages, exit codes, builds
     seal         every appliance as a sealed image: sizes, seal, what is linked in
@@ -31,8 +32,8 @@ import harness  # noqa: E402
 import jobs  # noqa: E402
 from harness import ROOT, Process, Results  # noqa: E402
 
-SUITES = ["unit", "conformance", "fuzz", "tool", "seal", "jail", "vm", "e2e"]
-PROGRAMS = ["unit", "conformance"]  # the others are written in Python
+SUITES = ["unit", "conformance", "door", "fuzz", "tool", "seal", "jail", "vm", "e2e"]
+PROGRAMS = ["unit", "conformance", "door"]  # the others are written in Python
 
 
 def make(*goals):
@@ -108,9 +109,12 @@ def jobs_of(results, text, options):
     path, _, world = text.partition("@")
     suite, _, only = path.partition("/")
     if suite in PROGRAMS:
+        names = [name for name, _ in sources(suite, only, ".c")]
+        if suite == "door":  # over the library as it is, and once more with sanitizers
+            names += [f"{name}.asan" for name in names]
         return only_built(results, [jobs.Program(suite, f"{suite}/{name}",
                                                  f"build/test/{suite}/{name}")
-                                    for name, _ in sources(suite, only, ".c")])
+                                    for name in names])
     if suite == "fuzz":
         targets = fuzzing.targets(sources(suite, only, ".c"), options)
         return only_built(results, targets) + [fuzzing.Size()]

@@ -74,6 +74,8 @@ class Reader:
                     parts[-1].items.append(comment)
                     comment = None
                 joined = False
+            elif self.take(r'extern "C" \{\n|\}\n'):
+                continue
             elif found := self.take(r"/\* ---- (.+?) ---- \*/\n"):
                 parts.append(Part(found.group(1), []))
             elif found := self.take(r"/\*.*?\*/\n"):

@@ -68,6 +68,18 @@ void tcp_limit_mss(struct tcp_conn *conn, uint16_t mss)
 	tcp_set_mss(conn, tcp_path_mss(conn->tcp, &conn->flow.tuple.remote));
 }
 
+struct slice tcp_peek_at(const struct tcp_conn *conn, size_t offset)
+{
+	for (const struct tcp_run *run = conn->in.head; run; run = run->next) {
+		size_t size = (size_t)(run->end - run->start);
+
+		if (offset < size)
+			return slice_of(run->bytes + run->start + offset, size - offset);
+		offset -= size;
+	}
+	return slice_skip(conn->in.inflight, offset);
+}
+
 void tcp_set_cork(struct tcp_conn *conn, bool on)
 {
 	conn->cork = on;

@@ -17,10 +17,10 @@ struct tcp_listen_options {
 
 /* As tcp_listen; whether the port may be shared is for the caller to know.
  * Errors: IN_USE (the same address and port), MEMORY. */
-KILN_MUST_CHECK enum kiln_error
-tcp_listen_on(struct tcp *tcp, const struct tcp_listen_options *options,
-              bool (*accepted)(struct tcp_conn *conn, void *context), void *context,
-              struct tcp_listener **listener);
+KILN_MUST_CHECK enum kiln_error tcp_listen_on(
+    struct tcp *tcp, const struct tcp_listen_options *options,
+    bool (*accepted)(struct tcp_conn *conn, void *context), void *context,
+    struct tcp_listener **listener);
 /* While it is paused, what would begin or complete a handshake is dropped as if the network
  * had lost it: the peer tries again. */
 void tcp_listener_pause(struct tcp_listener *listener, bool paused);
@@ -38,6 +38,8 @@ bool tcp_port_is_used(const struct tcp *tcp, uint16_t port);
  * handshake. */
 void tcp_limit_mss(struct tcp_conn *conn, uint16_t mss);
 
+/* The unread bytes behind the first `offset` ones, as far as they lie in one piece. */
+struct slice tcp_peek_at(const struct tcp_conn *conn, size_t offset);
 /* While it is on, only whole segments leave, or what has waited for a retransmission
  * timeout. */
 void tcp_set_cork(struct tcp_conn *conn, bool on);

@@ -41,7 +41,7 @@ void udp_set_local(struct udp_socket *socket, const struct ip_addr *local);
 struct udp_send_options {
 	const struct ip_addr *src; /* NULL: as the way to the destination has it */
 	uint8_t ttl, tos;          /* ttl 0: the default */
-	bool whole;                /* not in fragments: too large is an error, DF is set */
+	bool whole; /* not in fragments: too large is an error, DF is set */
 };
 
 /* As udp_send. */

@@ -133,6 +133,24 @@ def test_cache(_):
             shutil.rmtree(fallback, ignore_errors=True)
 
 
+def test_door(_):
+    """an installed libkiln-sim.so is linked by its header alone"""
+    with Installed() as k:
+        source = os.path.join(k.top, "driver.c")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("""#include <kiln/door.h>
+                int main(void)
+                {
+                        struct kiln_door_config c = {.size = sizeof(c), .ip = "192.0.2.1/24"};
+                        struct kiln_door *door = kiln_door_new(&c);
+                        return !door || kiln_door_socket(door, AF_INET, SOCK_DGRAM, 0) != 3;
+                }""")
+        program = os.path.join(k.top, "driver")
+        run("cc", f"-I{k.prefix}/include", source, "-o", program, f"-L{k.prefix}/lib",
+            "-lkiln-sim", f"-Wl,-rpath,{k.prefix}/lib")
+        run(program)
+
+
 def test_missing_packages(_):
     """packages that a build needs and that are missing are named, all at once"""
     with Installed() as k:
