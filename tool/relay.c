@@ -122,7 +122,7 @@ static void carry(struct relay *relay, struct relay_way *way, uint8_t *frame,
 	struct sim_arrival copies[SIM_COPIES];
 	kiln_time departure =
 	    sim_path_departure(&way->path, &way->impairment, now_ns(), size);
-	unsigned count;
+	unsigned count = 0;
 
 	counters->frames++;
 	counters->bytes += size;
@@ -132,8 +132,9 @@ static void carry(struct relay *relay, struct relay_way *way, uint8_t *frame,
 	}
 	if (sim_path_congested(&way->path, &way->impairment))
 		counters->marked += sim_frame_mark(frame, size);
-	count = sim_path_carry(&way->path, &way->impairment, &way->random, departure,
-	                       size, copies);
+	if (!sim_path_swallows(&way->impairment, size))
+		count = sim_path_carry(&way->path, &way->impairment, &way->random,
+		                       departure, size, copies);
 	counters->lost += count == 0;
 	counters->duplicated += count == SIM_COPIES;
 	for (unsigned i = 0; i < count; i++) {

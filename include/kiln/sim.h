@@ -10,6 +10,7 @@
 #define KILN_SIM_H
 
 #include <kiln/appliance.h>
+#include <kiln/ip.h>
 
 struct sim;
 struct sim_link;
@@ -36,10 +37,10 @@ struct sim_impairment {
 	uint16_t blackhole; /* larger packets vanish without a word (RFC 4821); 0: none do */
 };
 
-/* A link has any number of ports. A frame goes to the port whose address it is for, or,
- * if it is for a group or for nobody there, to every other, subject to the impairment,
- * drawn for each receiver. Switches see all of it. impairment NULL: a perfect link;
- * mtu 0: 1500. */
+/* A link has any number of ports. A frame for a group goes to every other, one for an
+ * address to the port that has it, as network cards would see to, and switches get all of
+ * them; each copy is subject to the impairment, with draws of its own. impairment NULL: a
+ * perfect link; mtu 0: 1500. */
 struct sim_link *sim_link_new(struct sim *sim, const struct sim_impairment *impairment,
 			      uint16_t mtu);
 void sim_link_set(struct sim_link *link, const struct sim_impairment *impairment);
@@ -53,6 +54,29 @@ void sim_link_cut(struct sim_link *link, bool cut);
 void sim_link_offloads(struct sim_link *link, bool on);
 /* Writes every frame sent on the link to a pcap file, with virtual times. */
 KILN_MUST_CHECK enum kiln_error sim_link_pcap(struct sim_link *link, const char *path);
+
+/*
+ * A switch joins links: it learns who is on which, and carries frames between them. Each
+ * link keeps its own rate, delay and queue. Links and switches must not make a loop.
+ */
+struct sim_switch *sim_switch_new(struct sim *sim);
+void sim_switch_join(struct sim_switch *s, struct sim_link *link);
+
+/*
+ * A router forwards IPv4 and IPv6 between links: it counts hops down, says by ICMP what is
+ * unreachable, expired or too big, fragments IPv4 where that is allowed, and answers pings.
+ * Its links have no offloads (sim_link_offloads).
+ */
+struct sim_router *sim_router_new(struct sim *sim);
+/* Gives the router an address on the link, and all of the prefix as neighbours there. Call
+ * it again for more; up to 8 on a link. */
+void sim_router_join(struct sim_router *router, struct sim_link *link,
+		     const struct ip_addr *addr, unsigned length);
+/* Addresses of the prefix lie behind another router, on a link that this one is on. */
+void sim_router_route(struct sim_router *router, const struct ip_addr *prefix,
+		      unsigned length, const struct ip_addr *gateway);
+/* From now on, tells hosts on its links its IPv6 prefixes (RFC 4861, 6.2). */
+void sim_router_advertise(struct sim_router *router);
 
 /*
  * A node that runs entry(k) with `memory` bytes and `options` ("ip=10.0.0.2/24", ...

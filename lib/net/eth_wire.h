@@ -9,7 +9,7 @@
 #include <kiln/bytes.h>
 #include <kiln/slice.h>
 
-enum { ETH_TYPE_IP4 = 0x0800, ETH_TYPE_ARP = 0x0806 };
+enum { ETH_TYPE_IP4 = 0x0800, ETH_TYPE_ARP = 0x0806, ETH_TYPE_IP6 = 0x86dd };
 enum { ETH_MAC = 6, ETH_HEADER = 14 };
 
 struct eth_wire {

@@ -19,6 +19,7 @@
 enum {
 	DEFAULT_MTU = 1500,
 	LOCAL = 0x02, /* a locally administered address begins so (IEEE 802) */
+	GROUP = 0x01, /* a bit of the first byte: more than one is meant */
 };
 
 /* ---- on the way ---- */
@@ -107,27 +108,34 @@ static void carry(struct sim_port *from, struct sim_port *to, struct sim_frame *
 	struct sim_link *link = from->link;
 	struct sim_counters *counters = &link->sim->counters;
 	struct sim_arrival copies[SIM_COPIES];
-	unsigned count;
+	unsigned count = 0;
 
-	count = sim_path_carry(&from->path, &link->impairment, &link->random, departure,
-	                       size_on_wire(frame), copies);
+	if (!sim_path_swallows(&link->impairment, size_on_wire(frame)))
+		count = sim_path_carry(&from->path, &link->impairment, &link->random,
+		                       departure, frame->size, copies);
 	counters->lost += count == 0;
 	counters->duplicated += count == SIM_COPIES;
 	for (unsigned i = 0; i < count; i++)
 		deliver(to, frame, &copies[i]);
 }
 
+/* The number of the port whose address it is, if it is one's. */
+static uint32_t number_of(const uint8_t mac[6])
+{
+	if (mac[0] != LOCAL || mac[1] != 0)
+		return 0;
+	return (uint32_t)mac[2] << 24 | (uint32_t)mac[3] << 16 | (uint32_t)mac[4] << 8 |
+	       mac[5];
+}
+
 /* Whose address it is, at this link; NULL: nobody's, or a group's. */
 static struct sim_port *port_of(const struct sim_link *link, const uint8_t mac[6])
 {
-	const struct sim *sim = link->sim;
-	uint32_t number = (uint32_t)mac[2] << 24 | (uint32_t)mac[3] << 16 |
-	                  (uint32_t)mac[4] << 8 | mac[5];
+	uint32_t number = number_of(mac);
+	struct sim_port *port =
+	    number <= link->sim->port_count ? link->sim->ports[number] : NULL;
 
-	if (mac[0] != LOCAL || mac[1] != 0 || number == 0 || number > sim->port_count ||
-	    !sim->ports[number] || sim->ports[number]->link != link)
-		return NULL;
-	return sim->ports[number];
+	return port && port->link == link ? port : NULL;
 }
 
 static void carry_to_each(struct sim_port *from, const struct list *ports,
@@ -146,9 +154,9 @@ static void carry_to_all(struct sim_port *from, struct sim_frame *frame,
 	struct sim_link *link = from->link;
 	struct sim_port *one = port_of(link, frame->data);
 
-	if (!one || one == from)
+	if (frame->data[0] & GROUP)
 		carry_to_each(from, &link->ports, frame, departure);
-	else if (!one->promiscuous)
+	else if (one && one != from && !one->promiscuous)
 		carry(from, one, frame, departure);
 	carry_to_each(from, &link->promiscuous, frame, departure);
 }
@@ -197,6 +205,7 @@ void sim_port_attach(struct sim_port *port, struct sim_link *link)
 		sim->ports = realloc(sim->ports, sim->port_room * sizeof(*sim->ports));
 		if (!sim->ports)
 			sim_fail("no memory for %u ports", number);
+		sim->ports[0] = NULL; /* nobody's */
 	}
 	sim->ports[number] = port;
 	/* Locally administered, and telling in a capture which port it was. */
@@ -212,6 +221,7 @@ void sim_port_attach(struct sim_port *port, struct sim_link *link)
 
 void sim_port_detach(struct sim_port *port)
 {
+	port->link->sim->ports[number_of(port->mac)] = NULL;
 	list_remove(&port->in_link);
 	sim_path_free(&port->path);
 }

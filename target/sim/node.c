@@ -30,7 +30,8 @@ static void node_main(void *arg)
 {
 	struct sim_node *node = arg;
 
-	node_end(node, kiln_start_with(&node->kiln, node->entry));
+	node_end(node, node->start ? node->start(&node->kiln)
+	                           : kiln_start_with(&node->kiln, node->entry));
 }
 
 void sim_node_resume(struct sim_node *node)

@@ -110,8 +110,7 @@ unsigned sim_path_carry(struct sim_path *path, const struct sim_impairment *impa
 {
 	bool burst = lost_in_burst(path, impairment, random);
 
-	if (sim_random_chance(random, impairment->loss) || burst ||
-	    sim_path_swallows(impairment, size))
+	if (sim_random_chance(random, impairment->loss) || burst)
 		return 0;
 	copies[0] = carry_copy(path, impairment, random, departure, size);
 	if (!sim_random_chance(random, impairment->duplicate))

@@ -44,7 +44,7 @@ kiln_time sim_path_departure(struct sim_path *path,
 bool sim_path_congested(const struct sim_path *path,
                         const struct sim_impairment *impairment);
 
-/* Whether a frame of so many bytes is larger than the link lets on. */
+/* Whether a frame of so many bytes is larger than the link lets on: it is lost. */
 static inline bool sim_path_swallows(const struct sim_impairment *impairment,
                                      uint32_t size)
 {

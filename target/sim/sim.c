@@ -56,6 +56,8 @@ struct sim *sim_new(uint64_t seed)
 	list_init(&sim->nodes);
 	list_init(&sim->ready);
 	list_init(&sim->links);
+	list_init(&sim->switches);
+	list_init(&sim->routers);
 	return sim;
 }
 
@@ -65,6 +67,8 @@ void sim_free(struct sim *sim)
 		sim_fail("sim_free was called by node %s", sim->running->name);
 	while (!list_empty(&sim->nodes))
 		sim_node_free(kiln_container(sim->nodes.next, struct sim_node, in_nodes));
+	sim_switches_free(sim);
+	sim_routers_free(sim);
 	while (!list_empty(&sim->links))
 		sim_link_free(kiln_container(sim->links.next, struct sim_link, in_links));
 	while (sim->slabs) {

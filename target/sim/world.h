@@ -33,7 +33,7 @@ struct sim {
 	struct sim_events events;
 	struct list nodes; /* all, in order of creation */
 	struct list ready; /* to be resumed now */
-	struct list links;
+	struct list links, switches, routers;
 	unsigned alive;
 	struct sim_port **ports; /* by the number in their address, from 1 */
 	uint32_t port_count, port_room;
@@ -65,6 +65,7 @@ struct sim_node {
 	struct list in_ready;
 	char name[32];
 	int (*entry)(struct kiln *k);
+	int (*start)(struct kiln *k); /* kiln_start() of an image; NULL: runs entry */
 	void *user;
 	char *options;
 
@@ -159,6 +160,8 @@ struct sim_nic {
 void sim_link_free(struct sim_link *link);
 void sim_nic_free(struct sim_nic *nic);
 struct netdev *sim_nic_open(struct sim_nic *nic);
+void sim_switches_free(struct sim *sim);
+void sim_routers_free(struct sim *sim);
 
 /* ---- disks ---- */
 

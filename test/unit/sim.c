@@ -409,7 +409,8 @@ static int send_large(struct kiln *k)
 	struct netdev_frame frame;
 
 	netdev_frame_init(&frame);
-	memset(netdev_frame_push(&frame, 54), 0, 54);
+	memset(netdev_frame_push(&frame, 48), 0, 48);
+	memset(netdev_frame_push(&frame, 6), 0xff, 6);
 	frame.offload.flags = NETDEV_NEEDS_CSUM;
 	frame.offload.gso_type = NETDEV_GSO_TCP4;
 	frame.offload.gso_size = 1448;
