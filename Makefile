@@ -7,7 +7,7 @@
 #   build/pic/     hosted, for libkiln-sim.so
 #   build/fuzz/    hosted, by clang, with sanitizers and libFuzzer's counters
 #   build/musl/    objects of kiln-jail, which is linked with musl
-#   build/bin/     kiln, kiln-jail, kiln-kvm, kiln-usernet
+#   build/bin/     kiln, kiln-jail, kiln-kvm, kiln-usernet, kiln-sim
 #   build/lib/     libkiln-sim.so
 #   build/test/    test programs
 
@@ -23,7 +23,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all libs tests site figures clean install uninstall
-all: libs $(B)/bin/kiln $(B)/bin/kiln-jail $(B)/bin/kiln-kvm $(B)/bin/kiln-usernet \
+all: libs $(patsubst %,$(B)/bin/%,kiln kiln-jail kiln-kvm kiln-usernet kiln-sim) \
 	$(B)/lib/libkiln-sim.so
 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
@@ -75,9 +75,10 @@ objects = $(patsubst %,$(B)/hosted/%.o,$(1))
 # copies.
 TOOL_LIBS = -lcapstone -ldw -lseccomp -lmd -lbrotlienc -lz -lm
 
-# kiln link is the simulated link's model in real time.
+# kiln link is the simulated link's model in real time; kiln sim reads scenarios.
 LINK_MODEL = $(patsubst %,target/sim/%.c,event path mark pcap)
-$(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED) $(LINK_MODEL))
+SCENARIO = $(patsubst %,target/scenario/%.c,read read_network read_play)
+$(B)/bin/kiln: $(call objects,$(wildcard tool/*.c) $(MONITOR_SHARED) $(LINK_MODEL) $(SCENARIO))
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(TOOL_LIBS)
 # Static: a monitor starts in the time that its image's first answer is measured in.
@@ -104,6 +105,13 @@ DOOR_SOURCES = $(DOOR) $(filter-out lib/core/start.c,$(call sources,lib/core)) $
 $(B)/lib/libkiln-sim.so: $(patsubst %,$(B)/pic/%.o,$(DOOR_SOURCES))
 	@mkdir -p $(@D)
 	$(CC) -shared -o $@ -Wl,-soname,libkiln-sim.so,-z,start-stop-visibility=hidden,-z,defs,-z,relro,-z,now,--gc-sections $^ -pthread
+
+# Runs scenarios: images are loaded, and find the functions of <kiln/target.h> here.
+$(B)/bin/kiln-sim: $(call objects,$(call sources,target/scenario)) \
+		$(patsubst %,$(B)/hosted/lib%.a,target-sim $(LIBS))
+	@mkdir -p $(@D)
+	$(CC) -pie -Wl,--gc-sections,--export-dynamic-symbol='target_*' -o $@ \
+		$(call group,$^) -lm
 
 # ---- tests: one program a file ----
 

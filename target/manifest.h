@@ -13,6 +13,7 @@
 #include <kiln/abi/manifest.h>
 
 struct manifest_walk {
+	const uintptr_t *object; /* where it is loaded; NULL: the program */
 	uint32_t type;
 	size_t size;    /* of the descriptor */
 	unsigned index; /* so many more to pass over */
@@ -48,6 +49,8 @@ static inline int manifest_walk_object(struct dl_phdr_info *info, size_t size, v
 {
 	struct manifest_walk *walk = arg;
 
+	if (walk->object && *walk->object != info->dlpi_addr)
+		return 0;
 	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
 		if (segment->p_type == PT_NOTE && segment->p_align <= 4)
@@ -57,16 +60,25 @@ static inline int manifest_walk_object(struct dl_phdr_info *info, size_t size, v
 			                                 segment->p_vaddr),
 			    segment->p_memsz);
 	}
-	return 1; /* the program comes first; no other object has a manifest */
+	return 1; /* the program comes first */
 }
 
-/* The descriptor of the index-th note of the type and size; NULL behind the last. */
-static inline const void *manifest_note(uint32_t type, size_t size, unsigned index)
+/* The descriptor of the index-th note of the type and size of a loaded object; NULL behind
+ * the last. */
+static inline const void *manifest_note_of(const uintptr_t *object, uint32_t type,
+                                           size_t size, unsigned index)
 {
-	struct manifest_walk walk = {.type = type, .size = size, .index = index};
+	struct manifest_walk walk = {
+	    .object = object, .type = type, .size = size, .index = index};
 
 	dl_iterate_phdr(manifest_walk_object, &walk);
 	return walk.found;
+}
+
+/* Of the program itself. */
+static inline const void *manifest_note(uint32_t type, size_t size, unsigned index)
+{
+	return manifest_note_of(NULL, type, size, index);
 }
 
 /* Notes are aligned to 4 bytes whatever is in them. */

@@ -12,11 +12,13 @@ import re
 from harness import ROOT
 
 FOLDERS = ["tool", "monitor", "monitor/jail", "monitor/kvm", "usernet", "target/host", "target/sim",
-           "target/test"]
+           "target/scenario", "target/test"]
 # Function: what comes before its format.
 CALLS = r"""\b(?:fail|fail_usage|warn)\(\s*
           | \b(?:monitor_fail|misuse|refuse|failed|test_fail)\(\s*[^;"(]*?,\s*
           | \b(?:sim_fail)\(\s*
+          | \bscenario_refuse\(\s*s,\s*
+          | \bplay_refuse\(\s*play,[^,"]*,\s*
           | \b(?:kiln_fail)\(\s*\w+,\s*"\w+",\s*
           | \bsnprintf\(\s*error,\s*error_size,\s*
           | \bfprintf\(\s*stderr,\s*"""

@@ -128,7 +128,10 @@ static void open_state(struct build *build)
 
 	build->state = text_format(
 	    "%s%s%s", build_state_path(path_resolve(build->folder), build->target),
-	    build->tests ? "-test" : "", build->sanitize ? "-asan" : "");
+	    build->tests    ? "-test"
+	    : build->shared ? "-shared"
+	                    : "",
+	    build->sanitize ? "-asan" : "");
 	folder_make(build->state);
 	fd = open(text_format("%s/lock", build->state), O_RDWR | O_CREAT | O_CLOEXEC,
 	          0666);
@@ -345,15 +348,36 @@ static const char *target_archive(const struct build *build, const char *name)
 	return path;
 }
 
-/* What stands under the libraries. The tests' main() comes before that of sim. */
+/* What stands under the libraries. The tests' main() comes before that of sim; under a
+ * shared object is the program that loads it. */
 static struct words target_archives(const struct build *build)
 {
 	struct words archives = {0};
 
+	if (build->shared)
+		return archives;
 	if (build->tests)
 		words_add(&archives, target_archive(build, "test"));
 	words_add(&archives, target_archive(build, build->target->name));
 	return archives;
+}
+
+/* A program of the host, or, for kiln-sim, an object that shows its start alone: what is in
+ * it stays apart from what is in others. */
+static void add_hosted_flags(const struct build *build, struct make_step *step)
+{
+	static const char shown[] = "{ global: kiln_start; local: *; };\n";
+	const char *script = text_format("%s/shown.map", build->state);
+
+	words_add(&step->command, build->shared ? "-shared" : "-pie");
+	words_add(&step->command, "-Wl,--gc-sections,--build-id=none");
+	if (build->sanitize)
+		words_add(&step->command, "-fsanitize=address,undefined");
+	if (!build->shared)
+		return;
+	file_write(script, shown, sizeof(shown) - 1);
+	words_add(&step->command, "-Wl,-u,kiln_start");
+	words_add(&step->command, text_format("-Wl,--version-script=%s", script));
 }
 
 static struct make_step link_step(struct build *build, const struct words *archives)
@@ -363,7 +387,7 @@ static struct make_step link_step(struct build *build, const struct words *archi
 	struct words *command = &step.command, targets = target_archives(build);
 	/* All of host's: what it defines stands in for lib/net, whose members are taken
 	 * only for what is not there. Sections that nothing uses go again. */
-	bool whole = !build->target->sealed && !build->tests;
+	bool whole = !build->target->sealed && !build->tests && !build->shared;
 
 	words_split(command, compiler());
 	if (build->target->sealed) {
@@ -378,10 +402,7 @@ static struct make_step link_step(struct build *build, const struct words *archi
 		words_add(&step.inputs, script);
 		words_add(&step.inputs, layout);
 	} else {
-		words_add(command, "-pie");
-		words_add(command, "-Wl,--gc-sections,--build-id=none");
-		if (build->sanitize)
-			words_add(command, "-fsanitize=address,undefined");
+		add_hosted_flags(build, &step);
 	}
 	words_add_all(command, &build->objects);
 	if (whole) {

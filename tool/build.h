@@ -25,6 +25,7 @@ struct build {
 	bool sanitize;    /* host only: AddressSanitizer and UBSan */
 	bool unsealed;    /* make the image even if it breaks the seal: for tests */
 	bool tests;       /* with its folder test/, as a program that tests it in sim */
+	bool shared;      /* sim only: a shared object, for kiln-sim to load */
 
 	/* set on the way */
 	const char *name;      /* of the folder */

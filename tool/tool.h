@@ -145,6 +145,7 @@ int command_run(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_link(int argc, char **argv);
 int command_map(int argc, char **argv);
+int command_sim(int argc, char **argv);
 int command_test(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_demo(int argc, char **argv);

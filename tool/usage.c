@@ -69,6 +69,23 @@ static const struct usage_option sim_options[] = {
     {"--to", "PORT", "where standard input is sent (the first port parameter)", NULL},
     {0}};
 
+static const struct usage_option scenario_options[] = {
+    {"--seed", "N", "the run to repeat (1)", NULL},
+    {"--time", "TIME", "virtual time after which it ends (60s)", NULL},
+    {"--json", NULL, "for programs", NULL},
+    {0}};
+
+static const struct usage_option clients_options[] = {
+    {"--clients", "N", "of each appliance (10)", NULL},
+    {"--requests", "N", "that each client makes (10)", NULL},
+    {"--every", "TIME", "between the requests of a client (1s)", NULL},
+    {"--get", "PATH", "what they ask for (/)", NULL},
+    {"--to", "PORT", "where they connect to (the first port parameter)", NULL},
+    {"--pcap", "FILE", "writes the frames to a file", "@file"},
+    {"--show", NULL, "prints the scenario instead, to begin one with", NULL},
+    {"--KEY", "VALUE", "a parameter of the appliances", NULL},
+    {0}};
+
 static const struct usage_option link_options[] = {
     {"--seed", "N", "of what happens to which frame (1)", NULL},
     {"--pcap", "FILE", "writes the frames that come in to a file", "@file"},
@@ -155,6 +172,15 @@ const struct usage_command usage_commands[] = {
      "joins two tap interfaces by a bad link, until Ctrl-C",
      NULL,
      {{"", link_options}, {"of the link; 2%,0 is for each way", path_options}, {0}}},
+    {"sim",
+     command_sim,
+     "DIR...|FILE [OPTION]...",
+     "appliances and clients, or a scenario, in a simulated network",
+     "@appliance @file",
+     {{"", scenario_options},
+      {"with DIR", clients_options},
+      {"of the clients' link", path_options},
+      {0}}},
     {"map",
      command_map,
      "IMAGE [-o FILE.svg]",
