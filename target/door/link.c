@@ -14,8 +14,6 @@
 #include "../../lib/net/nd_wire.h"
 #include "../sim/pcap.h"
 
-enum { ETH_TYPE_IP6 = 0x86dd };
-
 static const uint8_t own_mac[ETH_MAC] = {2, 0, 0, 0, 0, 1};
 static const uint8_t other_mac[ETH_MAC] = {2, 0, 0, 0, 0, 2};
 
