@@ -139,6 +139,7 @@ static void enter_init(struct dhcp *d, kiln_time wait)
 	d->state = DHCP_INIT;
 	d->tries = 0;
 	dhcp_in(d, wait);
+	route_forget(d->net, ROUTE_LEASE);
 	net_clear_address(d->net);
 }
 
@@ -191,6 +192,7 @@ static void address_checked(struct net *net, bool conflict)
 		return;
 	}
 	enter_bound(d);
+	dhcp_set_routes(d->net, slice_of(d->ack, d->ack_size));
 	net_set_address(net, &d->lease);
 }
 
@@ -307,7 +309,8 @@ static void take_times(struct dhcp *d, const struct dhcp_message *ack)
 }
 
 /* False: the acknowledgement gives nothing that can be used. */
-static bool take_lease(const struct dhcp_message *ack, struct net_lease *lease)
+static bool take_lease(const struct dhcp_message *ack, struct slice bytes,
+                       struct net_lease *lease)
 {
 	if (ack->lease == 0)
 		return false;
@@ -316,8 +319,10 @@ static bool take_lease(const struct dhcp_message *ack, struct net_lease *lease)
 		lease->prefix = class_prefix(ack->yiaddr);
 	else if (!dhcp_wire_prefix(ack->mask, &lease->prefix))
 		return false;
-	if (ip4_is_host(ip4_value(ack->router)))
-		lease->gateway = ack->router;
+	struct ip4_addr router = dhcp_default_router(ack, bytes);
+	if (ip4_is_host(ip4_value(router)))
+		lease->gateway = router;
+	lease->broadcast = ack->broadcast;
 	if (ack->mtu >= DHCP_MTU_MIN)
 		lease->mtu = ack->mtu;
 	return net_lease_plausible(lease);
@@ -326,7 +331,8 @@ static bool take_lease(const struct dhcp_message *ack, struct net_lease *lease)
 static bool lease_equal(const struct net_lease *a, const struct net_lease *b)
 {
 	return ip4_equal(a->address, b->address) && ip4_equal(a->gateway, b->gateway) &&
-	       a->prefix == b->prefix && a->mtu == b->mtu;
+	       ip4_equal(a->broadcast, b->broadcast) && a->prefix == b->prefix &&
+	       a->mtu == b->mtu;
 }
 
 /* One that is longer than was asked for is as one that says nothing more. */
@@ -340,7 +346,8 @@ static void handle_ack(struct dhcp *d, const struct dhcp_message *ack, struct sl
 {
 	struct net_lease lease;
 
-	if (!take_lease(ack, &lease) || !ip4_equal(lease.address, d->lease.address)) {
+	if (!take_lease(ack, bytes, &lease) ||
+	    !ip4_equal(lease.address, d->lease.address)) {
 		start_over(d);
 		return;
 	}
@@ -357,6 +364,7 @@ static void handle_ack(struct dhcp *d, const struct dhcp_message *ack, struct sl
 		return;
 	}
 	enter_bound(d);
+	dhcp_set_routes(d->net, slice_of(d->ack, d->ack_size));
 	if (changed)
 		net_set_address(d->net, &lease);
 }

@@ -11,6 +11,7 @@ enum {
 	OPTION_ROUTER = 3,
 	OPTION_HOST_NAME = 12,
 	OPTION_MTU = 26,
+	OPTION_BROADCAST = 28,
 	OPTION_REQUESTED = 50,
 	OPTION_LEASE = 51,
 	OPTION_OVERLOAD = 52,
@@ -53,6 +54,9 @@ static void take_option(uint8_t code, struct slice value, struct dhcp_message *m
 		break;
 	case OPTION_ROUTER:
 		take_address(value, &m->router);
+		break;
+	case OPTION_BROADCAST:
+		take_address(value, &m->broadcast);
 		break;
 	case OPTION_MTU:
 		m->mtu = cursor_u16(&c);
@@ -183,6 +187,26 @@ bool dhcp_wire_option(struct slice bytes, uint8_t wanted, struct writer *w)
 	return found && !w->failed;
 }
 
+bool dhcp_wire_route(struct cursor *c, struct dhcp_route *route)
+{
+	uint32_t prefix = 0;
+
+	if (cursor_left(c) == 0)
+		return false;
+	route->bits = cursor_u8(c);
+	if (route->bits > 32) {
+		c->failed = true;
+		return false;
+	}
+	for (unsigned bits = 0; bits < 32; bits += 8)
+		prefix = prefix << 8 | (bits < route->bits ? cursor_u8(c) : 0);
+	/* What stands behind the prefix means nothing. */
+	route->prefix =
+	    ip4_of(route->bits ? prefix & UINT32_MAX << (32 - route->bits) : 0);
+	route->gateway = ip4_of(cursor_u32(c));
+	return !c->failed;
+}
+
 static void put_address(struct writer *w, uint8_t code, struct ip4_addr address)
 {
 	if (ip4_value(address) == 0)
@@ -210,7 +234,8 @@ void dhcp_wire_emit(struct writer *w, const struct dhcp_message *m)
 	                                     OPTION_MTU,       DHCP_OPTION_DOMAIN,
 	                                     OPTION_LEASE,     DHCP_OPTION_NTP,
 	                                     OPTION_SERVER,    OPTION_RENEWAL,
-	                                     OPTION_REBINDING, DHCP_OPTION_SEARCH};
+	                                     OPTION_REBINDING, DHCP_OPTION_SEARCH,
+	                                     OPTION_BROADCAST};
 	size_t before = writer_left(w);
 	struct dhcp_wire *wire = (struct dhcp_wire *)writer_room(w, sizeof(*wire));
 

@@ -64,6 +64,7 @@ struct dhcp_message {
 	struct slice host_name; /* option 12, of the client */
 	struct ip4_addr server, requested;  /* options 54, 50 */
 	struct ip4_addr mask, router;       /* options 1, 3: the first router */
+	struct ip4_addr broadcast;          /* option 28 */
 	uint16_t mtu;                       /* option 26 */
 	uint32_t lease, renewal, rebinding; /* options 51, 58, 59: seconds */
 };
@@ -75,6 +76,14 @@ bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *message);
 /* Adds the option's value, all its parts joined (RFC 3396). False: the message has none, is
  * no message of a server, or there is no room. */
 bool dhcp_wire_option(struct slice bytes, uint8_t code, struct writer *w);
+
+/* The next route of option 121 (RFC 3442). A gateway of 0.0.0.0: the network is on the
+ * link. False: that was the last, or it is malformed. */
+struct dhcp_route {
+	struct ip4_addr prefix, gateway;
+	uint8_t bits;
+};
+bool dhcp_wire_route(struct cursor *c, struct dhcp_route *route);
 
 /* A message of the client, padded to DHCP_SIZE_MIN; DHCP_SIZE_MAX bytes are enough. */
 void dhcp_wire_emit(struct writer *w, const struct dhcp_message *message);

@@ -3,8 +3,9 @@
  */
 #include "net_private.h"
 
-KILN_OPTION_OF(ip, KILN_PARAM_TYPE_PREFIX, &ip_kind_prefix, "dhcp",
-               "address and prefix length, or dhcp; name each device if there are several");
+KILN_OPTION_OF(
+    ip, KILN_PARAM_TYPE_PREFIX, &ip_kind_prefix, "dhcp",
+    "address and prefix length, or dhcp; name each device if there are several");
 KILN_OPTION_OF(gateway, KILN_PARAM_TYPE_ADDRESS, &ip_kind_address, "",
                "router to other networks");
 
@@ -35,8 +36,11 @@ void net_set_address(struct net *net, const struct net_lease *lease)
 	ip4->prefix = lease->prefix;
 	ip4->mask = lease->prefix ? UINT32_MAX << (32 - lease->prefix) : 0;
 	/* RFC 3021: a subnet of two addresses has no broadcast address, nor has one of
-	 * one. */
+	 * one. Another than the last one is historical (RFC 1122, 3.3.6), but may be told. */
 	ip4->broadcast = lease->prefix <= 30 ? address | ~ip4->mask : 0;
+	if (ip4->broadcast && ip4_on_link(ip4, lease->broadcast) &&
+	    !ip4_equal(lease->broadcast, lease->address))
+		ip4->broadcast = ip4_value(lease->broadcast);
 	net->mtu[NET_IP4] =
 	    lease->mtu ? KILN_MIN(lease->mtu, net->device->mtu) : net->device->mtu;
 	ip4->up = true;

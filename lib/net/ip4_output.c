@@ -57,8 +57,8 @@ bool ip4_hop(const struct net *net, const struct ip_addr *to, struct ip_addr *ho
 	bool near = ip4_on_link(ip4, dst);
 	const struct static_route *far =
 	    route_lookup(net, to, IP4_BITS + (near ? ip4->prefix + 1u : 0));
-	if (far)
-		*hop = far->gateway;
+	if (far) /* a network without a gateway is on the link, too */
+		*hop = ip4_value(ip_to4(&far->gateway)) ? far->gateway : *to;
 	else
 		*hop = near ? *to : ip_from4(ip4->gateway);
 	return ip4_value(ip_to4(hop)) != 0;

@@ -3,7 +3,7 @@
  *
  *	ip4.c          packets in, the family's table    arp.c     questions and answers
  *	ip4_address.c  options, the address              icmp.c    echo and errors
- *	ip4_output.c   the route, the header             dhcp.c    leases
+ *	ip4_output.c   the route, the header             dhcp*.c   leases
  */
 #ifndef NET_IP4_PRIVATE_H
 #define NET_IP4_PRIVATE_H
@@ -36,6 +36,7 @@ struct ip4 {
 /* An address that the interface takes up; see net_set_address. */
 struct net_lease {
 	struct ip4_addr address, gateway;
+	struct ip4_addr broadcast; /* 0.0.0.0, or what is none: the subnet's last */
 	uint8_t prefix;
 	uint16_t mtu; /* 0: the device's */
 };
@@ -112,5 +113,13 @@ void dhcp_start(struct net *net);
 bool dhcp_input(struct net *net, const struct net_packet *packet);
 /* Adds an option of the lease that is held, see dhcp_wire.h. False: there is none. */
 bool dhcp_option(const struct net *net, uint8_t code, struct writer *w);
+
+/* ---- dhcp_routes.c ---- */
+
+struct dhcp_message;
+/* Where everything else goes, by an acknowledgement and the bytes it was read from. */
+struct ip4_addr dhcp_default_router(const struct dhcp_message *ack, struct slice bytes);
+/* Takes its other routes up, in the place of an earlier one's. */
+void dhcp_set_routes(struct net *net, struct slice bytes);
 
 #endif

@@ -5,8 +5,8 @@
 #include "resolver_private.h"
 
 KILN_LIBRARY(resolver, "0.1");
-KILN_OPTION(dns, KILN_PARAM_TYPE_STRING, "",
-            "servers of names, instead of those that the network tells of");
+KILN_OPTION_OF(dns, KILN_PARAM_TYPE_ADDRESSES, &ip_kind_addresses, "",
+               "servers of names, instead of those that the network tells of");
 
 enum { DOMAINS = 6 };
 /* Questions at once: one for so much of the image's memory. */

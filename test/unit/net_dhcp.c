@@ -446,6 +446,62 @@ static void the_domain_stands_in_for_a_search_list(void **state)
 	assert_true(dns_name_equal(&names[0], &expected));
 }
 
+/* The next hop to an address, 0: none. */
+static uint32_t hop_to(uint32_t address)
+{
+	struct ip_addr dst = ip_from4(ip4_of(address)), hop;
+
+	return ip4_hop(fake.net, &dst, &hop) ? ip4_value(ip_to4(&hop)) : 0;
+}
+
+static void static_routes_stand_in_for_the_router(void **state)
+{
+	/* 10.17.0.0/16 by 10.0.0.2, the rest by 10.0.0.3, 192.0.2.0/25 on the link. */
+	answer.more = SLICE("\171\25\20\12\21\12\0\0\2\0\12\0\0\3\31\300\0\2\0\0\0\0\0");
+	acquire();
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(hop_to(0x0a110203), 0x0a000002);
+	assert_int_equal(hop_to(0x08080808), 0x0a000003);
+	assert_int_equal(hop_to(0xc0000205), 0xc0000205);
+	assert_int_equal(hop_to(0xc0000285), 0x0a000003);
+	assert_int_equal(hop_to(0x0a000009), 0x0a000009);
+	setup(state);
+	answer.more = SLICE("\171\10\30\12\22\1\12\0\0\4"); /* no default one */
+	acquire();
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(hop_to(0x0a120105), 0x0a000004);
+	assert_int_equal(hop_to(0x08080808), 0);
+	fake_pass(KILN_SECONDS(4000));
+	assert_int_equal(fake.net->route_count, 0); /* gone with the lease */
+}
+
+static void routes_that_are_malformed_do_not_count(void **state)
+{
+	answer.more = SLICE("\171\11\41\12\21\0\0\12\0\0\2"); /* of 33 bits */
+	acquire();
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(fake.net->route_count, 0);
+	assert_int_equal(hop_to(0x08080808), ip4_value(SERVER));
+	setup(state);
+	answer.more = SLICE("\171\6\20\12\21\12\0\0"); /* cut off */
+	acquire();
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(hop_to(0x08080808), ip4_value(SERVER));
+}
+
+static void another_broadcast_address_may_be_told(void **state)
+{
+	answer.more = SLICE("\34\4\12\0\0\0"); /* the subnet's first, as long ago */
+	acquire();
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(fake.net->ip4->broadcast, 0x0a000000);
+	setup(state);
+	answer.more = SLICE("\34\4\12\0\1\377"); /* of another subnet */
+	acquire();
+	fake_pass(KILN_SECONDS(1));
+	assert_int_equal(fake.net->ip4->broadcast, 0x0a0000ff);
+}
+
 static void an_offer_for_another_client_id_is_dropped(void **state)
 {
 	answer.more = SLICE("\75\7\1\0\0\0\0\0\0");
@@ -513,6 +569,9 @@ int main(void)
 	    with(setup, the_servers_mtu_counts_up_to_the_devices),
 	    with(setup, the_lease_tells_of_servers_and_domains_while_it_is_held),
 	    with(setup, the_domain_stands_in_for_a_search_list),
+	    with(setup, static_routes_stand_in_for_the_router),
+	    with(setup, routes_that_are_malformed_do_not_count),
+	    with(setup, another_broadcast_address_may_be_told),
 	    with(setup, an_offer_for_another_client_id_is_dropped),
 	    with(setup, its_name_is_told_where_it_has_one),
 	    with(setup, what_no_host_is_called_is_refused),
