@@ -59,8 +59,11 @@ struct resolver_lookup {
 	/* The resolver's own. */
 	struct resolver *resolver;
 	struct loop_work finished;
+	struct list held; /* while the network is not up yet */
+	kiln_time held_until;
 	struct dns_name name;
 	uint8_t families;
+	bool searched; /* in the search list's domains, too */
 	uint8_t domain, domain_count; /* of the search list: the next to try */
 	struct resolver_waiter {
 		struct list node; /* in the question's list */
@@ -76,6 +79,7 @@ struct resolver *resolver_new(struct net *net, struct udp *udp, struct tcp *tcp)
  * Finds the addresses of a name, or of a text that is an address already. `done` is called
  * from the event loop, never from within this call. A name without a dot (and without one at
  * its end) is tried in the domains that the network searches first (net_search_domains).
+ * While the network is not up, or has told of no server, the lookup waits, up to 10 s.
  */
 void resolver_lookup(struct resolver *resolver, struct resolver_lookup *lookup,
 		     struct slice name, unsigned families,

@@ -249,8 +249,8 @@ static void all_asked(struct ntp *ntp)
 		end_round(ntp);
 }
 
-/* Asks one server. What cannot be sent is as lost. */
-static void ask(struct ntp_server *server)
+/* Asks one server. What cannot be sent is as lost. False: it is not to be asked now. */
+static bool ask(struct ntp_server *server)
 {
 	struct ntp *ntp = server->ntp;
 	struct ntp_packet packet = {.version = NTP_VERSION, .mode = NTP_CLIENT};
@@ -259,10 +259,10 @@ static void ask(struct ntp_server *server)
 	struct writer w = writer_of(bytes, sizeof(bytes));
 
 	if (!server->usable || server->denied || server->not_before > kiln_now(ntp->kiln))
-		return;
+		return false;
 	if (udp_bind(ntp->udp, 0, received, server, &server->socket)) {
 		server->socket = NULL;
-		return;
+		return false;
 	}
 	/* Not the time: nobody needs to know what our clock shows, and nobody can guess it. */
 	packet.transmitted = server->sent = random_u64(&ntp->kiln->random);
@@ -270,6 +270,7 @@ static void ask(struct ntp_server *server)
 	server->sent_at = kiln_now(ntp->kiln);
 	(void)udp_send(server->socket, &to, writer_done(&w));
 	ntp->status.sent++;
+	return true;
 }
 
 /* Those that the network tells of, if none were given. */
@@ -292,19 +293,24 @@ static void find_servers(struct ntp *ntp)
 
 static void begin_round(struct ntp *ntp)
 {
+	bool asked = false;
+
 	find_servers(ntp);
 	for (unsigned i = 0; i < ntp->count; i++) {
 		ntp->servers[i].answered = ntp->servers[i].late = false;
-		ask(&ntp->servers[i]);
+		asked |= ask(&ntp->servers[i]);
 	}
-	enter(ntp, NTP_ASKING, PATIENCE);
+	if (asked)
+		enter(ntp, NTP_ASKING, PATIENCE);
+	else /* none is known yet, or all want rest */
+		enter(ntp, NTP_RESTING, INTERVAL_FIRST);
 }
 
 static void repeat(struct ntp *ntp)
 {
 	for (unsigned i = 0; i < ntp->count; i++) {
 		if (ntp->servers[i].late)
-			ask(&ntp->servers[i]);
+			(void)ask(&ntp->servers[i]);
 	}
 	enter(ntp, NTP_REPEATING, PATIENCE);
 }

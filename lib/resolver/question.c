@@ -100,11 +100,8 @@ static void attempt(struct question *q)
 	unsigned count = resolver_servers(resolver, servers);
 
 	end_attempt(q);
-	if (count == 0) {
-		if (loop->now - q->begun_at >= NO_SERVER_FOR)
-			question_fail(q, KILN_ERR_UNREACHABLE);
-		else
-			timer_set(loop, &q->timer, loop->now + LOOK_AGAIN);
+	if (count == 0) { /* the lease has ended meanwhile */
+		question_fail(q, KILN_ERR_UNREACHABLE);
 		return;
 	}
 	if (q->attempt >= ROUNDS * count) {
@@ -136,7 +133,7 @@ static void waited(struct timer *timer)
 {
 	struct question *q = kiln_container(timer, struct question, timer);
 
-	if (!q->socket && !q->conn) { /* there was nobody to ask */
+	if (!q->socket && !q->conn) { /* not begun yet */
 		attempt(q);
 		return;
 	}
@@ -237,7 +234,6 @@ enum kiln_error question_ask(struct resolver *resolver, const struct dns_name *n
 	q->name = q->sent.name = *name;
 	q->type = q->sent.type = type;
 	q->sent.edns = true;
-	q->begun_at = loop_of(resolver)->now;
 	q->error = KILN_ERR_TIMEOUT;
 	q->answer.ttl = UINT32_MAX;
 	list_init(&q->node);

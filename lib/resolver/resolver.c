@@ -38,27 +38,6 @@ unsigned resolver_servers(const struct resolver *resolver, struct ip_addr *serve
 	return resolver->server_count;
 }
 
-struct resolver *resolver_new(struct net *net, struct udp *udp, struct tcp *tcp)
-{
-	struct kiln *k = net_kiln(net);
-	struct resolver *resolver = kiln_alloc(k, sizeof(*resolver), "resolver");
-	size_t memory = (size_t)(k->arena.end - k->arena.start);
-	size_t questions = KILN_MIN(memory / MEMORY_SHARE, QUESTIONS_MAX);
-	struct slice option;
-
-	resolver->net = net;
-	resolver->udp = udp;
-	resolver->tcp = tcp;
-	list_init(&resolver->questions);
-	pool_init(&resolver->pool, k, sizeof(struct question),
-	          (unsigned)KILN_MAX(questions, QUESTIONS_MIN),
-	          "questions of the resolver");
-	cache_init(&resolver->cache, k);
-	if (kiln_option(k, "dns", &option))
-		parse_servers(resolver, k, option);
-	return resolver;
-}
-
 /* ---- what is known without a question ---- */
 
 static void take(struct resolver_lookup *lookup, const struct ip_addr *addresses,
@@ -141,7 +120,6 @@ static void ask(struct resolver_lookup *lookup, const struct dns_name *name)
 	struct resolver *resolver = lookup->resolver;
 	kiln_time now = loop_of(resolver)->now;
 
-	lookup->error = KILN_ERR_NOT_FOUND;
 	for (unsigned i = 0; i < KILN_COUNT_OF(parts); i++) {
 		if (!(lookup->families & parts[i].family))
 			continue;
@@ -162,14 +140,16 @@ static void ask(struct resolver_lookup *lookup, const struct dns_name *name)
 	}
 }
 
-/* On through the names until something is asked, or known. */
+/* On through the names until something is asked, or known. A server that cannot tell of one
+ * of them may be able to tell of the next. */
 static void advance(struct resolver_lookup *lookup)
 {
 	struct dns_name name;
 
 	while (lookup->waiting == 0) {
-		if (lookup->count || lookup->error != KILN_ERR_NOT_FOUND ||
-		    !next_name(lookup, &name)) {
+		bool go_on = lookup->error == KILN_ERR_NOT_FOUND ||
+		             lookup->error == KILN_ERR_PROTOCOL;
+		if (lookup->count || !go_on || !next_name(lookup, &name)) {
 			finish(lookup, lookup->error);
 			return;
 		}
@@ -186,12 +166,91 @@ void lookup_answered(struct resolver_waiter *waiter, const struct answer *answer
 	advance(lookup);
 }
 
+/* ---- until the network is up ---- */
+
+#define LOOK_AGAIN    KILN_MS(100)
+#define NO_SERVER_FOR KILN_SECONDS(10)
+
+/* Whether there is somebody to ask, and all is told that will be. */
+static bool is_ready(const struct resolver *resolver)
+{
+	struct ip_addr servers[RESOLVER_SERVERS];
+
+	return net_is_up(resolver->net) && resolver_servers(resolver, servers) > 0;
+}
+
+static void begin(struct resolver_lookup *lookup)
+{
+	struct dns_name domains[DOMAINS];
+
+	if (lookup->searched)
+		lookup->domain_count =
+		    (uint8_t)net_search_domains(lookup->resolver->net, domains, DOMAINS);
+	advance(lookup);
+}
+
+static void look_again(struct timer *timer)
+{
+	struct resolver *resolver = kiln_container(timer, struct resolver, look);
+	kiln_time now = loop_of(resolver)->now;
+	bool ready = is_ready(resolver);
+
+	list_each_safe (node, &resolver->held) {
+		struct resolver_lookup *lookup =
+		    kiln_container(node, struct resolver_lookup, held);
+		if (!ready && now < lookup->held_until)
+			continue;
+		list_remove(node);
+		if (ready)
+			begin(lookup);
+		else
+			finish(lookup, KILN_ERR_UNREACHABLE);
+	}
+	if (!list_empty(&resolver->held))
+		timer_set(loop_of(resolver), timer, now + LOOK_AGAIN);
+}
+
+static void hold(struct resolver_lookup *lookup)
+{
+	struct resolver *resolver = lookup->resolver;
+	struct loop *loop = loop_of(resolver);
+
+	lookup->held_until = loop->now + NO_SERVER_FOR;
+	list_append(&resolver->held, &lookup->held);
+	if (!timer_is_set(&resolver->look))
+		timer_set(loop, &resolver->look, loop->now + LOOK_AGAIN);
+}
+
+/* ---- for callers ---- */
+
+struct resolver *resolver_new(struct net *net, struct udp *udp, struct tcp *tcp)
+{
+	struct kiln *k = net_kiln(net);
+	struct resolver *resolver = kiln_alloc(k, sizeof(*resolver), "resolver");
+	size_t memory = (size_t)(k->arena.end - k->arena.start);
+	size_t questions = KILN_MIN(memory / MEMORY_SHARE, QUESTIONS_MAX);
+	struct slice option;
+
+	resolver->net = net;
+	resolver->udp = udp;
+	resolver->tcp = tcp;
+	list_init(&resolver->held);
+	timer_init(&resolver->look, look_again);
+	list_init(&resolver->questions);
+	pool_init(&resolver->pool, k, sizeof(struct question),
+	          (unsigned)KILN_MAX(questions, QUESTIONS_MIN),
+	          "questions of the resolver");
+	cache_init(&resolver->cache, k);
+	if (kiln_option(k, "dns", &option))
+		parse_servers(resolver, k, option);
+	return resolver;
+}
+
 void resolver_lookup(struct resolver *resolver, struct resolver_lookup *lookup,
                      struct slice name, unsigned families,
                      void (*done)(struct resolver_lookup *lookup))
 {
 	struct ip_addr address;
-	struct dns_name domains[DOMAINS];
 
 	resolver->counters.lookups++;
 	lookup->done = done;
@@ -199,7 +258,9 @@ void resolver_lookup(struct resolver *resolver, struct resolver_lookup *lookup,
 	lookup->count = 0;
 	lookup->resolver = resolver;
 	lookup->families = (uint8_t)families;
+	lookup->searched = slice_find(name, '.') == name.len;
 	lookup->domain = lookup->domain_count = lookup->waiting = 0;
+	list_init(&lookup->held);
 	for (unsigned i = 0; i < 2; i++) {
 		list_init(&lookup->waiters[i].node);
 		lookup->waiters[i].lookup = lookup;
@@ -218,15 +279,16 @@ void resolver_lookup(struct resolver *resolver, struct resolver_lookup *lookup,
 		finish(lookup, KILN_ERR_NOT_FOUND);
 		return;
 	}
-	if (slice_find(name, '.') == name.len)
-		lookup->domain_count =
-		    (uint8_t)net_search_domains(resolver->net, domains, DOMAINS);
-	advance(lookup);
+	if (is_ready(resolver))
+		begin(lookup);
+	else
+		hold(lookup);
 }
 
 void resolver_cancel(struct resolver_lookup *lookup)
 {
 	loop_cancel(&lookup->finished);
+	list_remove(&lookup->held);
 	for (unsigned i = 0; i < 2; i++)
 		list_remove(&lookup->waiters[i].node);
 }

@@ -77,7 +77,6 @@ struct question {
 	struct dns_name name; /* as the lookups want it */
 	uint16_t type;
 	unsigned attempt, aliases;
-	kiln_time begun_at;
 	enum kiln_error error; /* if no server answers */
 	struct answer answer;  /* as far as it is known */
 
@@ -116,6 +115,8 @@ struct resolver {
 	struct tcp *tcp;
 	struct pool pool; /* of questions */
 	struct list questions;
+	struct list held;  /* lookups, until the network is up */
+	struct timer look; /* whether it is */
 	struct cache cache;
 	unsigned preferred; /* the server that answered last */
 	unsigned server_count;
