@@ -176,7 +176,7 @@ class Process:
     running = []
     _number = 0
 
-    def __init__(self, *command, name=None, netns=None, dies=False):
+    def __init__(self, *command, name=None, netns=None, dies=False, pass_fds=()):
         """`dies`: it is seen to otherwise that the program dies with the one that started it; it
         is then started by vfork, fast enough to be timed from started_ns."""
         os.makedirs(LOGS, exist_ok=True)
@@ -194,7 +194,8 @@ class Process:
             self.started_ns = time.monotonic_ns()
             self.popen = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log,
-                                          preexec_fn=None if dies else die_with_parent)
+                                          preexec_fn=None if dies else die_with_parent,
+                                          pass_fds=pass_fds)
         Process.running.append(self)
 
     @property

@@ -277,8 +277,55 @@ static void turn_is_due(struct timer *timer)
 	turn_soon(kiln_container(timer, struct nat, timer));
 }
 
+/* ---- what the image may reach ---- */
+
+enum { ETHER_TYPE_IP4 = 0x0800, ETHER_TYPE_IP6 = 0x86dd };
+
+/* 0.0.0.0/8 and 127.0.0.0/8: Linux takes the former for this machine, too. */
+static bool is_here4(const uint8_t address[4])
+{
+	return address[0] == 0 || address[0] == 127;
+}
+
+/* "::", "::1" and what else has but an IPv4 address in it, mapped above all, by which a
+ * socket of IPv6 reaches IPv4. */
+static bool is_here6(const uint8_t address[16])
+{
+	static const uint8_t none[10];
+	bool mapped = address[10] == 0xff && address[11] == 0xff;
+
+	return memcmp(address, none, sizeof(none)) == 0 &&
+	       (mapped || (address[10] == 0 && address[11] == 0));
+}
+
+/*
+ * libslirp opens a socket to whatever address a packet names. It leads the router's own to
+ * this machine's loopback, or nowhere (disable_host_loopback); the loopback's addresses
+ * themselves, which no packet of an honest image has, are not looked at. So they are here.
+ */
+static bool may_pass(struct slice frame)
+{
+	struct cursor c = cursor_of(frame);
+
+	cursor_skip(&c, 12);
+	switch (cursor_u16(&c)) {
+	case ETHER_TYPE_IP4:
+		cursor_skip(&c, 16);
+		struct slice to4 = cursor_bytes(&c, 4);
+		return !c.failed && !is_here4(to4.data);
+	case ETHER_TYPE_IP6:
+		cursor_skip(&c, 24);
+		struct slice to6 = cursor_bytes(&c, 16);
+		return !c.failed && !is_here6(to6.data);
+	default:
+		return !c.failed;
+	}
+}
+
 void nat_receive(struct nat *nat, struct slice frame)
 {
+	if (!may_pass(frame))
+		return;
 	slirp_input(nat->slirp, frame.data, (int)frame.len);
 	turn_soon(nat);
 }

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import socket
+import struct
 import threading
 
 from harness import KILN, Failed, Netns, Process, check, check_equal, run
@@ -229,3 +230,69 @@ def test_most(world):
                             "--rounds", "12")
         check_equal(told, [TOLD] * 12, log)
         check("refused" not in log, log)
+
+
+# An image's end of kiln-usernet's link, for frames that Kiln's own stack would never send.
+
+IMAGE, ROUTER = bytes.fromhex("5254004b494c"), bytes.fromhex("525500000202")
+
+
+def ipv4_udp(destination, port, payload=b"forged"):
+    data = struct.pack("!HHHH", 1024, port, 8 + len(payload), 0) + payload
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(data), 1, 0, 64, 17, 0,
+                         socket.inet_aton("10.0.2.15"), socket.inet_aton(destination))
+    header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
+    return ROUTER + IMAGE + b"\x08\x00" + header + data
+
+
+def ipv6_udp(destination, port, payload=b"forged"):
+    source, target = (socket.inet_pton(socket.AF_INET6, text)
+                      for text in ("fd4b:696c:6e00::15", destination))
+    data = struct.pack("!HHHH", 1024, port, 8 + len(payload), 0) + payload
+    pseudo = source + target + struct.pack("!II", len(data), 17)
+    data = data[:6] + struct.pack("!H", checksum(pseudo + data)) + data[8:]
+    return (ROUTER + IMAGE + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(data), 17, 64) +
+            source + target + data)
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def test_forged(world):
+    """whatever address an image's packet names, it is not the loopback's of this machine"""
+    if world is not WORLDS[0]:
+        return  # it is the same network for all
+    net = Netns()
+    with net:
+        run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+        victim = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        victim.bind(("::", 0))  # of both families
+    victim.settimeout(5)
+    port = victim.getsockname()[1]
+    link, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    end.setblocking(False)
+    process = Process(os.path.join(os.path.dirname(KILN), "kiln-usernet"),
+                      "--link", f"{end.fileno()},0", "--net",
+                      "10.0.2.15/24,10.0.2.2,10.0.2.3,10.0.2.4,1500", "--most", "100",
+                      pass_fds=[end.fileno()],
+                      name="usernet-forged", netns=net)
+    end.close()
+    try:
+        for address in ("127.0.0.1", "127.8.9.10", "0.0.0.0", "10.0.2.2", "255.255.255.255"):
+            link.send(ipv4_udp(address, port))
+        for address in ("::1", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::127.0.0.1",
+                        "fd4b:696c:6e00::2", "fd4b:696c:6e00::9", "fe80::2", "ff02::1"):
+            link.send(ipv6_udp(address, port))
+        link.send(ipv4_udp("192.0.2.1", port, b"over IPv4"))
+        told, sender = victim.recvfrom(100)
+        check(told != b"forged", f"a forged one arrived, from {sender[0]}")
+        process.check_alive()
+    finally:
+        process.kill()
+        link.close()
+        victim.close()
+        net.close()
