@@ -1,7 +1,8 @@
 /*
  * The image's own connections, out into the world: libslirp, which speaks to the image
  * as its router and to this machine through ordinary sockets. It answers DHCP, and
- * passes DNS on to this machine's resolver.
+ * passes DNS on to this machine's resolver. Of IPv6 it advertises itself as a router of a
+ * unique local prefix (RFC 4193), from which an image makes its address.
  *
  * What comes in does not go through it (forward_tcp.c, forward_udp.c): its port forwards
  * know no IPv6 client for an IPv4 guest, mix up connections of two forwards that have the
@@ -26,6 +27,9 @@
 #include <slirp/libslirp.h>
 #include <kiln/bytes.h>
 #include "usernet.h"
+
+/* fd4b:696c:6e00::/64 */
+#define PREFIX6 0xfd, 0x4b, 0x69, 0x6c, 0x6e
 
 enum { POLLS_MOST = 4096 };
 
@@ -372,6 +376,11 @@ struct nat *nat_open(struct usernet *usernet)
 	    .vdhcp_start = address_of(o->image),
 	    .if_mtu = o->mtu,
 	    .if_mru = o->mtu,
+	    .in6_enabled = true,
+	    .vprefix_addr6.s6_addr = {PREFIX6},
+	    .vprefix_len = 64,
+	    .vhost6.s6_addr = {PREFIX6, [15] = 2},
+	    .vnameserver6.s6_addr = {PREFIX6, [15] = 3},
 	    .disable_host_loopback = !o->loopback,
 	};
 	struct nat *nat = calloc(1, sizeof(*nat));

@@ -169,7 +169,7 @@ void stack_open(struct usernet *usernet)
 	usernet->link.receive = receive;
 	usernet->link.idle = idle;
 	usernet->link.context = usernet;
-	usernet->net = net_up(k, &usernet0);
+	usernet->net = net_up_ip4(k, &usernet0); /* connections come in by IPv4 */
 	usernet->tcp = tcp_new(usernet->net);
 	usernet->udp = udp_new(usernet->net);
 	for (unsigned i = 0; i < options->forward_count; i++) {

@@ -269,6 +269,7 @@ def test_forged(world):
     net = Netns()
     with net:
         run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+        run("ip", "address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
         victim = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         victim.bind(("::", 0))  # of both families
     victim.settimeout(5)
@@ -287,9 +288,11 @@ def test_forged(world):
         for address in ("::1", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::127.0.0.1",
                         "fd4b:696c:6e00::2", "fd4b:696c:6e00::9", "fe80::2", "ff02::1"):
             link.send(ipv6_udp(address, port))
-        link.send(ipv4_udp("192.0.2.1", port, b"over IPv4"))
-        told, sender = victim.recvfrom(100)
-        check(told != b"forged", f"a forged one arrived, from {sender[0]}")
+        for honest in (ipv4_udp("192.0.2.1", port, b"over IPv4"),
+                       ipv6_udp("2001:db8::1", port, b"over IPv6")):
+            link.send(honest)
+            told, sender = victim.recvfrom(100)
+            check(told != b"forged", f"a forged one arrived, from {sender[0]}")
         process.check_alive()
     finally:
         process.kill()
