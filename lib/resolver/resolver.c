@@ -23,7 +23,7 @@ static void parse_servers(struct resolver *resolver, struct kiln *k, struct slic
 			kiln_fail(k, "resolver", "--dns takes at most %d servers",
 			          RESOLVER_SERVERS);
 		if (!ip_parse(one, &resolver->servers[resolver->server_count]))
-			kiln_fail(k, "resolver", "--dns takes addresses, not '%.*s'",
+			kiln_fail(k, "resolver", "--dns: '%.*s' is no address",
 			          SLICE_ARG(one));
 		resolver->server_count++;
 		text = slice_skip(text, one.len + 1);
