@@ -164,6 +164,11 @@ $(B)/test/door/%: test/door/%.c $(B)/lib/libkiln-sim.so
 	$(CC) $(hosted_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< \
 		-L$(B)/lib -lkiln-sim -Wl,-rpath,'$$ORIGIN/../../lib' -pthread -lcmocka
 
+# What bench/sim.py runs.
+$(B)/bench/%: bench/%.c $(HOSTED_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(hosted_FLAGS) $(INCLUDES) -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOSTED_LIBS))
+
 # Fuzz targets: libFuzzer is clang's.
 $(B)/fuzz/% $(B)/test/fuzz/%: CC = clang
 FUZZ_LIBS = $(patsubst %,$(B)/fuzz/lib%.a,$(LIBS) target-sim)

@@ -88,6 +88,16 @@ def test_table(_):
         check(f"\n  {name} " in out, f"no line of {name}'s in\n{out}")
 
 
+def test_sim(_):
+    """bench sim measures the simulator, and a stack's memory"""
+    rows = [json.loads(line) for line in
+            run(KILN, "bench", "sim", "--quick", "--json").stdout.splitlines()]
+    check_equal([row["case"] for row in rows], ["transfer-10M", "stacks-1000"], "cases")
+    check(rows[0]["virtual_per_cpu"] >= 100 and 9 < rows[0]["megabits_per_s"] <= 10, f"{rows[0]}")
+    check(rows[1]["served"] == 990 and rows[1]["bytes_per_stack"] < 150_000, f"{rows[1]}")
+    check("stacks-1000" in run(KILN, "bench", "sim", "--quick").stdout, "the table")
+
+
 def test_usage(_):
     """bench lists what there is, and refuses what there is not"""
     check("kiln bench web: " in run(KILN, "bench").stdout, "the list")

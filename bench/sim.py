@@ -1,0 +1,81 @@
+"""kiln bench sim: how fast the simulator is, and how many stacks it takes.
+
+transfer-10M    one TCP transfer over a link of 10 Mbit/s: virtual seconds by real ones, and by
+                seconds of the processor, which other work on the machine does not change
+stacks-10000    so many stacks in one process, each of which serves or has something echoed once;
+                bytes_per_stack is what the process has in memory, by their number
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+from lab import ROOT, Failed, progress, progress_end
+import report
+
+PROGRAM = os.path.join(ROOT, "build/bench/sim")
+
+
+def build():
+    progress("building the benchmark")
+    done = subprocess.run(["make", "-s", "-C", ROOT, "build/bench/sim"], capture_output=True,
+                          text=True, check=False)
+    if done.returncode:
+        raise Failed(f"bench/sim.c does not build:\n{done.stdout}{done.stderr}")
+
+
+def measure(*arguments):
+    """The figures of a run."""
+    progress(" ".join(arguments))
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"build/bench/sim {' '.join(arguments)} ended with status "
+                     f"{done.returncode}: {done.stdout}{done.stderr}")
+    return {name: float(value) if "." in value else int(value)
+            for name, value in (line.split() for line in done.stdout.splitlines())}
+
+
+def transfer(quick):
+    row = {"bench": "sim", "case": "transfer-10M", **measure("transfer", "100" if quick else "1000")}
+    row["virtual_per_real"] = round(row["virtual_s"] / max(row["real_s"], 1e-3), 1)
+    row["virtual_per_cpu"] = round(row["virtual_s"] / max(row["cpu_s"], 1e-3), 1)
+    return row
+
+
+def stacks(quick):
+    count = 1000 if quick else 10000
+    return {"bench": "sim", "case": f"stacks-{count}", **measure("stacks", str(count))}
+
+
+def print_table(rows):
+    first, second = rows
+    report.print_table(
+        ["case", "virtual s", "real s", "processor s", "virtual by real", "bytes a stack"],
+        [[first["case"], str(first["virtual_s"]), f"{first['real_s']:.2f}",
+          f"{first['cpu_s']:.2f}", f"{first['virtual_per_real']:,.0f}", ""],
+         [second["case"], str(second["virtual_s"]), f"{second['real_s']:.2f}",
+          f"{second['cpu_s']:.2f}", f"{second['virtual_s'] / second['real_s']:.2f}",
+          f"{second['bytes_per_stack']:,}"]])
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="kiln bench sim", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a tenth of it")
+    parser.add_argument("--json", action="store_true", help="a line for each case, for programs")
+    options = parser.parse_args(arguments)
+    try:
+        build()
+        rows = [transfer(options.quick), stacks(options.quick)]
+    except Failed as failed:
+        print(f"kiln: {failed}", file=sys.stderr)
+        return 1
+    finally:
+        progress_end()
+    if options.json:
+        for row in rows:
+            print(json.dumps(row))
+    else:
+        print_table(rows)
+    return 0
