@@ -151,6 +151,41 @@ static void a_link_that_is_cut_loses_and_carries_again_once_healed(void **state)
 	assert_int_equal(stations[1].count, 1);
 }
 
+/* RFC 3168: with two waiting, the queue marks what is ECN-capable, and only that. */
+static void a_long_queue_marks_what_can_say_so(void **state)
+{
+	const struct sim_impairment slow = {.rate = 1000000, .mark = 2};
+	struct sim_counters counters;
+
+	sim_link_set(stations[0].link, &slow);
+	stations[3].link = stations[0].link;
+	sim_port_detach(&stations[3].port);
+	sim_port_attach(&stations[3].port, stations[0].link);
+	for (uint8_t i = 0; i < 6; i++) {
+		struct sim_frame *frame = sim_frame_get(sim, ETH_HEADER + IP4_HEADER);
+		const struct ip4_header header = {.total = IP4_HEADER,
+		                                  .ttl = 64,
+		                                  .id = i,
+		                                  .tos =
+		                                      i % 2 ? IP_ECN_ECT0 : IP_ECN_NOT};
+		eth_wire_emit(frame->data, stations[3].port.mac, stations[0].port.mac,
+		              ETH_TYPE_IP4);
+		ip4_wire_emit(frame->data + ETH_HEADER, &header);
+		sim_port_send(&stations[0].port, frame);
+		sim_frame_unref(sim, frame);
+	}
+	settle(KILN_SECONDS(1));
+	assert_int_equal(stations[3].count, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		uint8_t ecn = stations[3].data[i][ETH_HEADER + 1];
+		assert_int_equal(ecn, i % 2 == 0 ? IP_ECN_NOT
+		                      : i < 2    ? IP_ECN_ECT0
+		                                 : IP_ECN_CE);
+	}
+	sim_counters(sim, &counters);
+	assert_int_equal(counters.marked, 2);
+}
+
 /* ---- routers ---- */
 
 static struct sim_router *router;
@@ -539,6 +574,7 @@ int main(void)
 	    in_world(a_switch_learns_where_stations_are),
 	    in_world(a_switch_keeps_frames_off_other_links),
 	    in_world(a_link_that_is_cut_loses_and_carries_again_once_healed),
+	    in_world(a_long_queue_marks_what_can_say_so),
 	    in_world(a_packet_is_passed_on_with_one_hop_less),
 	    in_world(a_packet_that_has_no_hop_left_is_reported),
 	    in_world(what_is_too_big_is_cut_or_reported_with_the_mtu),
