@@ -61,8 +61,11 @@ $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
 $(foreach w,hosted asan fuzz,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
 $(foreach w,hosted asan,$(eval $(call archive,$(w),target-test,target/test)))
 
-# What runs at start only, or waits for devices anyway: small rather than fast.
-SMALL = $(patsubst %,lib/core/%.c,kiln log param) $(wildcard target/vm/stub*.c) \
+# What runs at start only, waits for devices anyway, or is about a network rather than its
+# traffic: small rather than fast.
+SMALL = $(patsubst %,lib/core/%.c,kiln log param) \
+	$(patsubst %,lib/net/%.c,address address_option arp dhcp dhcp_wire fragment icmp icmp6 \
+		ip4_address ip6_address ip6_start mld mld_wire nd nd_router nd_wire route slaac) $(wildcard target/vm/stub*.c) \
 	$(patsubst %,target/vm/%.c,start wait virtio_mmio virtio_rng virtio_console)
 $(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Oz -fomit-frame-pointer
 
