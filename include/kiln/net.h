@@ -22,6 +22,7 @@ struct net;
 struct net *net_up(struct kiln *k, const struct kiln_device *device);
 /* The same for one address family alone: the image holds no code of the other. */
 struct net *net_up_ip4(struct kiln *k, const struct kiln_device *device);
+struct net *net_up_ip6(struct kiln *k, const struct kiln_device *device);
 
 /* The address in use; 0.0.0.0 while there is none. */
 struct ip4_addr net_address(const struct net *net);
@@ -42,6 +43,16 @@ unsigned net_ntp_servers(const struct net *net, struct ip_addr *servers, unsigne
 unsigned net_search_domains(const struct net *net, struct dns_name *domains,
 			    unsigned most);
 
+/* One address of an interface, of either family. */
+struct net_address {
+	struct ip_addr addr;
+	uint8_t prefix;  /* bits, of its own family */
+	bool deprecated; /* not for new connections (RFC 4862, 5.5.4) */
+	bool unproven;   /* in use, but somebody may still say that it is his (RFC 4429) */
+};
+/* Writes up to `most` of them; returns how many. */
+unsigned net_addresses(const struct net *net, struct net_address *out, unsigned most);
+
 /* Called (from the loop) each time the interface gets or loses its address. */
 void net_on_change(struct net *net, void (*changed)(struct net *net, void *context),
 		   void *context);
@@ -60,7 +71,7 @@ struct net_counters {
 	uint64_t drop_unresolved; /* to send: no answer to ARP, or its queue is full */
 	uint64_t drop_no_route;
 	uint64_t drop_device;     /* to send: the device, or net's buffers, had no room */
-	uint64_t icmp_echo, icmp_sent, arp_conflicts, reassembled;
+	uint64_t icmp_echo, icmp_sent, arp_conflicts, ip6_conflicts, reassembled;
 };
 void net_counters(const struct net *net, struct net_counters *counters);
 

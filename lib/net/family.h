@@ -53,7 +53,7 @@ struct net_family {
 	void (*start)(struct net *net);
 	/* Whether frames to this multicast address can be of use. */
 	bool (*hears)(const uint8_t mac[ETH_MAC]);
-	void (*input)(struct net *net, struct slice packet, bool link_broadcast,
+	void (*input)(struct net *net, struct slice packet, bool to_group,
 	              const struct netdev_offload *offload);
 	void (*ask_input)(struct net *net, struct slice packet);
 	/* A whole packet: to its transport, or to ICMP. */
@@ -75,6 +75,9 @@ struct net_family {
 	void (*refuse)(struct net *net, const struct net_packet *packet,
 	               enum net_refusal why);
 
+	/* Writes down to `most` of its addresses; returns how many. */
+	unsigned (*addresses)(const struct net *net, struct net_address *out,
+	                      unsigned most);
 	/* Has an address that other networks can reach. */
 	bool (*is_up)(const struct net *net);
 };

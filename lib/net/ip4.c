@@ -136,6 +136,17 @@ static bool ip4_is_up(const struct net *net)
 	return net->ip4->up;
 }
 
+static unsigned ip4_addresses(const struct net *net, struct net_address *out,
+                              unsigned most)
+{
+	const struct ip4 *ip4 = net->ip4;
+
+	if (!ip4->up || most == 0)
+		return 0;
+	*out = (struct net_address){.addr = ip_from4(ip4->address), .prefix = ip4->prefix};
+	return 1;
+}
+
 /* Groups are not joined yet. */
 static bool ip4_hears(const uint8_t mac[ETH_MAC])
 {
@@ -163,4 +174,5 @@ const struct net_family ip4_family = {
     .ask = arp_ask,
     .refuse = icmp_refuse,
     .is_up = ip4_is_up,
+    .addresses = ip4_addresses,
 };

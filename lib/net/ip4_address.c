@@ -91,10 +91,14 @@ void ip4_start(struct net *net)
 	struct net_lease lease = {.mtu = 0};
 	struct slice option, gateway;
 
+	option = kiln_option(k, "ip", &option) ? net_option_part(net, option) : SLICE("");
+	if (slice_equal(option, SLICE("off"))) {
+		net->families[NET_IP4] = NULL;
+		return;
+	}
 	net->ip4 = kiln_alloc(k, sizeof(*net->ip4), "net");
 	ip4_output_init(net);
 	arp_init(net);
-	option = kiln_option(k, "ip", &option) ? net_option_part(net, option) : SLICE("");
 	if (option.len == 0 || slice_equal(option, SLICE("dhcp"))) {
 		log_info(k, "net", "%s asks for an address by DHCP", net->name);
 		dhcp_start(net);

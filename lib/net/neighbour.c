@@ -202,6 +202,11 @@ void neighbour_learn(struct neighbour *n, const uint8_t mac[ETH_MAC], bool reach
 	}
 }
 
+void neighbour_suspect(struct neighbour *n)
+{
+	neighbour_enter(n, NEIGHBOUR_STALE, STALE_LIFETIME);
+}
+
 static void neighbour_ask(struct neighbour *n)
 {
 	n->tries++;

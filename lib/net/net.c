@@ -31,7 +31,7 @@ static void net_receive(void *stack, struct slice frame,
 			break;
 		struct slice packet = slice_skip(frame, ETH_HEADER);
 		if (type == family->type)
-			family->input(net, packet, broadcast, offload);
+			family->input(net, packet, eth_is_group(eth->dst), offload);
 		else
 			family->ask_input(net, packet);
 		return;
@@ -97,6 +97,7 @@ void net_start(struct net *net)
 {
 	const struct netdev *dev = net->device;
 
+	route_start(net);
 	for (unsigned i = 0; i < NET_FAMILIES; i++) {
 		const struct net_family *family = net->families[i];
 		if (!family)
@@ -149,6 +150,18 @@ void net_on_change(struct net *net, void (*changed)(struct net *net, void *conte
 	net->watchers[net->watcher_count].changed = changed;
 	net->watchers[net->watcher_count].context = context;
 	net->watcher_count++;
+}
+
+unsigned net_addresses(const struct net *net, struct net_address *out, unsigned most)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < NET_FAMILIES; i++) {
+		if (net->families[i])
+			count +=
+			    net->families[i]->addresses(net, out + count, most - count);
+	}
+	return count;
 }
 
 void net_counters(const struct net *net, struct net_counters *counters)

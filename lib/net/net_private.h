@@ -9,15 +9,17 @@
  *	fragment.c    packets joined                         report.c    errors, both ways
  *	servers.c, search.c   the servers and domains there are
  *	ip4*.c, arp.c, icmp.c, dhcp.c                        IPv4
+ *	ip6*.c, nd*.c, icmp6.c, slaac.c, mld.c               IPv6
  */
 #ifndef NET_PRIVATE_H
 #define NET_PRIVATE_H
 
 #include "family.h"
 #include "ip4_private.h"
+#include "ip6_private.h"
 
 enum { NET_TRANSPORTS = 4, NET_WATCHERS = 4, NET_TTL = 64 };
-enum { NET_HEADER_MAX = 40 }; /* of any family */
+enum { NET_HEADER_MAX = IP6_HEADER }; /* of any family */
 enum { NET_PACKET_MAX = 65535 };
 /* Bytes that a frame's head has for a transport's header, and small payloads with it. */
 enum { NET_HEAD_ROOM = NETDEV_HEAD - ETH_HEADER - NET_HEADER_MAX };
@@ -150,6 +152,21 @@ struct static_route {
 enum route_origin { ROUTE_OPTION, ROUTE_LEASE };
 enum { ROUTES_MAX = 16 };
 
+/* ---- what the network tells of itself (RFC 8106) ---- */
+
+enum { NET_RESOLVERS = 4, NET_DOMAINS_SIZE = 256 };
+
+struct net_resolver {
+	struct ip_addr addr;
+	kiln_time until; /* in the past: free */
+};
+
+struct net_domains {
+	kiln_time until;
+	uint16_t size;
+	uint8_t names[NET_DOMAINS_SIZE]; /* as DNS writes them */
+};
+
 struct net {
 	struct kiln *kiln;
 	struct netdev *device;
@@ -158,6 +175,7 @@ struct net {
 
 	const struct net_family *families[NET_FAMILIES]; /* NULL: not in this image */
 	struct ip4 *ip4;                                 /* NULL, likewise */
+	struct ip6 *ip6;
 	uint16_t mtu[NET_FAMILIES];                      /* the device's, or less */
 	uint8_t ttl[NET_FAMILIES];                       /* of what we send */
 
@@ -181,6 +199,8 @@ struct net {
 	unsigned path_mask, path_count;
 	struct static_route routes[ROUTES_MAX];
 	unsigned route_count;
+	struct net_resolver resolvers[NET_RESOLVERS];
+	struct net_domains domains;
 	struct dhcp *dhcp; /* NULL with a static address */
 	struct net_counters counters;
 };
@@ -226,6 +246,8 @@ struct neighbour *neighbour_add(struct net *net, const struct net_family *family
 /* Its link address, said by itself: what waited for it leaves. It is reachable if that
  * answered a question of ours, or tells as much as an answer. */
 void neighbour_learn(struct neighbour *n, const uint8_t mac[ETH_MAC], bool reachable);
+/* It may be another's address by now: asked before it is relied on again. */
+void neighbour_suspect(struct neighbour *n);
 /* The neighbour's address if it is known; else NULL, and neighbour_wait is the way. */
 const uint8_t *neighbour_lookup(struct net *net, const struct ip_addr *addr);
 /* Keeps the packet (a reference to its chunks) until the neighbour answers, and asks.
@@ -274,6 +296,8 @@ bool report_input(struct net *net, uint8_t protocol, const struct net_error *err
 
 /* ---- route.c ---- */
 
+/* Those of the options. */
+void route_start(struct net *net);
 /* False: the table is full, or the gateway of another family. */
 bool route_add(struct net *net, const struct static_route *route);
 /* Those that came with a lease that is over. */

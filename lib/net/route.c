@@ -5,6 +5,9 @@
  */
 #include "net_private.h"
 
+KILN_OPTION_OF(route, KILN_PARAM_TYPE_ROUTES, &ip_kind_routes, "",
+               "static routes, such as 10.1.0.0/16=10.0.0.1, with commas between them");
+
 static bool has_prefix(const struct ip_addr *addr, const struct ip_addr *prefix,
                        unsigned bits)
 {
@@ -14,6 +17,38 @@ static bool has_prefix(const struct ip_addr *addr, const struct ip_addr *prefix,
 		return false;
 	return rest == 0 ||
 	       (addr->bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;
+}
+
+/* "10.1.0.0/16=10.0.0.1" */
+static bool route_parse(struct slice text, struct static_route *route)
+{
+	size_t equals = slice_find(text, '=');
+	struct ip_prefix prefix;
+
+	if (!ip_prefix_parse(slice_take(text, equals), &prefix) ||
+	    !ip_parse(slice_skip(text, equals + 1), &route->gateway))
+		return false;
+	route->prefix = prefix.addr;
+	route->bits = (uint8_t)(prefix.bits + (ip_is4(&prefix.addr) ? IP4_BITS : 0));
+	route->origin = ROUTE_OPTION;
+	return true;
+}
+
+void route_start(struct net *net)
+{
+	struct slice rest;
+
+	if (!kiln_option(net->kiln, "route", &rest))
+		return;
+	while (rest.len) {
+		struct slice item = slice_take(rest, slice_find(rest, ','));
+		struct static_route route;
+		if (!route_parse(item, &route) || !route_add(net, &route))
+			kiln_fail(net->kiln, "net",
+			          "--route: %.*s cannot be a route, or is one too many",
+			          SLICE_ARG(item));
+		rest = slice_skip(rest, item.len + 1);
+	}
 }
 
 bool route_add(struct net *net, const struct static_route *route)

@@ -1,0 +1,14 @@
+/*
+ * net_up_ip6(): an image that calls it holds IPv6 alone. A file of its own, so that
+ * nothing else is linked.
+ */
+#include "net_private.h"
+
+struct net *net_up_ip6(struct kiln *k, const struct kiln_device *device)
+{
+	struct net *net = net_open(k, device);
+
+	net->families[NET_IP6] = &ip6_family;
+	net_start(net);
+	return net;
+}
