@@ -23,7 +23,8 @@ bool tcp_acceptable(const struct tcp_segment *s, struct tcp_seq rcv_nxt, uint32_
 		return tcp_seq_ge(s->seq, rcv_nxt) && tcp_seq_le(s->seq, end);
 	/* Table 6 asks for the first or the last byte in the window; a segment that spans
 	 * the window on both sides is as good. */
-	return tcp_seq_lt(s->seq, end) && tcp_seq_gt(tcp_seq_add(s->seq, len), rcv_nxt);
+	return rcv_wnd > 0 && tcp_seq_lt(s->seq, end) &&
+	       tcp_seq_gt(tcp_seq_add(s->seq, len), rcv_nxt);
 }
 
 static uint32_t receive_window(const struct tcp_conn *conn)
@@ -105,6 +106,16 @@ static void pass_syn_ack(const struct tcp_conn *conn, struct tcp_segment *s)
 	s->window >>= conn->snd_wscale; /* that of a SYN is not scaled (RFC 7323, 2.2) */
 }
 
+/* Data or a FIN just beyond a window of zero; perhaps behind some that we have, when our ACK
+ * of that was lost. */
+static bool is_probe(const struct tcp_conn *conn, const struct tcp_segment *s)
+{
+	uint32_t length = (uint32_t)s->data.len + !!(s->flags & TCP_FIN);
+
+	return !(s->flags & TCP_SYN) && tcp_seq_le(s->seq, conn->rcv_nxt) &&
+	       tcp_seq_gt(tcp_seq_add(s->seq, length), conn->rcv_nxt);
+}
+
 static bool check_sequence(struct tcp_conn *conn, struct tcp_segment *s)
 {
 	uint32_t window = receive_window(conn);
@@ -117,12 +128,13 @@ static bool check_sequence(struct tcp_conn *conn, struct tcp_segment *s)
 			conn->tcp->count.drop_window++;
 		return false;
 	}
-	if (window == 0 && tcp_seq_eq(s->seq, conn->rcv_nxt) &&
-	    (s->data.len > 0 || (s->flags & TCP_FIN))) {
-		/* A window probe: its ACK counts, its data or FIN does not fit. */
+	if (window == 0 && is_probe(conn, s)) {
+		/* Its ACK counts, its data or FIN does not fit. So does a reset, which is not
+		 * answered. */
+		s->seq = conn->rcv_nxt;
 		s->data = slice_take(s->data, 0);
 		s->flags &= (uint8_t)~TCP_FIN;
-		conn->ack_now = true;
+		conn->ack_now |= !(s->flags & TCP_RST);
 		tcp_pend(conn);
 	}
 	if (!tcp_acceptable(s, conn->rcv_nxt, window)) {

@@ -342,11 +342,12 @@ void tcp_listen_input(struct tcp *tcp, struct tcp_listener *listener,
 /* The ACK of a half-open connection, when it is not what it should be, is answered so. */
 static void half_challenge(struct tcp *tcp, const struct tcp_half *half)
 {
+	uint8_t scale = half->hand.has_window_scale ? tcp->window_scale : 0;
 	struct tcp_segment ack = {
 	    .seq = tcp_seq_add(half->hand.iss, 1),
 	    .ack = tcp_seq_add(half->hand.irs, 1),
 	    .flags = TCP_ACK,
-	    .window = first_window(half->listener),
+	    .window = (uint16_t)(first_window(half->listener) >> scale),
 	    .options =
 	        {
 	            .has_timestamps = half->hand.has_timestamps,
@@ -375,8 +376,12 @@ static bool half_check(struct tcp *tcp, struct tcp_half *half,
 		send_half_syn_ack(tcp, half); /* the SYN again: our answer was lost */
 		return false;
 	}
-	bool old = hand->has_timestamps && o->has_timestamps && !(s->flags & TCP_RST) &&
-	           tcp_timestamp_before(o->ts_value, hand->ts_recent);
+	bool checked = hand->has_timestamps && !(s->flags & TCP_RST);
+	if (checked && !o->has_timestamps) { /* RFC 7323, 3.2 */
+		tcp->count.drop_window++;
+		return false;
+	}
+	bool old = checked && tcp_timestamp_before(o->ts_value, hand->ts_recent);
 	if (old || !tcp_acceptable(s, rcv_nxt, first_window(half->listener))) {
 		tcp->count.drop_window++;
 		if (!(s->flags & TCP_RST))
@@ -405,7 +410,6 @@ void tcp_half_input(struct tcp *tcp, struct tcp_half *half, struct tcp_segment *
 	struct tcp_tuple tuple = half->flow.tuple;
 	struct tcp_listener *listener = half->listener;
 	struct tcp_handshake hand = half->hand;
-	const struct tcp_options *o = &s->options;
 
 	if (!half_check(tcp, half, s))
 		return;
@@ -420,8 +424,6 @@ void tcp_half_input(struct tcp *tcp, struct tcp_half *half, struct tcp_segment *
 	/* Karn: a SYN-ACK that was sent twice tells no time. */
 	kiln_time rtt = half->tries == 0 ? KILN_MAX(tcp_now(tcp) - half->sent_at, 1u) : 0;
 	bool syn_lost = half->tries > 0;
-	if (hand.has_timestamps && o->has_timestamps)
-		hand.ts_recent = o->ts_value;
 	tcp_half_free(tcp, half);
 	struct tcp_conn *conn = tcp_conn_new(tcp, &tuple);
 	if (!conn)

@@ -62,6 +62,7 @@ void tcp_enter_time_wait(struct tcp_conn *conn)
 	if (tcp->time_waits.used == tcp->time_waits.count)
 		time_wait_free(tcp, oldest(tcp));
 	tw = pool_get(&tcp->time_waits);
+	uint32_t window = tcp_receive_window(conn); /* moves rcv_adv */
 	*tw = (struct tcp_time_wait){
 	    .flow = {NULL, TCP_FLOW_TIME_WAIT, conn->flow.tuple},
 	    .until = tcp_now(tcp) + TCP_TIME_WAIT_TIME,
@@ -70,7 +71,7 @@ void tcp_enter_time_wait(struct tcp_conn *conn)
 	    .snd_nxt = conn->snd_nxt,
 	    .ts_recent = conn->ts_recent,
 	    .ts_offset = conn->ts_offset,
-	    .window = (uint16_t)(tcp_receive_window(conn) >> conn->rcv_wscale),
+	    .window = (uint16_t)(window >> conn->rcv_wscale),
 	    .has_timestamps = conn->has_timestamps,
 	    .peer_open = !conn->fin_received,
 	};
@@ -124,10 +125,13 @@ static bool fin_wait_check(struct tcp *tcp, struct tcp_time_wait *tw,
 	const struct tcp_options *o = &s->options;
 	struct tcp_range window = {tw->rcv_nxt, tw->rcv_adv};
 	bool reset = s->flags & TCP_RST;
-	bool old =
-	    tw->has_timestamps && !reset &&
-	    (!o->has_timestamps || tcp_timestamp_before(o->ts_value, tw->ts_recent));
+	bool checked = tw->has_timestamps && !reset;
+	bool old = checked && tcp_timestamp_before(o->ts_value, tw->ts_recent);
 
+	if (checked && !o->has_timestamps) { /* RFC 7323, 3.2 */
+		tcp->count.drop_window++;
+		return false;
+	}
 	if (old || !tcp_acceptable(s, tw->rcv_nxt, tcp_range_size(window))) {
 		tcp->count.drop_window++;
 		if (!reset)

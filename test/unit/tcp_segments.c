@@ -307,6 +307,9 @@ static void the_window_closes_opens_again_and_never_shrinks(void **state)
 	/* A probe is answered, its byte refused. */
 	peer_sends(TCP_ACK, 1 + sent_bytes, 1, SLICE("x"));
 	assert_int_equal(expect(TCP_ACK, 1, 1 + sent_bytes, 0)->s.window, 0);
+	/* And so it is behind data whose ACK was lost. */
+	peer_sends(TCP_ACK, sent_bytes - 99, 1, pattern(0, 200));
+	assert_int_equal(expect(TCP_ACK, 1, 1 + sent_bytes, 0)->s.window, 0);
 	/* Reading a little is not worth a segment, nor a step of the window (3.8.6.2.2). */
 	while (tcp_unread(conn) > limit - 1000)
 		tcp_consume(conn, 1);
