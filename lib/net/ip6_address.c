@@ -3,11 +3,12 @@
  * given up (RFC 4862, 5.4 and 5.5.4).
  *
  * An address is used from its first moment on, while duplicate address detection still
- * waits for an objection (optimistic, RFC 4429): a service that boots in milliseconds
- * should not wait for a second, and a duplicate is as rare as an IPv4 address that is used
- * twice, which is not waited for either. That holds for addresses from the options too,
- * although RFC 4429, 3.1 would have those wait. Until the second is over nobody's cache is
- * overridden by it: we do not ask from it, and our answers have the override flag clear.
+ * waits for an objection: a service that boots in milliseconds should not wait for a second,
+ * and a duplicate is as rare as an IPv4 address that is used twice, which is not waited for
+ * either. One that we made is optimistic for that second (RFC 4429): we do not ask from it,
+ * and our answers have the override flag clear, so that nobody's cache is changed by it. One
+ * that the options give is ours like an IPv4 address of theirs, without such restraint, and
+ * given up if somebody objects.
  */
 #include "net_private.h"
 
@@ -60,7 +61,7 @@ static void address_remove(struct ip6_address *a)
 /* Nobody objected. */
 static void detection_over(struct timer *timer)
 {
-	kiln_container(timer, struct ip6_address, timer)->optimistic = false;
+	kiln_container(timer, struct ip6_address, timer)->unproven = false;
 }
 
 static void detection_start(struct ip6_address *a)
@@ -68,7 +69,7 @@ static void detection_start(struct ip6_address *a)
 	struct net *net = a->net;
 	struct ip_addr group = ip6_solicited_node(&a->addr);
 
-	a->optimistic = true;
+	a->unproven = true;
 	(void)mld_join(net, &group); /* there is room for each address */
 	nd_probe(net, &a->addr);
 	timer_set(&net->kiln->loop, &a->timer,
@@ -194,7 +195,7 @@ unsigned ip6_addresses(const struct net *net, struct net_address *out, unsigned 
 			    .addr = a->addr,
 			    .prefix = a->prefix,
 			    .deprecated = a->preferred_until <= now,
-			    .unproven = a->optimistic,
+			    .unproven = a->unproven,
 			};
 	}
 	return count;

@@ -55,8 +55,8 @@ static bool source_better(const struct ip6_address *a, const struct ip6_address 
 		                         : scope_b < scope_of(dst);
 	if ((a->preferred_until > now) != (b->preferred_until > now)) /* rule 3 */
 		return a->preferred_until > now;
-	if (a->optimistic != b->optimistic) /* RFC 4429, 3.3 */
-		return b->optimistic;
+	if (ip6_is_optimistic(a) != ip6_is_optimistic(b)) /* RFC 4429, 3.3 */
+		return ip6_is_optimistic(b);
 	if (same_a != same_b) /* rule 6 */
 		return same_a;
 	return KILN_MIN(ip6_common_bits(&a->addr, dst), a->prefix) > /* rule 8 */

@@ -23,10 +23,7 @@ enum { IP6_GROUPS = 16, IP6_ID_BYTES = 8 };
 
 /* ---- our addresses ---- */
 
-/*
- * One is used from its first moment on: while nobody has objected it is optimistic (RFC
- * 4429), and others are preferred to it as a source.
- */
+/* One is used from its first moment on: see ip6_address.c. */
 struct ip6_address {
 	struct ip_addr addr;
 	struct net *net;
@@ -35,7 +32,7 @@ struct ip6_address {
 	uint8_t prefix;
 	uint8_t tries; /* identifiers that were taken already (RFC 7217, 6) */
 	bool used;     /* this place is */
-	bool optimistic;
+	bool unproven; /* somebody may still object */
 	bool automatic; /* made by SLAAC, or link-local */
 };
 
@@ -90,6 +87,12 @@ struct ip6 {
 };
 
 extern const struct net_family ip6_family;
+
+/* RFC 4429: in use, but nobody's cache is to be changed by it. */
+static inline bool ip6_is_optimistic(const struct ip6_address *a)
+{
+	return a->unproven && a->automatic;
+}
 
 static const struct ip_addr ip6_none;
 #define IP6_ALL_NODES   ((struct ip_addr){{0xff, 2, [15] = 1}})

@@ -25,7 +25,7 @@ static void report_send(struct net *net, const struct ip_addr *dst, uint8_t *mes
                         size_t size)
 {
 	const struct ip6_address *a = ip6_link_local(net);
-	const struct ip_addr *src = a && !a->optimistic ? &a->addr : &ip6_none;
+	const struct ip_addr *src = a && !a->unproven ? &a->addr : &ip6_none;
 	struct net_send_options options = {.src = src, .ttl = MLD_HOP_LIMIT};
 	struct netdev_frame frame;
 

@@ -35,7 +35,7 @@ static const struct ip_addr *asker(const struct net *net, const struct ip_addr *
 
 	for (unsigned i = 0; i < IP6_ADDRESSES; i++) {
 		const struct ip6_address *a = &net->ip6->addresses[i];
-		if (a->used && !a->optimistic &&
+		if (a->used && !ip6_is_optimistic(a) &&
 		    (!best || ip6_common_bits(&a->addr, about) >
 		                  ip6_common_bits(&best->addr, about)))
 			best = a;
@@ -78,12 +78,12 @@ static bool solicitation(struct net *net, const struct net_packet *packet,
 	struct nd_message answer = {.type = ICMP6_NEIGHBOUR_ADVERTISEMENT,
 	                            .target = m->target,
 	                            .solicited = !probe,
-	                            .override = a && !a->optimistic};
+	                            .override = a && !ip6_is_optimistic(a)};
 
 	if (!a)
 		return false;
 	/* Two that take the same address up at once both see the other's question. */
-	if (probe && a->optimistic) {
+	if (probe && a->unproven) {
 		ip6_address_duplicate(a);
 		return true;
 	}
@@ -114,7 +114,7 @@ static bool advertisement(struct net *net, const struct nd_message *m)
 {
 	struct ip6_address *ours = ip6_address_find(net, &m->target);
 
-	if (ours && ours->optimistic) {
+	if (ours && ours->unproven) {
 		ip6_address_duplicate(ours);
 		return true;
 	}

@@ -24,7 +24,7 @@ static void solicit_fire(struct timer *timer)
 	/* RFC 4429, 3.2: from an address that is not ours for certain, without a link
 	 * address. */
 	if (a)
-		nd_send(net, &a->addr, &IP6_ALL_ROUTERS, &m, !a->optimistic);
+		nd_send(net, &a->addr, &IP6_ALL_ROUTERS, &m, !ip6_is_optimistic(a));
 	interval = interval ? KILN_MIN(2 * interval, SOLICIT_MOST) : SOLICIT_FIRST;
 	ip6->solicit_interval = interval;
 	timer_set(&net->kiln->loop, timer,

@@ -26,38 +26,42 @@ static void a_static_address_is_up_and_asked_about_at_once(void **state)
 	assert_true(asked);
 }
 
-static void until_nobody_objected_it_answers_without_override(void **state)
+/* Of its own making, until nobody objected. */
+static void an_optimistic_address_changes_nobodys_cache(void **state)
 {
+	struct net_address own;
 	struct ip6_header h;
 
-	fake_start("ip6=2001:db8::2/64");
+	fake_start("ip6=auto\0secret=x");
+	assert_int_equal(net_addresses(fake.net, &own, 1), 1);
 	fake.sent = 0;
-	solicit(PEER, OURS, true);
-	assert_false(sent_nd(0, &h).override);
-	assert_true(sent_nd(0, &h).solicited && sent_nd(0, &h).has_mac);
-	fake_pass(KILN_SECONDS(2));
+	solicit(address("fe80::1"), &own.addr, true);
+	struct nd_message m = sent_nd(0, &h);
+	assert_true(m.solicited && m.has_mac && !m.override);
+	assert_int_equal(send_to(address("fe80::9"), 8), KILN_OK); /* it is not asked */
+	assert_int_equal(sent_find(0, ICMP6_NEIGHBOUR_SOLICITATION), fake.sent);
+	fake_pass(KILN_MS(1500));
+	unsigned i = sent_find(0, ICMP6_NEIGHBOUR_SOLICITATION);
+	m = sent_nd(i, &h);
+	assert_true(same(&m.target, address("fe80::9")) && m.has_mac);
 	fake.sent = 0;
-	solicit(PEER, OURS, true);
-	assert_true(sent_nd(0, &h).override);
-	assert_true(same(&h.dst, PEER));
+	solicit(address("fe80::1"), &own.addr, true);
+	m = sent_nd(0, &h);
+	assert_true(m.override && same(&h.dst, address("fe80::1")));
 	assert_int_equal(h.hop_limit, 255);
 	assert_memory_equal(sent_to(0), peer_mac, 6);
 }
 
-static void no_question_is_asked_from_an_address_that_may_be_anothers(void **state)
+static void a_given_address_asks_and_answers_at_once(void **state)
 {
 	struct ip6_header h;
 
 	fake_start("ip6=2001:db8::2/64");
 	fake.sent = 0;
-	assert_int_equal(send_to(PEER, 8), KILN_OK);
-	assert_int_equal(sent_find(0, ICMP6_NEIGHBOUR_SOLICITATION), fake.sent);
-	fake_pass(KILN_MS(1500));
-	unsigned i = sent_find(0, ICMP6_NEIGHBOUR_SOLICITATION);
-	struct nd_message m = sent_nd(i, &h);
-	assert_true(same(&m.target, PEER) && m.has_mac);
-	advertise(PEER, peer_mac, true, true);
-	assert_int_equal(sent_ip6(fake.sent - 1, &h).len, 8); /* what waited */
+	solicit(PEER, OURS, false);
+	assert_int_equal(send_to(address("2001:db8::3"), 8), KILN_OK);
+	struct nd_message m = sent_nd(fake.sent - 1, &h);
+	assert_true(same(&m.target, address("2001:db8::3")) && same(&h.src, OURS));
 }
 
 static void a_given_address_that_another_has_is_given_up(void **state)
@@ -251,8 +255,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_static_address_is_up_and_asked_about_at_once),
-	    cmocka_unit_test(until_nobody_objected_it_answers_without_override),
-	    cmocka_unit_test(no_question_is_asked_from_an_address_that_may_be_anothers),
+	    cmocka_unit_test(an_optimistic_address_changes_nobodys_cache),
+	    cmocka_unit_test(a_given_address_asks_and_answers_at_once),
 	    cmocka_unit_test(a_given_address_that_another_has_is_given_up),
 	    cmocka_unit_test(two_that_ask_at_once_both_give_way),
 	    cmocka_unit_test(an_address_of_our_making_is_made_anew),
