@@ -512,7 +512,7 @@ const char *build_image(struct build *build)
 	if (!build->output)
 		build->output =
 		    text_format("%s/%s.%s", build->fix_nothing ? build->state : ".",
-		                build->name, build->target->name);
+		                build->name, build->shared ? "so" : build->target->name);
 	compile_appliance(build);
 
 	archives = archives_of(build);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <kiln/bytes.h>
 #include "report.h"
 
 enum { USAGE = 2, IMAGES = 256, SCENARIO_LARGEST = 1 << 20 };
@@ -28,6 +29,34 @@ static void on_stop(int signal)
 {
 	(void)signal;
 	stop_asked = 1;
+}
+
+/* ---- when a host crashes ---- */
+
+static char crash_text[128]; /* how to see it again; made before it can happen */
+
+/* On a stack of its own: that of the node may be what has run over. */
+static void on_crash(int signal)
+{
+	if (write(STDERR_FILENO, crash_text, strlen(crash_text)) < 0) {
+	}
+	raise(signal); /* the default is back: a core, a debugger */
+}
+
+static void catch_crashes(uint64_t seed)
+{
+	static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+	static uint8_t stack[64 << 10];
+	const struct sigaction action = {.sa_handler = on_crash,
+	                                 .sa_flags = SA_RESETHAND | SA_ONSTACK};
+	const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+
+	snprintf(crash_text, sizeof(crash_text),
+	         "\nkiln: the simulation crashed; seed %llu repeats the run\n",
+	         (unsigned long long)seed);
+	sigaltstack(&alternative, NULL);
+	for (size_t i = 0; i < KILN_COUNT_OF(signals); i++)
+		sigaction(signals[i], &action, NULL);
 }
 
 static _Noreturn void refuse(const char *what, const char *why)
@@ -170,6 +199,7 @@ int main(int argc, char **argv)
 	read_scenario(&scenario, &arguments);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	catch_crashes(scenario.seed);
 	if (!play_make(&play, &scenario, image_of))
 		refuse(play.error, "");
 	sim_console(play.sim, print_console, &within_line);

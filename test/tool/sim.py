@@ -7,6 +7,7 @@ the scenario says, and that a seed repeats it.
 import json
 import os
 import re
+import shutil
 import tempfile
 
 from harness import KILN, ROOT, check, check_equal, run
@@ -86,6 +87,52 @@ def test_not_served(_):
     check("expected failures = 0, and it is 2" in done.stderr, done.stderr)
     check("seed 5 repeats the run" in done.stderr, done.stderr)
     check("2 wrong answers" in done.stdout, done.stdout)
+
+
+CRASH = """
+#include <kiln/tcp.h>
+KILN_NET(net0, "brings the end");
+KILN_PARAM_PORT(port, 7, "which it listens on");
+static bool accepted(struct tcp_conn *conn, void *context)
+{
+\tkiln_assert(port == 8);
+\treturn true;
+}
+int appliance(struct kiln *k)
+{
+\tstruct tcp_listener *listener;
+\treturn tcp_listen(tcp_new(net_up(k, &net0)), port, accepted, NULL, &listener) ? 1 : kiln_run(k);
+}
+"""
+
+
+def test_crash(_):
+    """an appliance that crashes says why, and which seed shows it"""
+    with tempfile.TemporaryDirectory(prefix="kiln-sim-crash-") as folder:
+        with open(os.path.join(folder, "crash.c"), "w") as file:
+            file.write(CRASH)
+        done = run(KILN, "sim", folder, "--clients", "2", "--seed", "9", check_status=False)
+        shutil.rmtree(os.path.join(ROOT, "build/appliance", os.path.basename(folder)))
+    check(done.returncode not in (0, 1, 2), f"status {done.returncode}")
+    check("port == 8" in done.stderr, done.stderr)
+    check("seed 9 repeats the run" in done.stderr, done.stderr)
+
+
+def test_debugger(_):
+    """gdb stops in the appliance of each host"""
+    with Scenario("""
+            link lan
+            host a ECHO lan=10.0.0.2/24
+            host b WEB lan=10.0.0.3/24
+            run 1s
+            """) as scenario:
+        scenario.figures()
+        done = run("gdb", "-q", "-batch", "-ex", "set breakpoint pending on", "-ex",
+                   "break appliance", "-ex", "run", "-ex", "frame", "-ex", "continue", "-ex", "frame",
+                   "--args", f"{ROOT}/build/bin/kiln-sim", scenario.path, "--image",
+                   f"{ECHO}={ROOT}/build/appliance/echo/sim-shared/echo.so", "--image",
+                   f"{WEB}={ROOT}/build/appliance/web/sim-shared/web.so")
+    check("echo.c:" in done.stdout and "web.c:" in done.stdout, done.stdout)
 
 
 # ---- scenarios ----
