@@ -186,9 +186,11 @@ static void begin(struct timer *timer)
 int client_entry(struct kiln *k)
 {
 	struct client *client = sim_node_user(sim_node_of(k));
+	bool four = ip_is4(&client->plan->to.addr);
 
+	/* One family: what a thousand of them say to groups goes to a thousand. */
 	client->kiln = k;
-	client->tcp = tcp_new(net_up(k, &net0));
+	client->tcp = tcp_new(four ? net_up_ip4(k, &net0) : net_up_ip6(k, &net0));
 	timer_init(&client->next, begin);
 	timer_set(&k->loop, &client->next, client->first);
 	return kiln_run(k);

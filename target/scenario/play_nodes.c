@@ -67,7 +67,7 @@ static bool make_host(struct play *play, unsigned index,
 {
 	const struct scenario_host *host = &play->scenario->hosts[index];
 	struct image *image = &play->images[index];
-	const char *options[SCENARIO_OPTIONS + 5] = {0};
+	const char *options[SCENARIO_OPTIONS + 6] = {0};
 	char addresses[2][OPTION_SIZE], gateways[SCENARIO_GATEWAYS][OPTION_SIZE],
 	    why[512];
 	const char *path = image_of(host->folder);
@@ -86,6 +86,9 @@ static bool make_host(struct play *play, unsigned index,
 		if (*addresses[four])
 			options[count++] = addresses[four];
 	}
+	/* There is no DHCP server; a router may tell of IPv6. */
+	if (!*addresses[1] && image_takes(image, "ip"))
+		options[count++] = "ip=off";
 	for (unsigned i = 0; i < host->gateway_count; i++) {
 		snprintf(gateways[i], OPTION_SIZE, "%s=%s",
 		         ip_is4(&host->gateways[i]) ? "gateway" : "gateway6",
@@ -233,8 +236,6 @@ static void make_client(struct play *play, const struct scenario_clients *plan,
 	snprintf(ip, sizeof(ip), "%s=%s", four ? "ip" : "ip6",
 	         play_address_text(&address->addr, address->length));
 	options[count++] = ip;
-	if (!four)
-		options[count++] = "ip=off";
 	if (gateway) {
 		snprintf(via, sizeof(via), "%s=%s", four ? "gateway" : "gateway6",
 		         play_address_text(gateway, 0));
