@@ -1,5 +1,6 @@
 /*
- * TCP (RFC 9293) with 7323, 2018, 2883, 8985, 9937, 6582, 9438, 9406, 3168, 6298, 5961, 4987, 6528.
+ * TCP (RFC 9293) with 7323, 2018, 2883, 8985, 9937, 6582, 9438, 9406, 3168, 6298, 5961, 4987,
+ * 6528, 6191, 1337, 7413, 4821.
  *
  * Event driven: a connection has an owner that is told when something can be done, and
  * then does as much as it wants. All calls return at once. Segments go out when the
@@ -17,6 +18,14 @@
  * there. What is not consumed by its return is copied into the connection's own buffer,
  * within its window. Bytes to send are copied once (tcp_send) or not at all
  * (tcp_send_static, for content that never goes away).
+ *
+ * All memory is taken at start, and what runs out refuses the newest: a SYN that finds all
+ * connections in use is dropped, to be sent again; half-open connections give way to SYN
+ * cookies; bytes that find no chunk are not acknowledged, or not taken from the owner, who
+ * is called when there is room. One connection holds a quarter of what is free at most.
+ * Those that their owner has closed and that are still delivering are half of all at most,
+ * and the oldest is reset for the newest; so is the oldest in TIME-WAIT forgotten, which a
+ * later SYN of the same peer takes over as well (RFC 6191).
  */
 #ifndef KILN_TCP_H
 #define KILN_TCP_H

@@ -62,6 +62,11 @@ uint32_t tcp_path_mss(const struct tcp *tcp, const struct ip_addr *remote)
 	                                                : TCP_PATH_MSS_MIN;
 }
 
+uint16_t tcp_default_mss(const struct ip_addr *remote)
+{
+	return ip_is4(remote) ? TCP_MSS_DEFAULT : TCP_MSS_DEFAULT_IP6;
+}
+
 void tcp_set_mss(struct tcp_conn *conn, uint32_t path_mss)
 {
 	uint32_t peer = KILN_MAX(conn->mss_peer, TCP_MSS_MIN);
@@ -92,7 +97,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 	conn->receive_limit = tcp->receive_limit;
 	conn->ts_offset = tcp_timestamp_offset(tcp, tuple);
 	conn->heard_at = conn->progress_at = tcp_now(tcp);
-	conn->mss_peer = TCP_MSS_DEFAULT;
+	conn->mss_peer = tcp_default_mss(&tuple->remote);
 	conn->mss_most = UINT16_MAX;
 	tcp_mtu_init(conn);
 	tcp_set_mss(conn, tcp_path_mss(tcp, &tuple->remote));
@@ -104,8 +109,8 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 	return conn;
 }
 
-struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct tcp_segment *syn,
-                                      struct tcp_seq iss)
+struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct ip_addr *remote,
+                                      const struct tcp_segment *syn, struct tcp_seq iss)
 {
 	const struct tcp_options *o = &syn->options;
 
@@ -113,7 +118,7 @@ struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct tcp_se
 	    .irs = syn->seq,
 	    .iss = iss,
 	    .ts_recent = o->ts_value,
-	    .mss_peer = o->has_mss ? o->mss : TCP_MSS_DEFAULT,
+	    .mss_peer = o->has_mss ? o->mss : tcp_default_mss(remote),
 	    .snd_wscale = o->window_scale,
 	    .has_window_scale = o->has_window_scale && !tcp->config.no_window_scaling,
 	    .has_timestamps = o->has_timestamps && !tcp->config.no_timestamps,

@@ -21,8 +21,17 @@ enum {
 	USE_TAG = 4
 };
 
-static const uint16_t cookie_mss[8] = {216, TCP_MSS_DEFAULT, 1200, 1360, 1400, 1440, 1460,
-                                       8960};
+/* The first is for all that say less: for peers that hardly exist. */
+enum { COOKIE_SIZES = 8 };
+static const uint16_t cookie_mss[COOKIE_SIZES] = {
+    216, TCP_MSS_DEFAULT, 1200, 1360, 1400, 1440, 1460, 8960};
+static const uint16_t cookie_mss_ip6[COOKIE_SIZES] = {
+    516, TCP_MSS_DEFAULT_IP6, 1280, 1340, 1380, 1420, 1440, 8940};
+
+static const uint16_t *cookie_sizes(const struct tcp_tuple *tuple)
+{
+	return ip_is4(&tuple->remote) ? cookie_mss : cookie_mss_ip6;
+}
 
 struct cookie_input {
 	struct tcp_tuple tuple;
@@ -55,10 +64,11 @@ static uint8_t cookie_period(const struct tcp *tcp)
 struct tcp_seq tcp_cookie_make(struct tcp *tcp, const struct tcp_tuple *tuple,
                                const struct tcp_handshake *hand)
 {
+	const uint16_t *sizes = cookie_sizes(tuple);
 	uint8_t index = 0;
 
-	for (uint8_t i = 1; i < KILN_COUNT_OF(cookie_mss); i++) {
-		if (cookie_mss[i] <= hand->mss_peer)
+	for (uint8_t i = 1; i < COOKIE_SIZES; i++) {
+		if (sizes[i] <= hand->mss_peer)
 			index = i;
 	}
 	tcp->cookie_at = tcp_now(tcp);
@@ -96,7 +106,7 @@ bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
 	*hand = (struct tcp_handshake){
 	    .irs = irs,
 	    .iss = iss,
-	    .mss_peer = cookie_mss[data & 7],
+	    .mss_peer = cookie_sizes(tuple)[data & 7],
 	    .has_timestamps = o->has_timestamps && !tcp->config.no_timestamps,
 	    .ts_recent = o->ts_value,
 	};

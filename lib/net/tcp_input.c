@@ -375,7 +375,7 @@ static void syn_sent_input(struct tcp_conn *conn, struct tcp_segment *s,
 	/* Third, security. Fourth, check the SYN bit. */
 	if (!(s->flags & TCP_SYN))
 		return;
-	hand = tcp_handshake_of(tcp, s, conn->iss);
+	hand = tcp_handshake_of(tcp, &conn->flow.tuple.remote, s, conn->iss);
 	hand.has_ecn &= conn->ecn_asked;
 	tcp_conn_settle(conn, &hand);
 	conn->heard_at = tcp_now(tcp);

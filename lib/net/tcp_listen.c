@@ -228,7 +228,8 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
                         const struct tcp_tuple *tuple, const struct tcp_segment *s,
                         uint16_t gso_size, const struct tcp_seq *iss_floor)
 {
-	struct tcp_handshake hand = tcp_handshake_of(tcp, s, tcp_isn(tcp, tuple));
+	struct tcp_handshake hand =
+	    tcp_handshake_of(tcp, &tuple->remote, s, tcp_isn(tcp, tuple));
 	struct tcp_half *half;
 
 	/* No connection to become: the newest is refused, and may try again. */
@@ -372,7 +373,8 @@ static bool half_check(struct tcp *tcp, struct tcp_half *half,
 
 	if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
 	    tcp_seq_eq(s->seq, hand->irs)) {
-		half->hand.has_ecn &= tcp_ecn_agreed(tcp, s); /* it may have given up on it */
+		half->hand.has_ecn &=
+		    tcp_ecn_agreed(tcp, s);   /* it may have given up on it */
 		send_half_syn_ack(tcp, half); /* the SYN again: our answer was lost */
 		return false;
 	}

@@ -56,7 +56,8 @@
 #define TCP_DEVICE_RETRY   KILN_MS(1)
 
 enum {
-	TCP_MSS_DEFAULT = 536, /* RFC 9293, 3.7.1: the peer sent no MSS option */
+	TCP_MSS_DEFAULT = 536,      /* RFC 9293, 3.7.1: the peer sent no MSS option, */
+	TCP_MSS_DEFAULT_IP6 = 1220, /* and by IPv6 */
 	TCP_MSS_MIN = 64,      /* a peer's smaller one is raised to this */
 	TCP_PATH_MSS_MIN = 512,
 	TCP_INITIAL_SEGMENTS = 10, /* RFC 6928 */
@@ -461,7 +462,8 @@ void tcp_flow_remove(struct tcp *tcp, struct tcp_flow *flow);
 /* A connection in state CLOSED and in the table; NULL when all are in use. */
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple);
 /* What the peer's SYN offers and we agree to. */
-struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct tcp_segment *syn,
+struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct ip_addr *remote,
+                                      const struct tcp_segment *syn,
                                       struct tcp_seq iss);
 /* Takes over what the handshake has settled; sets both windows and the segment size. */
 void tcp_conn_settle(struct tcp_conn *conn, const struct tcp_handshake *hand);
@@ -476,6 +478,8 @@ bool tcp_call_ready(struct tcp_conn *conn);
 /* The effective segment size from the path's and the peer's (RFC 9293, 3.7.1). */
 void tcp_set_mss(struct tcp_conn *conn, uint32_t path_mss);
 uint32_t tcp_path_mss(const struct tcp *tcp, const struct ip_addr *remote);
+/* What a peer takes that does not say. */
+uint16_t tcp_default_mss(const struct ip_addr *remote);
 /* The connections whose owners have closed them are kept in order, and bounded: the
  * oldest is reset for the newest. */
 void tcp_orphan_add(struct tcp_conn *conn);

@@ -622,6 +622,26 @@ static void with_timestamps_a_later_syn_takes_over_whatever_its_number(void **st
 	assert_int_equal(next_sent()->s.flags, TCP_SYN | TCP_ACK);
 }
 
+/* RFC 6191, 2: within a tick of the clock, or without one, by the number after all. */
+static void with_the_same_timestamp_or_none_the_number_decides(void **state)
+{
+	for (unsigned without = 0; without < 2; without++) {
+		struct tcp_segment s;
+
+		play_again(PLAY_MEMORY);
+		peer_ts = 0;
+		until_time_wait(WITH_MSS | WITH_TIMESTAMPS);
+		s = peer_syn(WITH_MSS | WITH_TIMESTAMPS);
+		s.options.has_timestamps = !without;
+		s.seq = tcp_seq_of(PEER_ISN + 2);
+		inject(&s);
+		assert_int_equal(next_sent()->s.flags, TCP_ACK);
+		s.seq = tcp_seq_of(PEER_ISN + 3);
+		inject(&s);
+		assert_int_equal(next_sent()->s.flags, TCP_SYN | TCP_ACK);
+	}
+}
+
 static void the_oldest_time_wait_makes_room(void **state)
 {
 	unsigned most = tcp->time_waits.count;
@@ -686,6 +706,7 @@ int main(void)
 	    PLAY(time_wait_is_not_assassinated),
 	    PLAY(a_new_syn_takes_over_from_time_wait),
 	    PLAY(with_timestamps_a_later_syn_takes_over_whatever_its_number),
+	    PLAY(with_the_same_timestamp_or_none_the_number_decides),
 	    PLAY(the_oldest_time_wait_makes_room),
 	};
 
