@@ -221,9 +221,11 @@ static void check_undo(struct tcp_conn *conn, const struct tcp_news *news)
 		if (conn->undo_bytes == 0 && conn->lost.count == 0)
 			undo(conn);
 	} else if (news->acked && conn->phase != TCP_OPEN) {
-		/* Only the first that moves snd_una tells. */
-		if (tcp_seq_gt(tcp_seq_sub(conn->snd_una, news->acked),
-		               conn->undo_range.start))
+		struct tcp_seq before = tcp_seq_sub(conn->snd_una, news->acked);
+
+		/* Only the first that moves snd_una beyond it tells. */
+		if (tcp_seq_gt(before, conn->undo_range.start) ||
+		    tcp_seq_le(conn->snd_una, conn->undo_range.start))
 			return;
 		if (news->has_echo &&
 		    tcp_timestamp_before(news->ts_echo, conn->undo_timestamp) &&

@@ -379,6 +379,33 @@ static void a_timeout_that_was_not_is_paid_for(void **state)
 	assert_int_equal(conn->phase, TCP_LOSS);
 }
 
+/* An ACK that reaches what was sent again, but no further, is of something before it. */
+static void an_ack_of_what_lies_before_takes_nothing_back(void **state)
+{
+	enum { SMSS = MSS - 12 };
+	struct tcp_conn *conn = ten_in_flight(WITH_TIMESTAMPS, 40);
+	const uint32_t late[1][2] = {{1 + 1 * SMSS, 1 + 2 * SMSS}};
+	const uint32_t more[2][2] = {{1 + 3 * SMSS, 1 + 8 * SMSS}, {1 + SMSS, 1 + 2 * SMSS}};
+
+	conn->rack.reordering = true; /* 0 may still come */
+	peer_ts += 100;
+	peer_sacks(1, 1, 1, late);
+	skip_sent();
+	tcp_flight_lost(conn, (struct tcp_range){tcp_seq_add(our_isn, 1 + 2 * SMSS),
+	                                         tcp_seq_add(our_isn, 1 + 3 * SMSS)});
+	uint32_t before = our_ts;
+	pass(KILN_MS(10));
+	peer_ts += 10;
+	peer_sacks(1, 1, 2, more);
+	settle();
+	assert_int_equal(conn->phase, TCP_FAST_RECOVERY); /* for 2 */
+	skip_sent();
+	our_ts = before;
+	peer_acks(1, 1 + 2 * SMSS); /* 0 comes */
+	assert_int_equal(tcp->count.undone, 0);
+	assert_int_equal(conn->phase, TCP_FAST_RECOVERY);
+}
+
 static void a_retransmission_that_arrives_twice_is_taken_back(void **state)
 {
 	struct tcp_conn *conn = ten_in_flight(0, 10);
@@ -417,6 +444,7 @@ int main(void)
 	    PLAY(without_sack_there_are_no_probes),
 	    PLAY(a_timeout_that_was_too_early_is_taken_back),
 	    PLAY(a_timeout_that_was_not_is_paid_for),
+	    PLAY(an_ack_of_what_lies_before_takes_nothing_back),
 	    PLAY(a_retransmission_that_arrives_twice_is_taken_back),
 	};
 
