@@ -67,6 +67,9 @@ struct tcp_config {
 	uint32_t initial_window; /* in segments; 0: 10 (RFC 6928) */
 	const struct tcp_congestion *congestion; /* <kiln/tcp_congestion.h>; NULL: CUBIC */
 	enum tcp_ecn ecn;
+	/* A window leaves over the round trip, not as acknowledgements come. Spares short queues
+	 * on the path, for a timer each ms while it holds something back. */
+	bool pacing;
 	/* &tcp_fast_open: who connects again may send its request in the SYN (RFC 7413), and
 	 * `accepted` is called before the handshake is over. A SYN that is repeated can have
 	 * its data delivered twice, in two connections: for requests that bear it. NULL: off. */

@@ -13,7 +13,8 @@
  *			w->cwnd += (uint32_t)((uint64_t)f->acked * f->mss / w->cwnd);
  *	}
  *	static uint32_t reduced(struct tcp_congestion_window *w,
- *	                        const struct tcp_flow_facts *f, enum tcp_congestion_event why)
+ *	                        const struct tcp_flow_facts *f,
+ *	                        enum tcp_congestion_event why)
  *	{
  *		return f->in_flight / 2;
  *	}
@@ -40,9 +41,9 @@ enum {
 /*
  * What a controller decides, and the state it keeps for that: one in each connection.
  *
- * cwnd is the controller's to raise, in acked. TCP lowers it: to ssthresh in the course of
- * a recovery, to a segment at a timeout, to the initial window after a pause. ssthresh is
- * what `reduced` has returned; acked may lower it (to end slow start).
+ * cwnd is the controller's to raise, in acked. TCP lowers it: to ssthresh in the course
+ * of a recovery, to a segment at a timeout, to the initial window after a pause. ssthresh
+ * is what `reduced` has returned; acked may lower it (to end slow start).
  *
  * All of it is copied before each reduction, and put back if that proves to have been for
  * nothing (RFC 4015): so the state must not point into itself.
@@ -64,13 +65,14 @@ struct tcp_flow_facts {
 	uint32_t acked;     /* bytes newly acknowledged */
 	uint32_t delivered; /* bytes newly acknowledged or reported by SACK */
 	bool limited; /* cwnd, not the application or the peer, holds back sending */
+	bool paced;         /* what acked adds does not leave in one burst */
 	bool round;   /* a round trip has ended: what was next to send when the last one
 	                     * did is acknowledged */
 };
 
 enum tcp_congestion_event {
 	TCP_CONGESTION_LOSS, /* once for a window in which something was lost */
-	TCP_CONGESTION_ECN, /* once for a window in which something was marked (RFC 3168) */
+	TCP_CONGESTION_ECN, /* once for a window in which something was marked */
 	TCP_CONGESTION_TIMEOUT, /* of retransmission; once, however often it expires */
 };
 
@@ -78,20 +80,20 @@ struct tcp_congestion {
 	const char *name; /* "cubic" */
 	/* cwnd is the initial window, ssthresh TCP_SSTHRESH_NONE. May be NULL. */
 	void (*init)(struct tcp_congestion_window *w, const struct tcp_flow_facts *f);
-	/* New bytes are acknowledged, and no recovery is under way except after a timeout. */
+	/* New bytes are acknowledged, and no recovery is under way but after a timeout. */
 	void (*acked)(struct tcp_congestion_window *w, const struct tcp_flow_facts *f);
-	/* Congestion: returns the new ssthresh (raised to two segments if it is less). cwnd is
-	 * still what it was. */
+	/* Congestion: returns the new ssthresh (raised to two segments if it is less).
+	 * cwnd is still what it was. */
 	uint32_t (*reduced)(struct tcp_congestion_window *w,
 	                    const struct tcp_flow_facts *f,
 	                    enum tcp_congestion_event why);
-	/* Sending begins again after a pause of so long, longer than the timeout: cwnd has been
-	 * lowered to the initial window. May be NULL. */
+	/* Sending begins again after a pause of so long, longer than the timeout: cwnd has
+	 * been lowered to the initial window. May be NULL. */
 	void (*resumed)(struct tcp_congestion_window *w, const struct tcp_flow_facts *f,
 	                kiln_time pause);
 };
 
-/* A controller's own state, a struct of its own that fits TCP_CONGESTION_STATE: assert it. */
+/* A controller's own state: a struct that fits TCP_CONGESTION_STATE, which it asserts. */
 static inline void *tcp_congestion_state(struct tcp_congestion_window *w)
 {
 	return w->state;

@@ -142,7 +142,8 @@ static void sack_input(struct tcp_conn *conn, const struct tcp_options *o,
 
 		/* Others are old, or lies. */
 		if (tcp_seq_le(r.start, conn->snd_una) ||
-		    tcp_seq_gt(r.end, conn->snd_nxt))
+		    tcp_seq_gt(r.end, conn->snd_nxt) ||
+		    !tcp_scoreboard_takes(&conn->sacked, r))
 			continue;
 		tcp_flight_delivered(conn, r, news);
 		news->reported |= tcp_scoreboard_add(&conn->sacked, r);

@@ -1,11 +1,11 @@
 /*
  * Explicit congestion notification (RFC 3168): a router marks a packet (CE) instead of
- * dropping it, the receiver echoes that (ECE), the sender reduces its window as for a loss
- * and says so (CWR). What the handshake agrees to, and the two flags after it.
+ * dropping it, the receiver echoes that (ECE), the sender reduces its window as for a
+ * loss and says so (CWR). What the handshake agrees to, and the two flags after it.
  *
- * The reaction is tcp_recovery.c's. Data that is sent for the first time is marked capable
- * (ECT(0)); SYNs, bare ACKs, window probes and what is sent again are not (5.2, 6.1.4 to
- * 6.1.6).
+ * The reaction is tcp_recovery.c's. Data that is sent for the first time is marked
+ * capable (ECT(0)); SYNs, bare ACKs, window probes and what is sent again are not (5.2,
+ * 6.1.4 to 6.1.6).
  */
 #include "tcp_private.h"
 

@@ -2,14 +2,16 @@
  * What is in flight, and since when: a record for bytes that left together, oldest first.
  *
  * Each byte between snd_una and snd_nxt is in exactly one place: reported by the peer
- * (conn->sacked), found lost and to be sent again (conn->lost), or in flight, in a record.
- * So what is thought to be on its way is what remains, in O(1). A record may still cover
- * bytes in its middle that were reported: they are left out when it is looked at.
+ * (conn->sacked), found lost and to be sent again (conn->lost), or in flight, in a
+ * record. So what is thought to be on its way is what remains, in O(1). A record may
+ * still cover bytes in its middle that were reported: they are left out when it is looked
+ * at.
  *
  * Records come from one bounded pool. When it is empty, bytes that follow on the last
  * record are added to it with the later time; others do without one, and only a
- * retransmission timeout finds them lost. What leaves in one iteration of the loop has one
- * time, so a connection has a record for each iteration of a round trip, not each segment.
+ * retransmission timeout finds them lost. What leaves in one iteration of the loop has
+ * one time, so a connection has a record for each iteration of a round trip, not each
+ * segment.
  *
  * tcp_output.c tells what is sent, tcp_ack.c what has arrived; tcp_rack.c reads the rest.
  */
@@ -176,7 +178,7 @@ static bool add_lost(struct tcp_conn *conn, struct tcp_range range)
 
 	range.start = tcp_seq_max(range.start, conn->snd_una);
 	while (tcp_scoreboard_gap(&conn->sacked, range, &gap)) {
-		if (conn->lost.count == TCP_SCOREBOARD_RANGES)
+		if (!tcp_scoreboard_takes(&conn->lost, gap))
 			return false;
 		tcp_scoreboard_add(&conn->lost, gap);
 		range.start = gap.end;
@@ -186,8 +188,8 @@ static bool add_lost(struct tcp_conn *conn, struct tcp_range range)
 
 void tcp_flight_lost(struct tcp_conn *conn, struct tcp_range range)
 {
-	if (add_lost(conn, range))
-		forget(conn, range);
+	(void)add_lost(conn, range);
+	forget(conn, range);
 }
 
 kiln_time tcp_flight_expire(struct tcp_conn *conn, uint32_t sent_order,

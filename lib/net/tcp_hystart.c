@@ -10,8 +10,11 @@ enum {
 	N_RTT_SAMPLE = 8,
 	CSS_GROWTH_DIVISOR = 4,
 	CSS_ROUNDS = 5,
-	L = 8, /* segments that one ACK may add, as nothing paces them */
+	L = 8, /* segments that one ACK may add, if nothing paces them */
 };
+
+/* Where a burst is over before the next tick of a clock, there is nothing to pace. */
+#define SHORT_PATH KILN_MS(1)
 
 static void begin_round(struct tcp_hystart *h, struct tcp_congestion_window *w)
 {
@@ -52,7 +55,8 @@ static void judge(struct tcp_hystart *h)
 void tcp_hystart_acked(struct tcp_hystart *h, struct tcp_congestion_window *w,
                        const struct tcp_flow_facts *f)
 {
-	uint32_t growth = KILN_MIN(f->acked, L * f->mss);
+	bool paced = f->paced || f->srtt <= SHORT_PATH;
+	uint32_t growth = paced ? f->acked : KILN_MIN(f->acked, L * f->mss);
 
 	if (f->round) {
 		begin_round(h, w);

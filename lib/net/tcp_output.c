@@ -259,6 +259,19 @@ static uint32_t usable_window(const struct tcp_conn *conn)
 	return conn->snd_wnd > flight ? conn->snd_wnd - flight : 0;
 }
 
+/* What congestion control and pacing let out now. */
+static uint32_t allowance(struct tcp_conn *conn)
+{
+	uint32_t budget = tcp_recovery_budget(conn), paced;
+
+	if (budget < conn->smss)
+		return budget;
+	paced = tcp_pace_budget(conn);
+	if (paced < conn->smss)
+		tcp_pace_wait(conn);
+	return KILN_MIN(budget, paced);
+}
+
 /*
  * How many new bytes may be sent now: the sender's side of silly window avoidance (RFC
  * 9293, 3.8.6.2.1) and Nagle's algorithm (3.7.4) where it was asked for.
@@ -266,20 +279,20 @@ static uint32_t usable_window(const struct tcp_conn *conn)
 static uint32_t sendable(struct tcp_conn *conn)
 {
 	uint64_t queued = tcp_not_sent(conn);
-	uint32_t budget = conn->rack.probe_now ? conn->smss : tcp_recovery_budget(conn);
-	uint32_t window = KILN_MIN(usable_window(conn), budget);
-	uint32_t len = (uint32_t)KILN_MIN(queued, window);
+	uint32_t usable = usable_window(conn), most = (uint32_t)KILN_MIN(queued, usable);
 	bool idle = tcp_in_flight(conn) == 0;
 
-	if (budget < conn->smss && len < KILN_MIN(queued, usable_window(conn)))
+	if (most == 0)
+		return 0;
+	if (most > tcp_recovery_budget(conn))
 		conn->cwnd_full = true;
-
+	uint32_t len = KILN_MIN(most, conn->rack.probe_now ? conn->smss : allowance(conn));
 	if (len >= conn->smss) /* whole segments, until the last */
 		return len == queued ? len : len - len % conn->smss;
 	if (len == queued &&
 	    (conn->fin_queued || (!conn->cork && (conn->nodelay || idle))))
 		return len;
-	if (usable_window(conn) <= len && len >= conn->max_snd_wnd / 2)
+	if (usable <= len && len >= conn->max_snd_wnd / 2)
 		return len;
 	return conn->push_small && idle ? len : 0;
 }
@@ -345,9 +358,10 @@ static bool send_again(struct tcp_conn *conn, struct tcp_range range, bool *full
 {
 	bool fin = conn->fin_sent && tcp_seq_eq(range.end, conn->snd_nxt);
 	uint32_t len = tcp_range_size(range) - fin;
-	uint32_t budget = tcp_recovery_budget(conn);
 
 	if (!conn->resend_front) {
+		uint32_t budget = allowance(conn);
+
 		if (budget < KILN_MIN(conn->smss, len))
 			return false;
 		len = KILN_MIN(len, budget);

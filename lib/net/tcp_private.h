@@ -9,6 +9,7 @@
  *	tcp_fast_open.c   data in the SYN
  *	tcp_time_wait.c   what is left of a connection in TIME-WAIT
  *	tcp_ack.c         an acknowledgement: send window, round-trip time
+ *	tcp_pace.c        a window over the round trip, not at once
  *	tcp_ecn.c         congestion notification by routers
  *	tcp_flight.c      what is in flight, and since when
  *	tcp_rack.c        what is lost, by time; probes of the tail
@@ -225,6 +226,7 @@ enum tcp_timer_kind {
 	TCP_TIMER_PERSIST,
 	TCP_TIMER_DELAYED_ACK,
 	TCP_TIMER_KEEPALIVE,
+	TCP_TIMER_PACE,    /* more may leave (tcp_pace.c) */
 	TCP_TIMER_REORDER, /* what is late is lost (RFC 8985, 6.3) */
 	TCP_TIMERS
 };
@@ -354,6 +356,8 @@ struct tcp_conn {
 	uint32_t undo_bytes; /* sent again since, and not reported to have come twice */
 	struct tcp_range undo_range; /* around them */
 	uint32_t undo_timestamp; /* of the first that was sent again */
+	kiln_time pace_at;   /* when what has left will have left at the pacing rate */
+	uint32_t pace_burst; /* bytes that may leave at once before that counts */
 	struct tcp_scoreboard sacked, lost;
 };
 
@@ -624,14 +628,22 @@ kiln_time tcp_flight_expire(struct tcp_conn *conn, uint32_t sent_order,
 void tcp_flight_revive(struct tcp_conn *conn);
 void tcp_flight_free(struct tcp_conn *conn);
 
+/* ---- tcp_pace.c ---- */
+
+/* At the start and after a pause: so many bytes leave at once. */
+void tcp_pace_resume(struct tcp_conn *conn, uint32_t burst);
+/* Bytes that may leave now. */
+uint32_t tcp_pace_budget(const struct tcp_conn *conn);
+void tcp_pace_sent(struct tcp_conn *conn, uint32_t bytes);
+/* Has output called when more may. */
+void tcp_pace_wait(struct tcp_conn *conn);
+
 /* ---- tcp_rack.c ---- */
 
 void tcp_rack_init(struct tcp_conn *conn);
 void tcp_rack_rtt(struct tcp_conn *conn, kiln_time rtt);
 /* Finds what is lost, and sets the timer for what is only late. */
 void tcp_rack_detect(struct tcp_conn *conn);
-/* After a retransmission timeout: what is not too young for it is lost (6.3). */
-void tcp_rack_timeout(struct tcp_conn *conn);
 /* Something has arrived twice: the reordering window was too small. */
 void tcp_rack_twice(struct tcp_conn *conn);
 /* A recovery is over. */

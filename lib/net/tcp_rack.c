@@ -11,7 +11,7 @@
 
 #define REORDER_MIN  KILN_MS(1) /* what the loop's clock can tell */
 #define PROBE_MIN    KILN_MS(10)
-#define PEER_DELAY   KILN_MS(200) /* WCDelAckT: for how long a peer may keep an ACK back */
+#define PEER_DELAY   KILN_MS(200) /* WCDelAckT: how long a peer may keep an ACK back */
 #define MIN_RTT_LIFE KILN_SECONDS(60)
 
 enum { PERSIST = 16 };
@@ -84,19 +84,6 @@ void tcp_rack_detect(struct tcp_conn *conn)
 		tcp_timer_clear(conn, TCP_TIMER_REORDER);
 	else
 		tcp_timer_set(conn, TCP_TIMER_REORDER, next);
-}
-
-void tcp_rack_timeout(struct tcp_conn *conn)
-{
-	struct tcp_range front = {conn->snd_una, tcp_seq_add(conn->snd_una, conn->smss)};
-	kiln_time wait = conn->rack.rtt + reorder_window(conn);
-
-	front.end = tcp_seq_min(front.end, conn->snd_nxt);
-	tcp_flight_lost(conn, front);
-	(void)tcp_flight_expire(conn, conn->flight.order, conn->snd_nxt, wait);
-	/* Nothing is too young: what has no record is lost as well. */
-	if (!conn->flight.head || conn->timeouts > 0)
-		tcp_flight_lost(conn, (struct tcp_range){conn->snd_una, conn->snd_nxt});
 }
 
 /* ---- tail loss probes (7) ---- */

@@ -1,15 +1,15 @@
 /*
  * Loss recovery: when it begins and ends, how the congestion window moves in it, and what
  * is sent again. With SACK, RFC 8985 finds what is lost (tcp_rack.c) and PRR (RFC 9937)
- * lets out as much as arrives; without, RFC 6582 (NewReno) does both. After a timeout, RFC
- * 5681 and 6298. A reduction that proves to have been for nothing is taken back: told by
- * timestamps (RFC 3522, 4015) or by DSACK (RFC 3708).
+ * lets out as much as arrives; without, RFC 6582 (NewReno) does both. After a timeout,
+ * RFC 5681 and 6298. A reduction that proves to have been for nothing is taken back: told
+ * by timestamps (RFC 3522, 4015) or by DSACK (RFC 3708).
  *
  * A controller (<kiln/tcp_congestion.h>) decides the window while nothing is lost, and
- * what is left of it when something is.
+ * what is left of it when something is, or is marked (RFC 3168).
  *
  * snd_nxt never moves back. What is to be sent again is what conn->lost holds; after a
- * timeout without SACK that is all, so go-back-N is just a case of it.
+ * timeout that is all that is not reported, so go-back-N is just a case of it.
  *
  * tcp_ack.c and tcp_timer.c report what happens, tcp_output.c asks what to send.
  */
@@ -22,6 +22,7 @@ static struct tcp_flow_facts facts_of(const struct tcp_conn *conn)
 	    .srtt = conn->srtt,
 	    .min_rtt = conn->rack.min_rtt,
 	    .mss = conn->smss,
+	    .paced = conn->tcp->config.pacing || conn->cc.pacing_rate,
 	    .in_flight = tcp_in_flight(conn),
 	};
 }
@@ -46,6 +47,7 @@ void tcp_recovery_init(struct tcp_conn *conn)
 	conn->cwr_end = conn->snd_nxt;
 	conn->round_end = conn->snd_nxt;
 	tcp_rack_init(conn);
+	tcp_pace_resume(conn, initial_window(conn));
 	conn->cc = (struct tcp_congestion_window){.cwnd = initial_window(conn),
 	                                          .ssthresh = TCP_SSTHRESH_NONE};
 	if (conn->congestion->init)
@@ -75,6 +77,7 @@ void tcp_recovery_idle(struct tcp_conn *conn)
 		return;
 	conn->cc.ssthresh = KILN_MAX(conn->cc.ssthresh, cwnd - cwnd / 4);
 	conn->cc.cwnd = KILN_MIN(cwnd, initial_window(conn));
+	tcp_pace_resume(conn, conn->cc.cwnd);
 	if (conn->congestion->resumed)
 		conn->congestion->resumed(&conn->cc, &facts, pause);
 }
@@ -171,6 +174,7 @@ void tcp_recovery_sent_again(struct tcp_conn *conn, struct tcp_range range)
 	conn->undo_range.end = tcp_seq_max(conn->undo_range.end, range.end);
 	conn->undo_bytes += tcp_range_size(range);
 	conn->prr_out += tcp_range_size(range);
+	tcp_pace_sent(conn, tcp_range_size(range));
 	conn->resend_front = false;
 	conn->last_sent_at = tcp_now(conn->tcp);
 	conn->tcp->count.retransmits++;
@@ -180,6 +184,7 @@ void tcp_recovery_sent_again(struct tcp_conn *conn, struct tcp_range range)
 void tcp_recovery_sent_new(struct tcp_conn *conn, struct tcp_range range)
 {
 	conn->prr_out += tcp_range_size(range);
+	tcp_pace_sent(conn, tcp_range_size(range));
 	conn->last_sent_at = tcp_now(conn->tcp);
 	conn->rack.probe_due = true;
 	tcp_flight_sent(conn, range, false);
@@ -206,8 +211,8 @@ static void undo(struct tcp_conn *conn)
 
 /*
  * RFC 3522: an ACK for what was sent again that echoes a timestamp from before was meant
- * for the original. RFC 3708: everything that was sent again has arrived twice. But what is
- * still lost is lost.
+ * for the original. RFC 3708: everything that was sent again has arrived twice. But what
+ * is still lost is lost.
  */
 static void check_undo(struct tcp_conn *conn, const struct tcp_news *news)
 {
@@ -429,8 +434,9 @@ static void resend_all(struct tcp_conn *conn)
 	const struct tcp_scoreboard *sb = &conn->sacked;
 
 	/* A peer that reports the byte it is waiting for has changed its mind about it
-	 * (RFC 2018, 8); one that does not take what we send again may have. */
-	if (conn->timeouts > 0 ||
+	 * (RFC 2018, 8); one that does not take what we send again may have. And a full
+	 * scoreboard has more holes than there is room for. */
+	if (conn->timeouts > 0 || sb->count == TCP_SCOREBOARD_RANGES ||
 	    (sb->count && tcp_seq_eq(sb->range[0].start, conn->snd_una)))
 		tcp_scoreboard_clear(&conn->sacked);
 	conn->phase = TCP_LOSS;
@@ -440,6 +446,7 @@ static void resend_all(struct tcp_conn *conn)
 	conn->rack.probing = conn->rack.probe_now = false;
 	tcp_timer_clear(conn, TCP_TIMER_PROBE);
 	tcp_timer_clear(conn, TCP_TIMER_REORDER);
+	tcp_flight_lost(conn, (struct tcp_range){conn->snd_una, conn->snd_nxt});
 }
 
 void tcp_recovery_timeout(struct tcp_conn *conn)
@@ -450,10 +457,6 @@ void tcp_recovery_timeout(struct tcp_conn *conn)
 	conn->cc.cwnd = conn->smss;
 	conn->tcp->count.timeouts++;
 	resend_all(conn);
-	if (conn->has_sack)
-		tcp_rack_timeout(conn);
-	else
-		tcp_flight_lost(conn, (struct tcp_range){conn->snd_una, conn->snd_nxt});
 }
 
 void tcp_recovery_resend(struct tcp_conn *conn)
@@ -462,5 +465,4 @@ void tcp_recovery_resend(struct tcp_conn *conn)
 		return;
 	resend_all(conn);
 	conn->can_undo = false;
-	tcp_flight_lost(conn, (struct tcp_range){conn->snd_una, conn->snd_nxt});
 }

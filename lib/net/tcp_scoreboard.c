@@ -35,9 +35,7 @@ bool tcp_scoreboard_add(struct tcp_scoreboard *sb, struct tcp_range r)
 		r.end = tcp_seq_max(r.end, sb->range[last - 1].end);
 		remove_ranges(sb, first, last - first);
 	} else if (sb->count == TCP_SCOREBOARD_RANGES) {
-		if (first == sb->count)
-			return false;
-		remove_ranges(sb, sb->count - 1, 1);
+		return false;
 	}
 	memmove(&sb->range[first + 1], &sb->range[first],
 	        (sb->count - first) * sizeof(sb->range[0]));
@@ -45,6 +43,16 @@ bool tcp_scoreboard_add(struct tcp_scoreboard *sb, struct tcp_range r)
 	sb->count++;
 	sb->bytes += tcp_range_size(r);
 	return true;
+}
+
+bool tcp_scoreboard_takes(const struct tcp_scoreboard *sb, struct tcp_range r)
+{
+	bool joins = false;
+
+	for (uint32_t i = 0; i < sb->count && !joins; i++)
+		joins = tcp_seq_le(sb->range[i].start, r.end) &&
+		        tcp_seq_ge(sb->range[i].end, r.start);
+	return joins || sb->count < TCP_SCOREBOARD_RANGES;
 }
 
 void tcp_scoreboard_advance(struct tcp_scoreboard *sb, struct tcp_seq una)

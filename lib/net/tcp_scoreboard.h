@@ -1,7 +1,7 @@
 /*
  * The scoreboard (RFC 6675, 3): which bytes above snd_una the peer has reported by SACK.
  * Pure: sorted ranges that neither overlap nor touch, in an array of fixed size. When it
- * is full the highest range is forgotten, which costs at worst a needless retransmission.
+ * is full no further one is taken, which costs at worst a needless retransmission.
  * Another one holds which bytes are lost.
  */
 #ifndef NET_TCP_SCOREBOARD_H
@@ -9,7 +9,7 @@
 
 #include "tcp_seq.h"
 
-enum { TCP_SCOREBOARD_RANGES = 32 };
+enum { TCP_SCOREBOARD_RANGES = 48 };
 
 struct tcp_scoreboard {
 	uint32_t count;
@@ -23,7 +23,9 @@ static inline void tcp_scoreboard_clear(struct tcp_scoreboard *sb)
 	sb->bytes = 0;
 }
 
-/* Adds a range; true if that told anything new. */
+/* Whether there is room for a range. */
+bool tcp_scoreboard_takes(const struct tcp_scoreboard *sb, struct tcp_range r);
+/* Adds a range; true if that told anything new, and was taken. */
 bool tcp_scoreboard_add(struct tcp_scoreboard *sb, struct tcp_range r);
 /* Forgets what lies before una. */
 void tcp_scoreboard_advance(struct tcp_scoreboard *sb, struct tcp_seq una);

@@ -1,6 +1,6 @@
 /*
- * The clocks of a connection: retransmission (RFC 6298), late segments and probes of the tail
- * (RFC 8985), window probes (RFC 9293, 3.8.6.1), delayed ACK and keep-alive (3.8.4).
+ * The clocks of a connection: retransmission (RFC 6298), late segments and probes of the
+ * tail (RFC 8985), pacing, window probes (RFC 9293, 3.8.6.1), delayed ACK and keep-alive (3.8.4).
  *
  * Each has a deadline in the connection; one timer on the loop's wheel serves them all.
  * It is armed for the earliest, or earlier: a deadline that moves away, as that of
@@ -165,6 +165,9 @@ static void run(struct tcp_conn *conn, enum tcp_timer_kind kind)
 		break;
 	case TCP_TIMER_KEEPALIVE:
 		keepalive(conn);
+		break;
+	case TCP_TIMER_PACE:
+		tcp_pend(conn);
 		break;
 	case TCP_TIMER_REORDER:
 		tcp_recovery_late(conn);

@@ -182,6 +182,36 @@ static void records_that_run_out_leave_loss_to_the_timeout(void **state)
 	assert_int_equal(tcp->sents.used, 0);
 }
 
+/* Every byte stays reported, lost or in flight: none may be waited for in vain. */
+static void more_holes_than_can_be_remembered_do_not_stall(void **state)
+{
+	enum { SEGMENTS = 300 };
+	struct tcp_conn *conn = sending(0, 0);
+
+	conn->cc.cwnd = conn->snd_wnd = SEGMENTS * MSS;
+	assert_true(tcp_send_static(conn, pattern(0, SEGMENTS * MSS)));
+	skip_sent();
+	assert_int_equal(tcp_in_flight(conn), SEGMENTS * MSS);
+	pass(RTT);
+	for (unsigned i = 1; i < SEGMENTS; i += 2)
+		sack(0, i, i + 1);
+	assert_int_equal(conn->sacked.count, TCP_SCOREBOARD_RANGES);
+	skip_sent();
+	pass(KILN_MS(600)); /* nothing more comes */
+	skip_sent();
+	assert_int_equal(conn->phase, TCP_LOSS);
+	assert_true(tcp_in_flight(conn) - conn->sacked.bytes - conn->lost.bytes <= MSS);
+	for (unsigned i = 0; i < 60 && tcp_unsent(conn) > 0; i++) {
+		pass(RTT);
+		/* The peer has all up to the end of what came last. */
+		const struct sent *last = &net.sent[net.sent_count - 1];
+		peer_acks(1, last->s.seq.v - our_isn.v + (uint32_t)last->s.data.len);
+		skip_sent();
+	}
+	assert_int_equal(tcp_unsent(conn), 0);
+	assert_int_equal(tcp->sents.used, 0);
+}
+
 /* ---- proportional rate reduction ---- */
 
 static void the_window_shrinks_in_proportion_to_what_arrives(void **state)
@@ -385,7 +415,8 @@ static void an_ack_of_what_lies_before_takes_nothing_back(void **state)
 	enum { SMSS = MSS - 12 };
 	struct tcp_conn *conn = ten_in_flight(WITH_TIMESTAMPS, 40);
 	const uint32_t late[1][2] = {{1 + 1 * SMSS, 1 + 2 * SMSS}};
-	const uint32_t more[2][2] = {{1 + 3 * SMSS, 1 + 8 * SMSS}, {1 + SMSS, 1 + 2 * SMSS}};
+	const uint32_t more[2][2] = {{1 + 3 * SMSS, 1 + 8 * SMSS},
+	                             {1 + SMSS, 1 + 2 * SMSS}};
 
 	conn->rack.reordering = true; /* 0 may still come */
 	peer_ts += 100;
@@ -433,6 +464,7 @@ int main(void)
 	    PLAY(a_duplicate_report_widens_the_window_once_a_round_trip),
 	    PLAY(the_tail_is_found_lost_by_its_own_recovery),
 	    PLAY(records_that_run_out_leave_loss_to_the_timeout),
+	    PLAY(more_holes_than_can_be_remembered_do_not_stall),
 	    PLAY(the_window_shrinks_in_proportion_to_what_arrives),
 	    PLAY(after_heavy_loss_it_grows_by_what_arrives),
 	    PLAY(a_lost_tail_is_probed_after_two_round_trips),
