@@ -38,6 +38,8 @@ struct names_server {
 	struct udp_socket *socket, *other;
 	struct tcp_listener *listener;
 	bool first;     /* the one that fails at fail.test */
+	/* Puts the answer for another name; NULL, or false: as above. */
+	bool (*fill)(struct dns_builder *b, const struct dns_question *q);
 	unsigned drop;  /* so many queries are not answered */
 	unsigned asked; /* queries by UDP */
 	unsigned by_tcp;
@@ -110,6 +112,8 @@ static void names_fill(struct names_server *s, struct dns_builder *b,
 {
 	struct dns_name both = names_of("both.test");
 
+	if (s->fill && s->fill(b, q))
+		return;
 	if (names_is(q, "nx.test")) {
 		b->header.rcode = DNS_RCODE_NAME;
 		names_soa(b);
