@@ -315,6 +315,8 @@ static void give_addresses(struct network *n)
 		fail_usage("--gateway goes with --ip: a user-mode network has its own");
 	words_add(&run->values, text.data);
 	words_add(&run->values, text_format("gateway=%s", address_text(a->gateway)));
+	if (image_param(&run->manifest, "dns") && !option_value(run, "dns"))
+		words_add(&run->values, text_format("dns=%s", address_text(a->nameserver)));
 }
 
 /* ---- the process behind the link ---- */

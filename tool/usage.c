@@ -45,6 +45,8 @@ static const struct usage_option run_options[] = {
 static const struct usage_option common_parameters[] = {
     {"--ip", "A.B.C.D/N|dhcp", "the image's address (dhcp)", "dhcp"},
     {"--gateway", "A.B.C.D", "its router", NULL},
+    {"--hostname", "NAME", "what it calls itself to a DHCP server", NULL},
+    {"--dns", "ADDRESS[,...]", "servers of names, if it looks any up", NULL},
     {"--log", "LEVEL", "what it tells (info)", "error warn info debug"},
     {0}};
 
