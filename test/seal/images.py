@@ -83,6 +83,8 @@ def test_unused_libraries(_):
     for target in TARGETS:
         hello = {library["name"] for library in info(build("hello", target))["libraries"]}
         check(not hello & {"net", "tcp", "http"}, f"hello for {target} has {hello}")
+        web = {library["name"] for library in info(build("web", target))["libraries"]}
+        check(not web & {"udp", "dns", "resolver", "ntp"}, f"web for {target} has {web}")
 
 
 def test_c_library(_):
