@@ -34,8 +34,8 @@ struct kiln *net_kiln(const struct net *net);
 /*
  * What the network tells of itself, as far as it is known now: the addresses of servers of
  * names and of time, the preferred first; and the domains that a name without a dot may be
- * meant in. By DHCP: options 6, 42, and 119 (RFC 3397) or else 15. On `host`, by
- * /etc/resolv.conf. Each writes up to `most`, and returns how many.
+ * meant in. By DHCP: options 6, 42, and 119 (RFC 3397) or else 15; then by router
+ * advertisements (RFC 8106). On `host`, by /etc/resolv.conf. Each writes up to `most`, and returns how many.
  */
 struct dns_name;
 unsigned net_dns_servers(const struct net *net, struct ip_addr *servers, unsigned most);

@@ -260,12 +260,22 @@ static bool is_host_name(struct slice name)
 	return name.len <= HOST_NAME_MOST;
 }
 
+/* Of the lease that is held. */
+static bool dhcp_option(const struct net *net, uint8_t code, struct writer *w)
+{
+	const struct dhcp *d = net->dhcp;
+
+	return d && d->state >= DHCP_BOUND &&
+	       dhcp_wire_option(slice_of(d->ack, d->ack_size), code, w);
+}
+
 void dhcp_start(struct net *net)
 {
 	struct dhcp *d = kiln_alloc(net->kiln, sizeof(*d), "dhcp");
 
 	d->net = net;
 	net->dhcp = d;
+	net->lease_option = dhcp_option;
 	d->client_id[0] = 1; /* Ethernet */
 	memcpy(d->client_id + 1, net->device->mac, ETH_MAC);
 	if (kiln_option(net->kiln, "hostname", &d->host_name) &&
@@ -425,12 +435,4 @@ bool dhcp_input(struct net *net, const struct net_packet *packet)
 	    !dhcp_handle(net->dhcp, &message, header.data))
 		net->counters.drop_udp++;
 	return true;
-}
-
-bool dhcp_option(const struct net *net, uint8_t code, struct writer *w)
-{
-	const struct dhcp *d = net->dhcp;
-
-	return d && d->state >= DHCP_BOUND &&
-	       dhcp_wire_option(slice_of(d->ack, d->ack_size), code, w);
 }

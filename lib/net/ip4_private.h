@@ -111,8 +111,6 @@ void icmp_refuse(struct net *net, const struct net_packet *packet, enum net_refu
 void dhcp_start(struct net *net);
 /* True if the datagram was for the client: to its port, from a server's. */
 bool dhcp_input(struct net *net, const struct net_packet *packet);
-/* Adds an option of the lease that is held, see dhcp_wire.h. False: there is none. */
-bool dhcp_option(const struct net *net, uint8_t code, struct writer *w);
 
 /* ---- dhcp_routes.c ---- */
 

@@ -202,6 +202,8 @@ struct net {
 	struct net_resolver resolvers[NET_RESOLVERS];
 	struct net_domains domains;
 	struct dhcp *dhcp; /* NULL with a static address */
+	/* An option of the lease, see dhcp_wire.h: added to the writer. False: there is none. */
+	bool (*lease_option)(const struct net *net, uint8_t code, struct writer *w);
 	struct net_counters counters;
 };
 

@@ -6,7 +6,8 @@
 #include "dhcp_wire.h"
 #include "net_private.h"
 
-/* RFC 3397: names as in a DNS message, pointers counted from the option's start. */
+/* Names as in a DNS message (RFC 3397), pointers counted from the option's start; those of
+ * router advertisements have none, and zeroes behind them (RFC 8106, 5.2). */
 static unsigned search_list(struct slice value, struct dns_name *domains, unsigned most)
 {
 	struct cursor c = cursor_of(value);
@@ -14,20 +15,34 @@ static unsigned search_list(struct slice value, struct dns_name *domains, unsign
 
 	while (count < most && cursor_left(&c) &&
 	       dns_name_read(value, &c, &domains[count]))
-		count++;
+		count += domains[count].size > 1;
 	return count;
+}
+
+/* Of the lease. */
+static unsigned lease_domains(const struct net *net, struct dns_name *domains,
+                              unsigned most)
+{
+	uint8_t bytes[DHCP_SIZE_MAX];
+	struct writer w = writer_of(bytes, sizeof(bytes));
+
+	if (!net->lease_option || most == 0)
+		return 0;
+	if (net->lease_option(net, DHCP_OPTION_SEARCH, &w))
+		return search_list(writer_done(&w), domains, most);
+	if (net->lease_option(net, DHCP_OPTION_DOMAIN, &w))
+		/* Some servers end the text with a NUL (RFC 2132, 2). */
+		return dns_name_parse(slice_trim(writer_done(&w), 0), &domains[0]);
+	return 0;
 }
 
 unsigned net_search_domains(const struct net *net, struct dns_name *domains,
                             unsigned most)
 {
-	uint8_t bytes[DHCP_SIZE_MAX];
-	struct writer w = writer_of(bytes, sizeof(bytes));
+	unsigned count = lease_domains(net, domains, most);
 
-	if (dhcp_option(net, DHCP_OPTION_SEARCH, &w))
-		return search_list(writer_done(&w), domains, most);
-	if (most > 0 && dhcp_option(net, DHCP_OPTION_DOMAIN, &w))
-		/* Some servers end the text with a NUL (RFC 2132, 2). */
-		return dns_name_parse(slice_trim(writer_done(&w), 0), &domains[0]);
-	return 0;
+	if (net->domains.until > net_now(net))
+		count += search_list(slice_of(net->domains.names, net->domains.size),
+		                     domains + count, most - count);
+	return count;
 }

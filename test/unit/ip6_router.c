@@ -3,6 +3,7 @@
  * our addresses (RFC 6724).
  */
 #include "ip6_play.h"
+#include <kiln/dns.h>
 
 static const uint8_t router_mac[6] = {2, 0, 0, 0, 0, 0xa1};
 static const uint8_t second_mac[6] = {2, 0, 0, 0, 0, 0xa2};
@@ -325,6 +326,37 @@ static void a_link_local_address_is_no_source_for_far_away(void **state)
 	assert_true(net_source(fake.net, address("fe80::77"), &src));
 }
 
+/* ---- what it tells of servers of names ---- */
+
+static void resolvers_and_domains_are_told_of_for_their_time(void **state)
+{
+	static const uint8_t servers[2][16] = {{0x20, 1, 0x0d, 0xb8, [15] = 0x53},
+	                                       {0xfe, 0x80, [15] = 1}};
+	struct nd_option options[] = {
+	    {.type = ND_OPTION_RESOLVERS,
+	     .dns = {.lifetime = 60, .list = slice_of(servers, sizeof(servers))}},
+	    {.type = ND_OPTION_DOMAINS,
+	     .dns = {.lifetime = 30, .list = SLICE("\1a\4test\0\1b\4test\0\0")}}};
+	struct ip_addr found[4];
+	struct dns_name domains[4], expected;
+
+	assert_int_equal(net_dns_servers(fake.net, found, 4), 0);
+	assert_int_equal(net_search_domains(fake.net, domains, 4), 0);
+	router_says(router_mac, ROUTER, (struct nd_message){.lifetime = 1800}, options,
+	            2);
+	assert_int_equal(net_dns_servers(fake.net, found, 4), 2);
+	assert_memory_equal(&found[0], servers[0], 16);
+	assert_int_equal(net_dns_servers(fake.net, found, 1), 1);
+	assert_int_equal(net_search_domains(fake.net, domains, 4), 2);
+	assert_true(dns_name_parse(SLICE("b.test"), &expected));
+	assert_true(dns_name_equal(&domains[1], &expected));
+	fake_pass(KILN_SECONDS(31));
+	assert_int_equal(net_search_domains(fake.net, domains, 4), 0);
+	assert_int_equal(net_dns_servers(fake.net, found, 4), 2);
+	fake_pass(KILN_SECONDS(31));
+	assert_int_equal(net_dns_servers(fake.net, found, 4), 0);
+}
+
 #define with(fixture, test) cmocka_unit_test_setup(test, fixture)
 
 int main(void)
@@ -343,6 +375,7 @@ int main(void)
 	    cmocka_unit_test(the_longest_of_the_static_routes_wins),
 	    with(up_auto, the_source_is_chosen_by_scope_state_label_and_prefix),
 	    with(up_auto, a_link_local_address_is_no_source_for_far_away),
+	    with(up_auto, resolvers_and_domains_are_told_of_for_their_time),
 	};
 
 	return cmocka_run_group_tests_name("IPv6 routers", tests, NULL, NULL);
