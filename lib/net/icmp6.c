@@ -98,15 +98,14 @@ static bool icmp6_echo(struct net *net, const struct net_packet *packet,
 	return true;
 }
 
-/* RFC 8201, 4: what is said to fit must be less than what we sent; less than the least
- * MTU is taken for that one. */
+/* RFC 8201, 4: what is said to fit must be less than what we sent, and no less than what
+ * every link carries: nobody makes us send packets that are smaller than they need be. */
 static bool too_big_plausible(const struct icmp6_message *message,
                               const struct ip6_header *quoted, uint32_t *mtu)
 {
-	uint32_t said = KILN_MAX(message->word, (uint32_t)IP6_MTU_MIN);
-
-	*mtu = said - IP6_HEADER;
-	return said < (uint32_t)IP6_HEADER + quoted->payload;
+	*mtu = message->word - IP6_HEADER;
+	return message->word >= IP6_MTU_MIN &&
+	       message->word < (uint32_t)IP6_HEADER + quoted->payload;
 }
 
 /* True if the error was about one of our packets, as far as its transport can tell. */
@@ -129,7 +128,8 @@ static bool icmp6_error_input(struct net *net, const struct icmp6_message *messa
 }
 
 static bool icmp6_handle(struct net *net, const struct net_packet *packet,
-                         const struct icmp6_message *message, bool router_alert)
+                         const struct icmp6_message *message,
+                         const struct ip6_chain *chain)
 {
 	if (icmp6_is_error(message->type))
 		return icmp6_error_input(net, message);
@@ -137,21 +137,24 @@ static bool icmp6_handle(struct net *net, const struct net_packet *packet,
 	case ICMP6_ECHO:
 		return icmp6_echo(net, packet, message);
 	case ICMP6_MLD_QUERY:
-		return mld_input(net, packet, router_alert, message);
+		return mld_input(net, packet, chain->router_alert, message);
 	case ICMP6_MLD_REPORT:
 	case ICMP6_MLD_REPORT_V1:
 	case ICMP6_MLD_DONE:
 		return true; /* other listeners': for routers and switches */
 	default:
-		return nd_input(net, packet, message);
+		/* RFC 6980, 5: none comes in fragments, in which it would pass by a switch
+		 * that holds forgers back. */
+		return !chain->joined && nd_input(net, packet, message);
 	}
 }
 
-void icmp6_input(struct net *net, const struct net_packet *packet, bool router_alert)
+void icmp6_input(struct net *net, const struct net_packet *packet,
+                 const struct ip6_chain *chain)
 {
 	struct icmp6_message message;
 
 	if (!icmp6_wire_parse(packet, &message) ||
-	    !icmp6_handle(net, packet, &message, router_alert))
+	    !icmp6_handle(net, packet, &message, chain))
 		net->counters.drop_icmp++;
 }

@@ -33,7 +33,7 @@ static void upper(struct net *net, const struct ip6_chain *chain,
 	    .type = ICMP6_PARAMETER, .code = IP6_PROBLEM_NEXT, .word = chain->named_at};
 
 	if (chain->next == IP6_NEXT_ICMP) {
-		icmp6_input(net, packet, chain->router_alert);
+		icmp6_input(net, packet, chain);
 		return;
 	}
 	if (net_deliver(net, chain->next, packet))

@@ -134,7 +134,8 @@ unsigned ip6_common_bits(const struct ip_addr *a, const struct ip_addr *b);
 
 /* ---- icmp6.c ---- */
 
-void icmp6_input(struct net *net, const struct net_packet *packet, bool router_alert);
+void icmp6_input(struct net *net, const struct net_packet *packet,
+                 const struct ip6_chain *chain);
 /* Sends a whole message; its checksum is filled in. src NULL: chosen. */
 void icmp6_send(struct net *net, const struct ip_addr *src, const struct ip_addr *dst,
                 uint8_t hop_limit, struct slice message);
@@ -169,6 +170,8 @@ bool nd_redirect(struct net *net, const struct net_packet *packet,
 const struct ip_addr *nd_router_choose(const struct net *net);
 /* The bits of the longest prefix on our link that dst has; -1: none. */
 int nd_prefix_bits(const struct net *net, const struct ip_addr *dst);
+/* It says that it is a router no more (RFC 4861, 7.2.5): nothing goes by it. */
+void nd_router_leave(struct net *net, const struct ip_addr *addr);
 /* Ends redirects to, and routes by, what is no router any more. */
 void nd_router_expire(struct net *net, kiln_time now);
 kiln_time nd_router_next(const struct net *net);

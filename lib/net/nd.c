@@ -132,6 +132,8 @@ static bool advertisement(struct net *net, const struct nd_message *m)
 	} else {
 		advertised(n, m);
 	}
+	if (n->router && !m->router)
+		nd_router_leave(net, &m->target);
 	n->router = m->router;
 	return true;
 }

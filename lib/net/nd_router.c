@@ -280,6 +280,19 @@ bool nd_redirect(struct net *net, const struct net_packet *packet,
 
 /* ---- ends ---- */
 
+void nd_router_leave(struct net *net, const struct ip_addr *addr)
+{
+	struct ip6_router *router = router_find(net->ip6, addr);
+
+	if (router)
+		router->until = 0;
+	for (unsigned i = 0; i < IP6_REDIRECTS; i++) {
+		struct ip6_redirect *r = &net->ip6->redirects[i];
+		if (ip_equal(&r->hop, addr) && !ip_equal(&r->dst, addr))
+			r->at = 0;
+	}
+}
+
 void nd_router_expire(struct net *net, kiln_time now)
 {
 	for (unsigned i = 0; i < IP6_REDIRECTS; i++) {
