@@ -13,10 +13,13 @@
 
 KILN_NET(net0, "between the two nodes");
 
+static const struct ip_addr server6 = {{0xfd, [15] = 1}}; /* fd00::1 */
+
 enum { PORT = 7000, MEMORY = 8 << 20, HEADERS = 40 + TCP_TIMESTAMPS_SIZE };
 
 struct scene {
 	struct tcp_config config;
+	bool ip6;
 	uint64_t to_send, sent, received;
 	struct tcp_conn *writer;
 	struct timer timer; /* has it look for more to send */
@@ -102,7 +105,7 @@ static void look_for_more(struct timer *timer)
 static int client(struct kiln *k)
 {
 	struct scene *scene = sim_node_user(sim_node_of(k));
-	struct endpoint to = {ip_from4(ip4_of(0x0a000001)), PORT};
+	struct endpoint to = {scene->ip6 ? server6 : ip_from4(ip4_of(0x0a000001)), PORT};
 
 	scene->tcp = tcp_new_with(net_up(k, &net0), &scene->config);
 	if (tcp_connect(scene->tcp, &to, &writer_events, scene, &scene->writer))
@@ -115,8 +118,10 @@ static int client(struct kiln *k)
 static struct sim *start(struct scene *scene, const struct sim_impairment *link,
                          struct sim_link **wire, uint64_t seed)
 {
-	static const char *const server_options[] = {"ip=10.0.0.1/24", NULL};
-	static const char *const client_options[] = {"ip=10.0.0.2/24", NULL};
+	static const char *const server_options[] = {"ip=10.0.0.1/24", "ip6=fd00::1/64",
+	                                             NULL};
+	static const char *const client_options[] = {"ip=10.0.0.2/24", "ip6=fd00::2/64",
+	                                             NULL};
 	struct sim *sim = sim_new(seed);
 	struct sim_node *a = sim_node_new(sim, "server", MEMORY, server, server_options);
 	struct sim_node *b = sim_node_new(sim, "client", MEMORY, client, client_options);
@@ -143,9 +148,10 @@ static kiln_time transfer(struct sim *sim, struct scene *scene, uint64_t bytes)
 	return sim_now(sim) - began;
 }
 
-static void check_black_hole(const struct tcp_config *config, uint16_t most)
+static void check_black_hole(const struct tcp_config *config, bool ip6, uint16_t most)
 {
-	struct scene scene = {.config = *config};
+	struct scene scene = {.config = *config, .ip6 = ip6};
+	unsigned headers = ip6 ? 60 : 40;
 	struct sim_impairment link = {
 	    .delay = KILN_MS(5), .rate = 100000000, .blackhole = most};
 	struct sim_link *wire;
@@ -158,13 +164,14 @@ static void check_black_hole(const struct tcp_config *config, uint16_t most)
 		sim_run(sim, sim_now(sim) + KILN_SECONDS(1));
 	}
 	kiln_time later = transfer(sim, &scene, 1 << 20);
-	unsigned found = scene.writer->mss + 40u;
+	unsigned found = scene.writer->mss + headers;
 	print_message(
 	    "%u of %u bytes; the first megabyte in %.1f s, another in %.2f s; %llu "
 	    "probes\n",
 	    found, most, (double)first / 1e9, (double)later / 1e9,
 	    (unsigned long long)scene.tcp->count.mtu_probes);
 	assert_in_range(found, most - 40, most);
+	assert_int_equal(ip6, !ip_is4(&scene.writer->flow.tuple.remote));
 	assert_true(first < KILN_SECONDS(15));
 	assert_true(later < KILN_MS(400));
 	/* The path carries more again: found out within ten minutes. */
@@ -172,22 +179,28 @@ static void check_black_hole(const struct tcp_config *config, uint16_t most)
 	sim_link_set(wire, &link);
 	sim_run(sim, sim_now(sim) + KILN_SECONDS(600));
 	transfer(sim, &scene, 1 << 20);
-	assert_int_equal(scene.writer->mss + 40u, 1500);
+	assert_int_equal(scene.writer->mss + headers, 1500);
 	sim_free(sim);
 }
 
 static void a_black_hole_is_found_and_the_largest_size_that_passes(void **state)
 {
-	check_black_hole(&(struct tcp_config){0}, 1400);
-	check_black_hole(&(struct tcp_config){0}, 1100);
-	check_black_hole(&(struct tcp_config){0}, 700);
+	check_black_hole(&(struct tcp_config){0}, false, 1400);
+	check_black_hole(&(struct tcp_config){0}, false, 1100);
+	check_black_hole(&(struct tcp_config){0}, false, 700);
+}
+
+static void so_it_is_over_ipv6(void **state)
+{
+	check_black_hole(&(struct tcp_config){0}, true, 1400);
+	check_black_hole(&(struct tcp_config){0}, true, 1300);
 }
 
 static void so_it_is_without_sack_and_timestamps(void **state)
 {
 	check_black_hole(&(struct tcp_config){.no_sack = true, .no_timestamps = true},
-	                 1280);
-	check_black_hole(&(struct tcp_config){.no_sack = true}, 1280);
+	                 false, 1280);
+	check_black_hole(&(struct tcp_config){.no_sack = true}, false, 1280);
 }
 
 /* A black hole opens under a transfer, on a link that loses as well. */
@@ -216,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 	    cmocka_unit_test(a_black_hole_is_found_and_the_largest_size_that_passes),
+	    cmocka_unit_test(so_it_is_over_ipv6),
 	    cmocka_unit_test(so_it_is_without_sack_and_timestamps),
 	    cmocka_unit_test(a_path_that_shrinks_under_way_on_a_bad_link),
 	};
