@@ -56,6 +56,7 @@ def test_installed(_):
         k.kiln("new", "mine")
         check(k.kiln("test", "mine").endswith("3 passed, 0 failed, 0 skipped\n"), "its tests")
         check("<h1>mine</h1>" in k.kiln("run", "mine", "-t", "sim", input=REQUEST), "sim")
+        check("2, 0 failed" in k.kiln("sim", "mine", "--clients", "2", "--requests", "1"), "clients")
         for target in "host", "sim", "jail", "vm":
             k.kiln("build", "mine", "-t", target)
             check(f"target {target}," in k.kiln("info", f"mine.{target}"), target)
