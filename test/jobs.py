@@ -25,6 +25,7 @@ class Job:
     """A process, and what is done with its output."""
 
     seconds = None     # after which it is killed
+    alone = False      # it measures time: nothing runs beside it
     environment = {}   # beyond that of this process
 
     def __init__(self, suite, name, command, lane=None):
@@ -128,8 +129,9 @@ class Program(Job):
 class Module(Job):
     """Tests of Python's, whose results are shown as they come."""
 
-    def __init__(self, suite, name, command, lane):
+    def __init__(self, suite, name, command, lane, alone):
         super().__init__(suite, name, command, lane)
+        self.alone = alone
         work = os.path.join(harness.WORK, "work", lane.replace("/", "-"))
         os.makedirs(work, exist_ok=True)
         self.environment = {"KILN_TEST_WORK": work,
@@ -181,7 +183,8 @@ class Runner:
     def __init__(self, results, jobs):
         self.results = results
         self.jobs = jobs                         # in the order in which they are shown
-        self.waiting = list(jobs)
+        # Those that run alone do so before there are others to wait for.
+        self.waiting = sorted(jobs, key=lambda job: not job.alone)
         self.running = []
         self.shown = 0                           # jobs that have been, to their end
         self.selector = selectors.DefaultSelector()
@@ -199,7 +202,8 @@ class Runner:
 
     def start_some(self):
         for job in list(self.waiting):
-            if len(self.running) == (os.cpu_count() or 1):
+            if len(self.running) == (os.cpu_count() or 1) or \
+                    self.running and (job.alone or self.running[0].alone):
                 return
             if job.lane in (other.lane for other in self.running):
                 continue

@@ -74,10 +74,12 @@ def load(path):
 
 def module_jobs(results, suite, only, only_world):
     """test/SUITE/*.py. Those of e2e run once in each world of theirs, and what is about one
-    world shares its images; the modules of `tool` change what others would build on."""
+    world shares its images; the modules of `tool` change what others would build on. A module
+    with a true ALONE measures time."""
     for name, path in sources(suite, only, ".py"):
         try:
-            worlds = [world.name for world in getattr(load(path), "WORLDS", [])]
+            module = load(path)
+            worlds = [world.name for world in getattr(module, "WORLDS", [])]
         except Exception as error:
             results.fail(f"{suite}/{name}", f"cannot be loaded: {error}")
             continue
@@ -86,7 +88,8 @@ def module_jobs(results, suite, only, only_world):
                 continue
             job = f"{suite}/{name}@{world}" if world else f"{suite}/{name}"
             lane = f"{suite}@{world}" if world else suite if suite != "tool" else job
-            yield jobs.Module(suite, job, [sys.executable, __file__, "--job", job], lane)
+            yield jobs.Module(suite, job, [sys.executable, __file__, "--job", job], lane,
+                              getattr(module, "ALONE", False))
 
 
 def run_job(text):

@@ -9,6 +9,7 @@ import xml.etree.ElementTree
 
 from harness import KILN, Process, Skip, check, check_equal, kvm_serves, need_root, run, wait_for
 
+ALONE = True
 WEB = [KILN, "bench", "web", "--rounds", "2", "--seconds", "0.2", "--starts", "1"]
 CASES = ["1k-keepalive-1", "1k-keepalive-64", "1k-keepalive-512", "100k-keepalive-64",
          "1k-close-64", "first-byte"]

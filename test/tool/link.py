@@ -14,6 +14,7 @@ import threading
 from harness import (KILN, WORK, Failed, Netns, Process, check, check_equal, describe, need_root,
                      run, wait_for)
 
+ALONE = True
 ETHERTYPE = 0x88b5  # IEEE 802, local experiments
 SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35  # Linux, asm-generic/socket.h
 COUNT = 4000
