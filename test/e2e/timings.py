@@ -46,6 +46,7 @@ def test_table(world):
 
 def test_build(world):
     """of a folder, the build is a step; an image that ends at once has its table then"""
+    world.need()
     monitor = ["--monitor", world.monitor] if world.monitor else []
     done = run(KILN, "run", worlds.ROOT + "/appliance/hello", "-t", world.target, *monitor,
                "--timings")
