@@ -234,6 +234,7 @@ KILN_DOOR_CALL int kiln_door_poll(struct kiln_door *door, struct pollfd *fds, nf
  *	              get: SO_ERROR, SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN
  *	IPPROTO_TCP   TCP_NODELAY, TCP_CORK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL,
  *	              TCP_KEEPCNT (s, s, probes), TCP_USER_TIMEOUT (ms), TCP_CONGESTION (text),
+ *	              TCP_FASTOPEN (of a listening socket; clients do without),
  *	              get: TCP_INFO (struct tcp_info of <netinet/tcp.h> or <linux/tcp.h>, as
  *	              much of it as fits)
  *	IPPROTO_IP    IP_TTL, IP_TOS (UDP), IP_MTU_DISCOVER, IP_RECVERR; get: IP_MTU

@@ -239,7 +239,7 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	}
 	if (iss_floor && tcp_seq_le(hand.iss, *iss_floor))
 		hand.iss = *iss_floor;
-	if (tcp->config.fast_open &&
+	if (tcp->config.fast_open && !listener->no_fast_open &&
 	    tcp->config.fast_open->syn(listener, tuple, s, gso_size, &hand))
 		return;
 	half = pool_get(&tcp->halves);

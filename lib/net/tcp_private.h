@@ -404,6 +404,7 @@ struct tcp_listener {
 	struct ip_addr local;
 	bool ip6_only;
 	bool paused; /* SYNs and what completes a handshake are dropped */
+	bool no_fast_open; /* whatever the stack's configuration says */
 	uint16_t mss_most;
 	uint32_t receive_limit;
 	bool receive_limit_set; /* by the owner: not tuned */

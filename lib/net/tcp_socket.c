@@ -37,6 +37,11 @@ void tcp_listener_pause(struct tcp_listener *listener, bool paused)
 	listener->paused = paused;
 }
 
+void tcp_listener_fast_open(struct tcp_listener *listener, bool on)
+{
+	listener->no_fast_open = !on;
+}
+
 enum kiln_error tcp_connect_from(struct tcp *tcp, const struct endpoint *from,
                                  const struct endpoint *to,
                                  const struct tcp_events *events, void *user,

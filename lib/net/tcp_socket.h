@@ -24,6 +24,8 @@ KILN_MUST_CHECK enum kiln_error tcp_listen_on(
 /* While it is paused, what would begin or complete a handshake is dropped as if the network
  * had lost it: the peer tries again. */
 void tcp_listener_pause(struct tcp_listener *listener, bool paused);
+/* Whether SYNs with data are taken, where the stack is configured for that; else they are. */
+void tcp_listener_fast_open(struct tcp_listener *listener, bool on);
 
 /* As tcp_connect, from an endpoint of ours; zeroed parts of it are chosen. */
 KILN_MUST_CHECK enum kiln_error tcp_connect_from(struct tcp *tcp,

@@ -118,11 +118,20 @@ static bool read_congestion(struct kiln_door *door, const char *name)
 
 static bool read_tcp(struct kiln_door *door, const struct kiln_door_config *c)
 {
+	static const enum tcp_ecn ecn[] = {
+	    [KILN_DOOR_ECN_DEFAULT] = TCP_ECN_ANSWER,
+	    [KILN_DOOR_ECN_OFF] = TCP_ECN_OFF,
+	    [KILN_DOOR_ECN_ACCEPT] = TCP_ECN_ANSWER,
+	    [KILN_DOOR_ECN_REQUEST] = TCP_ECN_ASK,
+	};
+
 	door->tcp_config = (struct tcp_config){
 	    .no_timestamps = c->no_timestamps,
 	    .no_sack = c->no_sack,
 	    .no_window_scaling = c->no_window_scaling,
 	    .initial_window = c->initial_window,
+	    .ecn = ecn[c->ecn],
+	    .fast_open = &tcp_fast_open, /* for the listeners that are told to */
 	};
 	return read_congestion(door, c->congestion);
 }

@@ -166,6 +166,7 @@ struct door_settings {
 	uint16_t mss_most;                             /* 0: none */
 	uint32_t keep_idle, keep_interval, keep_count; /* s */
 	uint32_t user_timeout;                         /* ms; 0: the default */
+	int fast_open; /* of a listener: connections at once; 0: none */
 	const struct tcp_congestion *congestion;
 };
 
@@ -229,6 +230,8 @@ void door_address_write(const struct door_socket *s, const struct endpoint *endp
 /* ---- listen.c ---- */
 
 int door_listen(struct door_socket *s, int backlog);
+/* Gives the listener, if there is one, the socket's settings. */
+void door_listen_apply(struct door_socket *s);
 void door_unlisten(struct door_socket *s);
 
 /* ---- stream.c ---- */

@@ -10,6 +10,12 @@ static void set_pause(struct door_socket *s)
 		tcp_listener_pause(s->listener, s->queued > s->backlog);
 }
 
+void door_listen_apply(struct door_socket *s)
+{
+	if (s->listener)
+		tcp_listener_fast_open(s->listener, s->set.fast_open > 0);
+}
+
 static bool accepted(struct tcp_conn *conn, void *context)
 {
 	struct door_socket *s = context;
@@ -40,6 +46,7 @@ static int start_listening(struct door_socket *s)
 	switch (tcp_listen_on(s->door->tcp, &options, accepted, s, &s->listener)) {
 	case KILN_OK:
 		s->state = DOOR_LISTENING;
+		door_listen_apply(s);
 		return 0;
 	case KILN_ERR_IN_USE:
 		return -EADDRINUSE;

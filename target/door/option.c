@@ -270,6 +270,12 @@ static int set_tcp(struct door_socket *s, int name, const void *value, socklen_t
 			return -EINVAL;
 		set->user_timeout = (uint32_t)v;
 		return 0;
+	case TCP_FASTOPEN:
+		if (v < 0 || s->state == DOOR_CONNECTING || s->state == DOOR_CONNECTED)
+			return -EINVAL;
+		set->fast_open = v;
+		door_listen_apply(s);
+		return 0;
 	case TCP_QUICKACK:
 		return 0;
 	default:
@@ -315,6 +321,8 @@ static int get_tcp(struct door_socket *s, int name, void *value, socklen_t *size
 		return write_int((int)set->keep_count, value, size);
 	case TCP_USER_TIMEOUT:
 		return write_int((int)set->user_timeout, value, size);
+	case TCP_FASTOPEN:
+		return write_int(set->fast_open, value, size);
 	case TCP_QUICKACK:
 		return write_int(0, value, size);
 	default:

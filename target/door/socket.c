@@ -269,7 +269,7 @@ static bool has_peer(const struct door_socket *s)
 {
 	if (!door_is_stream(s))
 		return s->peer.port != 0;
-	return door_stream_is_established(s);
+	return s->conn && (s->state == DOOR_CONNECTED || door_stream_is_established(s));
 }
 
 int kiln_door_getpeername(struct kiln_door *door, int fd, struct sockaddr *address,

@@ -397,7 +397,7 @@ ssize_t door_stream_send(struct door_call *call, struct door_socket *s,
 	bool once = s->set.nonblocking || m->flags & MSG_DONTWAIT;
 	size_t done = 0;
 
-	if (m->flags & MSG_OOB)
+	if (m->flags & (MSG_OOB | MSG_FASTOPEN))
 		return -EOPNOTSUPP;
 	door_set_timeout(call, s->set.send_timeout);
 	for (;;) {
@@ -406,7 +406,7 @@ ssize_t door_stream_send(struct door_call *call, struct door_socket *s,
 		if (error)
 			return done ? (ssize_t)done : error;
 		tcp_set_cork(s->conn, s->set.cork || m->flags & MSG_MORE);
-		if (door_stream_is_established(s))
+		if (tcp_can_send(s->conn))
 			done += give(s, m, done);
 		if (done == m->size)
 			return (ssize_t)done;

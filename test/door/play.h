@@ -285,6 +285,18 @@ HELPER void parse_option(struct packet *p, const uint8_t *o)
 	}
 }
 
+/* The option of this kind, or NULL. */
+HELPER const uint8_t *option_of(const struct packet *p, unsigned kind)
+{
+	const uint8_t *t = p->payload;
+	size_t header = (size_t)(t[12] >> 4) * 4;
+
+	for (size_t i = 20; i < header && t[i] != 0; i += t[i] == 1 ? 1 : t[i + 1])
+		if (t[i] == kind)
+			return t + i;
+	return NULL;
+}
+
 HELPER void parse_tcp(struct packet *p)
 {
 	const uint8_t *t = p->payload;
@@ -420,6 +432,12 @@ HELPER void peer_acks(uint32_t seq, uint32_t ack)
 }
 
 #define MSS_OPTION "\2\4\5\xb4" /* 1460 */
+
+/* The data of a full segment. */
+HELPER uint32_t mss(void)
+{
+	return six ? 1440 : 1460;
+}
 
 /* ---- connections ---- */
 

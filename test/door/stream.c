@@ -15,7 +15,7 @@ static void a_connect_in_progress_is_told_step_by_step(void **state)
 
 	assert_int_equal(poll_now(fd), POLLOUT | POLLHUP);
 	const struct packet *syn = connecting(fd);
-	assert_int_equal(syn->mss, six ? 1440 : 1460);
+	assert_int_equal(syn->mss, mss());
 	assert_true(syn->sack_permitted && syn->has_timestamps && syn->scale >= 0);
 	assert_int_equal(poll_now(fd), 0);
 	fails(connect_to(fd, PEER_PORT), EALREADY);
@@ -68,7 +68,7 @@ static void both_ends_open_at_once(void **state)
 	connecting(fd);
 	peer_sends_at(0, SYN, 0, 0, MSS_OPTION, 4, NULL, 0);
 	const struct packet *p = expect(SYN | ACK, 0, 1, 0);
-	assert_int_equal(p->mss, six ? 1440 : 1460);
+	assert_int_equal(p->mss, mss());
 	assert_int_equal(poll_now(fd), 0);
 	peer_acks(1, 1);
 	assert_int_equal(connect_to(fd, PEER_PORT), 0);
@@ -264,9 +264,59 @@ static void the_initial_window_is_the_configured_one(void **state)
 	again();
 	int fd = accepted();
 	assert_int_equal(kiln_door_write(door, fd, bytes, sizeof(bytes)), sizeof(bytes));
-	for (unsigned i = 0; i < 4; i++)
-		expect(ACK, 1 + i * 1460, 1, 1460);
+	for (uint32_t i = 0; i < 4; i++)
+		expect(ACK, 1 + i * mss(), 1, mss());
 	expect_nothing();
+}
+
+static void ecn_is_as_configured(void **state)
+{
+	static const struct {
+		int config;
+		unsigned syn, syn_ack;
+	} all[] = {{KILN_DOOR_ECN_OFF, SYN, SYN | ACK},
+	           {KILN_DOOR_ECN_ACCEPT, SYN, SYN | ACK | ECE},
+	           {KILN_DOOR_ECN_REQUEST, SYN | ECE | CWR, SYN | ACK | ECE}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		config.ecn = (uint8_t)all[i].config;
+		again();
+		fails(connect_to(open_socket(SOCK_STREAM | SOCK_NONBLOCK), PEER_PORT),
+		      EINPROGRESS);
+		assert_int_equal(taken()->flags, all[i].syn);
+		again();
+		listening(5);
+		peer_sends(SYN | ECE | CWR, 0, 0, NULL);
+		assert_int_equal(taken()->flags, all[i].syn_ack);
+	}
+}
+
+static void data_in_a_syn_is_read_before_the_handshake_is_over(void **state)
+{
+	static const uint8_t ask[] = {2, 4, 5, 180, 34, 2, 1, 1};
+	uint8_t options[20] = {2, 4, 5, 180};
+	int listener = listening(5);
+	char data[10];
+
+	/* Unless it is asked for, a listener gives no cookies. */
+	assert_null(option_of(peer_opens(ask, sizeof(ask)), 34));
+	assert_int_equal(set_int(listener, IPPROTO_TCP, TCP_FASTOPEN, 5), 0);
+	assert_int_equal(get_int(listener, IPPROTO_TCP, TCP_FASTOPEN), 5);
+	peer_sends(RST, 1, 0, NULL);
+	const struct packet *p = peer_opens(ask, sizeof(ask));
+	const uint8_t *cookie = option_of(p, 34);
+	assert_non_null(cookie);
+	assert_true(cookie[1] <= 16);
+	memcpy(options + 4, cookie, cookie[1]);
+	peer_sends(RST, 1, 0, NULL);
+	peer_sends_at(0, SYN, 0, 0, options, sizeof(options), "early", 5);
+	p = taken();
+	assert_int_equal(p->flags, SYN | ACK);
+	assert_int_equal(p->ack, PEER_ISN + 6);
+	int fd = kiln_door_accept4(door, listener, NULL, NULL, SOCK_NONBLOCK);
+	assert_true(fd > 0);
+	assert_int_equal(kiln_door_read(door, fd, data, sizeof(data)), 5);
+	assert_memory_equal(data, "early", 5);
 }
 
 static void what_is_lost_is_sent_again_after_the_timeout(void **state)
@@ -372,7 +422,7 @@ static void a_full_send_buffer_is_not_writable(void **state)
 	assert_int_equal(kiln_door_write(door, fd, bytes, sizeof(bytes)), 20000);
 	fails(kiln_door_write(door, fd, bytes, 1), EAGAIN);
 	assert_int_equal(poll_now(fd), 0);
-	peer_acks(1, 1 + 1460 * 10);
+	peer_acks(1, 1 + mss() * 10);
 	assert_int_equal(poll_now(fd), POLLOUT);
 }
 
@@ -413,7 +463,7 @@ static void too_big_lowers_the_segment_size(void **state)
 	int fd = accepted();
 
 	assert_int_equal(kiln_door_write(door, fd, bytes, 2900), 2900);
-	struct packet first = *expect(ACK, 1, 1, six ? 1440 : 1460);
+	struct packet first = *expect(ACK, 1, 1, mss());
 	while (kiln_door_pending(door))
 		taken();
 	first.payload = NULL;
@@ -584,7 +634,8 @@ static void a_port_in_time_wait_needs_reuseaddr(void **state)
 
 static void each_misuse_has_its_errno(void **state)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(0xc0000263)}};
+	struct sockaddr_in6 address6 = {0};
+	struct sockaddr_in in = {.sin_family = AF_INET};
 	struct sockaddr *any = (struct sockaddr *)&in;
 	char byte;
 	int fd = open_socket(SOCK_STREAM | SOCK_NONBLOCK), other;
@@ -594,10 +645,12 @@ static void each_misuse_has_its_errno(void **state)
 	fails(kiln_door_socket(door, AF_INET, SOCK_STREAM, IPPROTO_UDP), EPROTONOSUPPORT);
 	fails(kiln_door_read(door, 99, &byte, 1), EBADF);
 	fails(kiln_door_close(door, -1), EBADF);
-	fails(kiln_door_bind(door, fd, any, sizeof(in)), EADDRNOTAVAIL);
+	fails(bind_to(fd, PEER, LOCAL_PORT), EADDRNOTAVAIL);
 	fails(kiln_door_bind(door, fd, any, 4), EINVAL);
-	in.sin_family = AF_INET6;
-	fails(kiln_door_bind(door, fd, any, sizeof(in)), EAFNOSUPPORT);
+	in.sin_family = AF_UNIX;
+	any = six ? (struct sockaddr *)&address6 : any;
+	address6.sin6_family = AF_UNIX;
+	fails(kiln_door_bind(door, fd, any, sizeof(address6)), EAFNOSUPPORT);
 	fails(kiln_door_accept(door, fd, NULL, NULL), EINVAL);
 	fails(kiln_door_read(door, fd, &byte, 1), ENOTCONN);
 	fails(kiln_door_write(door, fd, "x", 1), EPIPE);
@@ -655,6 +708,8 @@ int main(void)
 	    PLAY(bytes_go_both_ways),
 	    PLAY(vectors_and_messages_carry_the_same),
 	    PLAY(the_initial_window_is_the_configured_one),
+	    PLAY(ecn_is_as_configured),
+	    PLAY(data_in_a_syn_is_read_before_the_handshake_is_over),
 	    PLAY(what_is_lost_is_sent_again_after_the_timeout),
 	    PLAY(gaps_are_reported_by_sack),
 	    PLAY(a_window_that_is_shut_is_probed),
