@@ -129,7 +129,8 @@ enum kiln_door_stop {
 	KILN_DOOR_ON_RETURN = 2, /* a waiting call of another thread has returned */
 };
 /* The same, but stops at the first instant at which one of `stop` (or-ed) holds; returns the
- * time that it then is. With KILN_DOOR_NEVER it also stops when nothing is left to happen. */
+ * time that it then is. With KILN_DOOR_NEVER it also stops when nothing is left to happen, or
+ * nothing that matters: after a day. */
 KILN_DOOR_CALL uint64_t kiln_door_run(struct kiln_door *door, uint64_t time, unsigned stop);
 
 /* ---- the link ---- */

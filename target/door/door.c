@@ -100,7 +100,7 @@ static bool read_addresses(struct kiln_door *door, const struct kiln_door_config
 		return false;
 	}
 	if (!c->ip6)
-		return true;
+		return add_option(door, "ip6", "off");
 	return add_address(door, c->ip6) && add_option(door, "ip6", c->ip6) &&
 	       add_option(door, "gateway6", c->gateway6 ? c->gateway6 : "fe80::1");
 }
@@ -295,6 +295,7 @@ static kiln_time next_event(const struct kiln_door *door)
 void door_run(struct kiln_door *door, kiln_time until, unsigned stop)
 {
 	uint64_t returns = door->returns;
+	kiln_time last = until == KILN_NEVER ? door->now + DOOR_LONGEST_WAIT : until;
 
 	for (;;) {
 		door_settle(door);
@@ -304,7 +305,7 @@ void door_run(struct kiln_door *door, kiln_time until, unsigned stop)
 		    (stop & KILN_DOOR_ON_RETURN && door->returns != returns))
 			return;
 		kiln_time next = next_event(door);
-		if (next > until || next == KILN_NEVER)
+		if (next > last)
 			break;
 		door->now = KILN_MAX(door->now, next);
 	}

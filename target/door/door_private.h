@@ -41,6 +41,10 @@ enum {
 	DOOR_ADDRESSES = 2,
 };
 
+/* Of virtual time: what has not happened by then will not. There are things that are tried
+ * for ever, but nothing comes of them. */
+#define DOOR_LONGEST_WAIT KILN_SECONDS(86400)
+
 /* ---- packets ---- */
 
 /* Frames towards the stack, packets towards the driver; by time. */

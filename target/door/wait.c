@@ -10,8 +10,6 @@
  */
 #include "door_private.h"
 
-#define LONGEST_WAIT KILN_SECONDS(86400)
-
 void door_enter(struct door_call *call, struct kiln_door *door)
 {
 	*call = (struct door_call){.door = door, .deadline = KILN_NEVER};
@@ -120,7 +118,7 @@ static bool advance(struct door_call *call)
 	    door->in.first ? KILN_MIN(door->in.first->at, door->wake_at) : door->wake_at;
 
 	next = KILN_MIN(next, call->deadline);
-	if (next == KILN_NEVER || next - call->began > LONGEST_WAIT)
+	if (next == KILN_NEVER || next - call->began > DOOR_LONGEST_WAIT)
 		return false;
 	door_run(door, next, 0);
 	return true;

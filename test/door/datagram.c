@@ -236,15 +236,25 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 	    PLAY(datagrams_keep_their_bounds_and_their_sender),
+	    PLAY6(datagrams_keep_their_bounds_and_their_sender),
 	    PLAY(a_datagram_is_sent_to_whom_it_is_said),
+	    PLAY6(a_datagram_is_sent_to_whom_it_is_said),
 	    PLAY(a_connected_socket_hears_its_peer_alone),
+	    PLAY6(a_connected_socket_hears_its_peer_alone),
 	    PLAY(an_unreachable_port_is_told_to_a_connected_socket),
+	    PLAY6(an_unreachable_port_is_told_to_a_connected_socket),
 	    PLAY(what_is_too_large_is_cut_up_or_refused),
+	    PLAY6(what_is_too_large_is_cut_up_or_refused),
 	    PLAY(the_path_mtu_can_be_less_than_the_links),
+	    PLAY6(the_path_mtu_can_be_less_than_the_links),
 	    PLAY(ports_are_shared_only_by_those_who_agree),
+	    PLAY6(ports_are_shared_only_by_those_who_agree),
 	    PLAY(the_hop_limit_and_class_are_the_sockets),
+	    PLAY6(the_hop_limit_and_class_are_the_sockets),
 	    PLAY(a_socket_that_is_not_read_drops),
+	    PLAY6(a_socket_that_is_not_read_drops),
 	    PLAY(an_echo_request_is_answered),
+	    PLAY6(an_echo_request_is_answered),
 	};
 
 	return cmocka_run_group_tests_name("door: datagram", all, NULL, NULL) != 0;
