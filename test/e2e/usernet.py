@@ -175,15 +175,19 @@ def outward(world, net, *options):
 
 
 TOLD = "was told 'hello yourself'"
+ROUTER6 = "fd4b:696c:6e00::2"  # as libslirp is told in usernet/nat.c
 
 
 @contextlib.contextmanager
 def server_outside():
-    """A namespace with a server at 192.0.2.1, outside of what the image sees as its network."""
+    """A namespace with a server at 192.0.2.1 and 2001:db8::1, outside of what the image sees as
+    its network."""
     net = Netns()
     with net:
         run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
-        listener = socket.create_server(("0.0.0.0", 7777))
+        run("ip", "address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
+        listener = socket.create_server(("::", 7777), family=socket.AF_INET6,
+                                        dualstack_ipv6=True)
 
     def answer(s):
         with s:
@@ -211,7 +215,10 @@ def test_outward(world):
         for options, reaches in ((["--net", "user", "--to", "192.0.2.1"], True),
                                  (["--net", "user,loopback"], True),
                                  (["--net", "user"], False),
-                                 (["--net", "user,closed", "--to", "192.0.2.1"], False)):
+                                 (["--net", "user,closed", "--to", "192.0.2.1"], False),
+                                 (["--net", "user", "--to", "2001:db8::1"], True),
+                                 (["--net", "user,loopback", "--to", ROUTER6], True),
+                                 (["--net", "user", "--to", ROUTER6], False)):
             told, log = outward(world, net, *options)
             check_equal(told == [TOLD], reaches, log)
             check(reaches or told in (["no answer"], ["unreachable"]), log)
@@ -286,7 +293,7 @@ def test_forged(world):
         for address in ("127.0.0.1", "127.8.9.10", "0.0.0.0", "10.0.2.2", "255.255.255.255"):
             link.send(ipv4_udp(address, port))
         for address in ("::1", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::127.0.0.1",
-                        "fd4b:696c:6e00::2", "fd4b:696c:6e00::9", "fe80::2", "ff02::1"):
+                        ROUTER6, "fd4b:696c:6e00::9", "fe80::2", "ff02::1"):
             link.send(ipv6_udp(address, port))
         for honest in (ipv4_udp("192.0.2.1", port, b"over IPv4"),
                        ipv6_udp("2001:db8::1", port, b"over IPv6")):

@@ -8,7 +8,7 @@
 #include <kiln/stream.h>
 
 KILN_NET(net0, "leads outside");
-KILN_PARAM_STRING(to, "10.0.2.2", "IPv4 address to connect to");
+KILN_PARAM_STRING(to, "10.0.2.2", "address to connect to");
 KILN_PARAM_PORT(port, 7777, "TCP port to connect to");
 KILN_PARAM_UINT(count, 1, 1, 100, "connections at once");
 KILN_PARAM_UINT(rounds, 1, 1, 100, "how often");
@@ -78,11 +78,25 @@ static void begin(struct caller *caller)
 			kiln_fail(caller->kiln, "outward", "no task");
 }
 
+/* An address of the family, by which more is reached than the link. */
+static bool has_source(const struct net *net, const struct ip_addr *address)
+{
+	struct net_address own[8];
+	unsigned count = net_addresses(net, own, KILN_COUNT_OF(own));
+
+	for (unsigned i = 0; i < count; i++) {
+		if (ip_is4(&own[i].addr) == ip_is4(address) &&
+		    !ip6_is_link_local(&own[i].addr))
+			return true;
+	}
+	return false;
+}
+
 static void changed(struct net *net, void *context)
 {
 	struct caller *caller = context;
 
-	if (net_is_up(net) && !caller->rounds)
+	if (has_source(net, &caller->to.addr) && !caller->rounds)
 		begin(caller);
 }
 
@@ -90,17 +104,15 @@ int appliance(struct kiln *k)
 {
 	struct net *net = net_up(k, &net0);
 	struct caller *caller = kiln_alloc(k, sizeof(*caller), "caller");
-	struct ip4_addr address;
 
-	if (!ip4_parse(slice_text(to), &address))
-		kiln_fail(k, "outward", "--to takes an IPv4 address");
+	caller->to.port = port;
+	if (!ip_parse(slice_text(to), &caller->to.addr))
+		kiln_fail(k, "outward", "--to takes an address");
 	caller->kiln = k;
-	caller->to = (struct endpoint){ip_from4(address), port};
 	caller->pool = task_pool_new(k, (unsigned)count + 1, 16384);
 	caller->tcp = tcp_new(net);
 	timer_init(&caller->patience, out_of_patience);
 	net_on_change(net, changed, caller);
-	if (net_is_up(net))
-		changed(net, caller);
+	changed(net, caller);
 	return kiln_run(k);
 }
