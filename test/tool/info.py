@@ -11,7 +11,8 @@ from worlds import build
 MANUAL = os.path.join(ROOT, "doc/kiln.1")
 TARGETS = ("host", "jail", "vm")
 PARAMETER_TYPES = ["unknown", "bool", "uint", "port", "duration", "size", "string", "address",
-                   "prefix", "level"]
+                   "prefix", "level", "address6", "prefix6", "any-address", "addresses",
+                   "routes"]
 
 
 def info(image):
