@@ -89,7 +89,8 @@ int door_datagram_connect(struct door_socket *s, const struct endpoint *to)
 
 	if (is_broadcast(&to->addr) && !s->set.broadcast)
 		return -EACCES;
-	if (!net_source(s->door->net, &to->addr, &src))
+	if (local_is_any(&to->addr) || door_is_own(s->door, &to->addr) ||
+	    !net_source(s->door->net, &to->addr, &src))
 		return -ENETUNREACH;
 	failed = bind_somewhere(s);
 	if (failed)

@@ -250,8 +250,6 @@ struct door_message {
 	socklen_t *address_size; /* receiving */
 	socklen_t to_size;       /* sending */
 	int flags_out;
-	/* Ancillary data, to be added by the receiver. */
-	struct msghdr *header;
 };
 
 int door_stream_connect(struct door_call *call, struct door_socket *s,
@@ -292,8 +290,6 @@ short door_datagram_poll(const struct door_socket *s);
 
 /* Copies to the parts from an offset of the message; returns how many bytes fitted. */
 size_t door_scatter(const struct door_message *m, size_t offset, struct slice bytes);
-void door_add_control(struct door_message *m, int level, int type, const void *data,
-                      size_t size);
 
 /* ---- option.c ---- */
 

@@ -189,16 +189,9 @@ void door_stream_disconnect(struct door_socket *s)
 
 static int begin(struct door_socket *s, const struct endpoint *to)
 {
-	struct endpoint target = *to;
-
-	/* Nobody, who stands for this host, as on Linux. */
-	if (local_is_any(&target.addr)) {
-		for (unsigned i = 0; i < s->door->address_count; i++)
-			if (ip_is4(&s->door->addresses[i]) == ip_is4(&target.addr))
-				target.addr = s->door->addresses[i];
-	}
-	switch (
-	    tcp_connect_from(s->door->tcp, &s->local, &target, &events, s, &s->conn)) {
+	if (local_is_any(&to->addr) || door_is_own(s->door, &to->addr))
+		return -ENETUNREACH; /* there is no loopback */
+	switch (tcp_connect_from(s->door->tcp, &s->local, to, &events, s, &s->conn)) {
 	case KILN_OK:
 		break;
 	case KILN_ERR_UNREACHABLE:
@@ -209,7 +202,7 @@ static int begin(struct door_socket *s, const struct endpoint *to)
 		return -ENOBUFS;
 	}
 	s->state = DOOR_CONNECTING;
-	s->peer = target;
+	s->peer = *to;
 	s->local = tcp_local(s->conn);
 	s->ended = s->end_seen = s->shut_read = s->shut_write = false;
 	s->error = 0;
