@@ -165,6 +165,12 @@ static void print_console(void *context, const char *node, struct slice text)
 	}
 }
 
+static void end_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
 static void show_progress(const struct play *play)
 {
 	static kiln_time shown_at;
@@ -173,16 +179,11 @@ static void show_progress(const struct play *play)
 	if (!isatty(STDERR_FILENO) || (now = clock_now()) - shown_at < KILN_MS(200))
 		return;
 	shown_at = now;
-	fprintf(stderr, "\r\033[K%.1f s of virtual time, %llu requests, %llu failed",
+	end_progress();
+	fprintf(stderr, "%.1f s of virtual time, %llu requests, %llu failed",
 	        (double)sim_now(play->sim) / (double)KILN_SECONDS(1),
 	        (unsigned long long)play->tally.requests,
 	        (unsigned long long)tally_failures(&play->tally));
-}
-
-static void end_progress(void)
-{
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
 }
 
 int main(int argc, char **argv)
