@@ -56,3 +56,13 @@ bool disk_open(struct disk *disk, const char *path, char *error, size_t error_si
 	close(disk->fd);
 	return false;
 }
+
+void monitor_disk_open(const struct monitor_options *options,
+                       const struct kiln_note_device *device, struct disk *disk)
+{
+	const char *path = monitor_binding(options, device)->source;
+	char error[256];
+
+	if (!disk_open(disk, path, error, sizeof(error)))
+		monitor_fail(options, "%s: %s", device->name, error);
+}

@@ -14,7 +14,6 @@
 #define DT_RELR 36
 #endif
 
-enum { PAGE = 4096 };
 /* More address space than any image has use for; keeps sums of addresses from
  * overflowing. */
 #define SPAN_MAX ((uint64_t)1 << 32)
@@ -32,11 +31,6 @@ bool refuse(const struct parse *p, const char *format, ...)
 static uint64_t page_down(uint64_t address)
 {
 	return address & ~(uint64_t)(PAGE - 1);
-}
-
-static uint64_t page_up(uint64_t address)
-{
-	return page_down(address + PAGE - 1);
 }
 
 static bool parse_header(struct parse *p, Elf64_Ehdr *header)
@@ -228,6 +222,23 @@ static bool check_entry(struct parse *p, const Elf64_Ehdr *header)
 	               true) != s)
 		return refuse(p, "the gate is not in the text");
 	return true;
+}
+
+uint64_t image_gate_return(const struct image *image)
+{
+	uint64_t address = image->entry + (uint64_t)image->gate.offset, found = 0;
+	const struct image_segment *s = segment_of(image, address, image->gate.size, true);
+
+	for (uint64_t i = 0; image->has_gate && s && i + 1 < image->gate.size; i++) {
+		const uint8_t *code =
+		    image->bytes + s->file_offset + (address - s->address) + i;
+		if (code[0] != 0x0f || code[1] != 0x05)
+			continue;
+		if (found)
+			return 0;
+		found = address + i + 2;
+	}
+	return found;
 }
 
 static void start(struct parse *p, struct image *image, const void *bytes, size_t size,

@@ -15,6 +15,13 @@
 enum { IMAGE_SEGMENTS = 16, IMAGE_DEVICES = 16, IMAGE_PARAMS = 64, IMAGE_EMBEDS = 16,
        IMAGE_LIBRARIES = 32 };
 
+enum { PAGE = 4096 };
+
+static inline uint64_t page_up(uint64_t address)
+{
+	return (address + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
 struct image_segment {
 	uint64_t address; /* relative to the image's base */
 	uint64_t memory_size;
@@ -71,6 +78,9 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
  */
 bool image_load(const struct image *image, void *memory, uint64_t base, char *error,
 		size_t error_size);
+
+/* The address behind the gate's system call, of which there must be one; else 0. */
+uint64_t image_gate_return(const struct image *image);
 
 /* The device or parameter of that name; NULL if there is none. */
 const struct kiln_note_device *image_device(const struct image *image, const char *name);

@@ -75,8 +75,12 @@ const struct monitor_binding *monitor_binding(const struct monitor_options *opti
 
 /* Bytes that monitor_options_copy() writes: all the texts with their NULs. */
 size_t monitor_options_size(const struct monitor_options *options);
-/* Writes the "key=value" texts one after the other, as struct kiln_boot wants them. */
-void monitor_options_copy(const struct monitor_options *options, char *to);
+struct kiln_boot;
+/* Fills in what both monitors tell their image: who made it, the options, in the
+ * monitor_options_size() bytes behind it, random numbers. `address`: where the image will
+ * see it. */
+void monitor_boot_fill(const struct monitor_options *options, struct kiln_boot *boot,
+		       uint64_t address);
 
 /*
  * What --ip and --gateway say for the host's end of a network: false if --ip has no fixed
@@ -129,6 +133,10 @@ struct disk {
  * second monitor writes to the same file. */
 bool disk_open(struct disk *disk, const char *path, char *error, size_t error_size);
 
+/* Opens what the device is bound to. Ends the process with a message if it cannot. */
+void monitor_disk_open(const struct monitor_options *options,
+		       const struct kiln_note_device *device, struct disk *disk);
+
 /* ---- the monitor's own process ---- */
 
 /* CLOCK_MONOTONIC in ns. */
@@ -138,6 +146,10 @@ uint64_t monitor_now(void);
 void monitor_open_standard(void);
 /* Closes all descriptors but the standard ones and those that the options name. */
 void monitor_close_others(const struct monitor_options *options);
+/* Closes them all from this one on. */
+void monitor_close_from(const struct monitor_options *options, unsigned first);
+/* From the kernel. */
+void monitor_random(const struct monitor_options *options, void *bytes, size_t size);
 /* Moves to the processor that --cpu names, if it does. */
 void monitor_pin(const struct monitor_options *options);
 /* Turns SIGINT and SIGTERM into a descriptor that is readable once one has come. An image

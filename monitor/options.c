@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <kiln/abi/address.h>
+#include <kiln/abi/boot.h>
 #include "monitor.h"
 
-enum { PAGE = 4096 };
 #define MEMORY_DEFAULT ((uint64_t)8 << 20)
 #define MEMORY_LEAST   ((uint64_t)64 << 10)
 #define MEMORY_MOST    ((uint64_t)1 << 40)
@@ -369,8 +369,18 @@ size_t monitor_options_size(const struct monitor_options *o)
 	return size;
 }
 
-void monitor_options_copy(const struct monitor_options *o, char *to)
+void monitor_boot_fill(const struct monitor_options *o, struct kiln_boot *boot,
+                       uint64_t address)
 {
+	char *to = (char *)(boot + 1);
+
+	boot->magic = KILN_BOOT_MAGIC;
+	boot->abi = KILN_ABI_VERSION;
+	boot->size = sizeof(*boot);
+	boot->options = address + sizeof(*boot);
+	boot->options_size = monitor_options_size(o);
+	boot->start_clock = o->started;
+	monitor_random(o, boot->seed, sizeof(boot->seed));
 	for (unsigned i = 0; i < o->value_count; i++) {
 		size_t size = strlen(o->values[i]) + 1;
 		memcpy(to, o->values[i], size);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -65,6 +66,18 @@ void monitor_close_others(const struct monitor_options *options)
 		next = kept + 1;
 	}
 	(void)syscall(SYS_CLOSE_RANGE, next, ~0u, 0);
+}
+
+void monitor_close_from(const struct monitor_options *o, unsigned first)
+{
+	if (syscall(SYS_CLOSE_RANGE, first, ~0u, 0) < 0)
+		monitor_fail(o, "cannot close descriptors: %s", strerror(errno));
+}
+
+void monitor_random(const struct monitor_options *o, void *bytes, size_t size)
+{
+	if (getrandom(bytes, size, 0) != (ssize_t)size)
+		monitor_fail(o, "no random numbers: %s", strerror(errno));
 }
 
 void monitor_pin(const struct monitor_options *options)

@@ -65,16 +65,10 @@ struct descriptors {
 
 static bool is_of_kind(const struct kiln_boot_device *device, enum policy_on kind)
 {
-	switch (kind) {
-	case POLICY_ON_NET:
-		return device->type == KILN_DEVICE_NET;
-	case POLICY_ON_DISK:
-		return device->type == KILN_DEVICE_BLOCK;
-	case POLICY_ON_WRITABLE_DISK:
-		return device->type == KILN_DEVICE_BLOCK && !(device->features & 1);
-	default:
-		return false;
-	}
+	if (device->type == KILN_DEVICE_NET)
+		return kind == POLICY_ON_NET;
+	return kind == POLICY_ON_DISK ||
+	       (kind == POLICY_ON_WRITABLE_DISK && !(device->features & 1));
 }
 
 /* The image's descriptors of a kind. */

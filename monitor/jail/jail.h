@@ -12,13 +12,6 @@
 #include <kiln/abi/boot.h>
 #include "../monitor.h"
 
-enum { PAGE = 4096 };
-
-static inline uint64_t page_up(uint64_t size)
-{
-	return (size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-}
-
 struct range {
 	uint64_t start, size;
 };
@@ -40,11 +33,9 @@ struct place {
 	struct range whole, inside;
 };
 
-/* `size` bytes, rounded up to pages, at a random address. Not accessible yet. */
-struct place place_make(const struct monitor_options *o, uint64_t size, const char *what);
-/* The same, zeroed, readable and writable. */
-struct place place_memory(const struct monitor_options *o, uint64_t size,
-			  const char *what);
+/* `size` bytes, rounded up to pages, at a random address; zeroed, protected like that. */
+struct place place_make(const struct monitor_options *o, uint64_t size, int protection,
+			const char *what);
 /* Copies and relocates the image into its place; its segments get their protection. */
 void place_image(const struct monitor_options *o, const struct image *image,
 		 uint64_t base);

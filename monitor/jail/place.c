@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include "jail.h"
 
 #ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
@@ -22,8 +21,7 @@ static uint64_t random_page(const struct monitor_options *o, uint64_t size)
 {
 	uint64_t pages = (HIGHEST - LOWEST - size) / PAGE, random;
 
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		monitor_fail(o, "no random numbers: %s", strerror(errno));
+	monitor_random(o, &random, sizeof(random));
 	/* The high bits of a product: without the bias of a remainder. */
 	return LOWEST + PAGE * (uint64_t)((unsigned __int128)random * pages >> 64);
 }
@@ -34,7 +32,8 @@ void place_protect(const struct monitor_options *o, struct range range, int prot
 		monitor_fail(o, "cannot protect memory: %s", strerror(errno));
 }
 
-struct place place_make(const struct monitor_options *o, uint64_t size, const char *what)
+struct place place_make(const struct monitor_options *o, uint64_t size, int protection,
+                        const char *what)
 {
 	enum { TRIES = 64 };
 	uint64_t whole = page_up(size) + 2 * GUARD;
@@ -44,22 +43,16 @@ struct place place_make(const struct monitor_options *o, uint64_t size, const ch
 		if (mmap((void *)(uintptr_t)at, whole, PROT_NONE,
 		         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 		             MAP_FIXED_NOREPLACE,
-		         -1, 0) == (void *)(uintptr_t)at)
-			return (struct place){{at, whole}, {at + GUARD, page_up(size)}};
+		         -1, 0) == (void *)(uintptr_t)at) {
+			struct range inside = {at + GUARD, page_up(size)};
+			place_protect(o, inside, protection);
+			return (struct place){{at, whole}, inside};
+		}
 		if (errno != EEXIST)
 			break;
 	}
 	monitor_fail(o, "no room for the %s, %llu KiB: %s", what,
 	             (unsigned long long)(size >> 10), strerror(errno));
-}
-
-struct place place_memory(const struct monitor_options *o, uint64_t size,
-                          const char *what)
-{
-	struct place place = place_make(o, size, what);
-
-	place_protect(o, place.inside, PROT_READ | PROT_WRITE);
-	return place;
 }
 
 static struct range segment_range(const struct image_segment *s, uint64_t base)

@@ -26,7 +26,6 @@
 #include "guest_memory.h"
 
 enum {
-	PAGE = 4096,
 	SPACE_STACK = 64 << 10,
 	SPACE_TABLES = 128,                      /* pages for page tables */
 	SPACE_REGISTERS = 1 + KILN_BOOT_DEVICES, /* pages of registers */

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <sys/random.h>
 #include "../report.h"
 #include "kvm.h"
 
@@ -29,12 +28,9 @@ static void open_net(const struct monitor_options *options, struct virtio_net *n
 static void open_block(const struct monitor_options *options, struct virtio_block *block,
                        const struct kiln_note_device *device, struct virtio_place place)
 {
-	const char *file = monitor_binding(options, device)->source;
 	struct disk disk;
-	char error[200];
 
-	if (!disk_open(&disk, file, error, sizeof(error)))
-		monitor_fail(options, "%s: %s", device->name, error);
+	monitor_disk_open(options, device, &disk);
 	virtio_block_init(block, device->name, disk.fd, disk.size, disk.read_only, place);
 }
 
@@ -103,21 +99,13 @@ static void load(struct monitor *monitor)
 		monitor_fail(&monitor->options, "%s", error);
 	monitor->boot = (struct kiln_boot *)space->memory.base;
 	*monitor->boot = (struct kiln_boot){
-	    .magic = KILN_BOOT_MAGIC,
-	    .abi = KILN_ABI_VERSION,
-	    .size = sizeof(struct kiln_boot),
 	    .memory = space->arena + space->offset,
 	    .memory_size = space->memory.end - space->arena,
-	    .options = space->boot + sizeof(struct kiln_boot) + space->offset,
-	    .options_size = options_size,
 	    .physical_offset = space->offset,
 	    .control = space->registers + space->offset,
 	    .console = -1,
-	    .start_clock = monitor->options.started,
 	};
-	monitor_options_copy(&monitor->options, (char *)(monitor->boot + 1));
-	if (getrandom(monitor->boot->seed, KILN_BOOT_SEED, 0) != KILN_BOOT_SEED)
-		monitor_fail(&monitor->options, "cannot get random bytes for the image");
+	monitor_boot_fill(&monitor->options, monitor->boot, space->boot + space->offset);
 }
 
 static void start_clock(struct monitor *monitor)

@@ -7,7 +7,7 @@
 
 #include "monitor/image.h"
 
-enum { HEADERS = 7, PAGE = 4096 };
+enum { HEADERS = 7 };
 
 /* A file with constants, text and data, as target/jail/image.ld lays them out. */
 struct file {
