@@ -22,6 +22,7 @@ struct client {
 	struct timer timer;
 	struct kiln *k;
 	struct net *net;
+	struct ip_addr server;
 	uint32_t sent, refused, wrong, duplicates, back;
 	bool seen[DATAGRAMS];
 };
@@ -75,7 +76,7 @@ static void came_back(struct udp_socket *socket, const struct udp_datagram *d,
 static void send_next(struct timer *timer)
 {
 	struct client *client = kiln_container(timer, struct client, timer);
-	struct endpoint to = {ip_from4(ip4_of(0x0a000001)), 7};
+	struct endpoint to = {client->server, 7};
 	uint8_t bytes[SIZE_MAX_SENT];
 
 	if (udp_send(client->socket, &to, datagram(client->sent, bytes)) != KILN_OK)
@@ -99,13 +100,18 @@ static int client_node(struct kiln *k)
 }
 
 /* One client and one echo server; false if the sum of something is wrong. */
-static struct client run(uint64_t seed, const struct sim_impairment *impairment)
+static struct client run(uint64_t seed, const struct sim_impairment *impairment,
+                         const char *to, uint16_t mtu)
 {
-	static const char *const server_options[] = {"ip=10.0.0.1/24", NULL};
-	static const char *const client_options[] = {"ip=10.0.0.2/24", NULL};
+	static const char *const server_options[] = {"ip=10.0.0.1/24",
+	                                             "ip6=2001:db8::1/64", NULL};
+	static const char *const client_options[] = {"ip=10.0.0.2/24",
+	                                             "ip6=2001:db8::2/64", NULL};
 	struct client client = {.sent = 0};
 	struct sim *sim = sim_new(seed);
-	struct sim_link *link = sim_link_new(sim, impairment, 1500);
+	struct sim_link *link = sim_link_new(sim, impairment, mtu);
+
+	assert_true(ip_parse(slice_text(to), &client.server));
 	struct sim_node *s = sim_node_new(sim, "server", MEMORY, server, server_options);
 	struct sim_node *c =
 	    sim_node_new(sim, "client", MEMORY, client_node, client_options);
@@ -126,14 +132,22 @@ static struct client run(uint64_t seed, const struct sim_impairment *impairment)
 	return client;
 }
 
+/* Over both families, and links that fragments are small on. */
+static const struct {
+	const char *to;
+	uint16_t mtu;
+} ways[] = {{"10.0.0.1", 1500}, {"2001:db8::1", 1500}, {"2001:db8::1", 1280}};
+
 static void every_datagram_comes_back_on_a_perfect_link(void **state)
 {
 	static const struct sim_impairment perfect = {.delay = KILN_MS(1)};
-	struct client client = run(1, &perfect);
 
-	assert_int_equal(client.refused, 0);
-	assert_int_equal(client.back, DATAGRAMS);
-	assert_int_equal(client.wrong + client.duplicates, 0);
+	for (unsigned i = 0; i < KILN_COUNT_OF(ways); i++) {
+		struct client client = run(1, &perfect, ways[i].to, ways[i].mtu);
+		assert_int_equal(client.refused, 0);
+		assert_int_equal(client.back, DATAGRAMS);
+		assert_int_equal(client.wrong + client.duplicates, 0);
+	}
 }
 
 static void what_comes_back_over_a_bad_link_is_what_was_sent(void **state)
@@ -148,7 +162,8 @@ static void what_comes_back_over_a_bad_link_is_what_was_sent(void **state)
 	uint32_t back = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		struct client client = run(seed, &bad);
+		unsigned way = seed % KILN_COUNT_OF(ways);
+		struct client client = run(seed, &bad, ways[way].to, ways[way].mtu);
 		assert_int_equal(client.wrong, 0);
 		back += client.back;
 	}

@@ -96,6 +96,7 @@ struct side {
 
 struct scene {
 	unsigned connections;
+	bool over_ip6; /* and its smallest MTU */
 	struct side client[CONNECTIONS_MOST], server[CONNECTIONS_MOST];
 	unsigned accepted;
 	struct tcp *client_tcp, *server_tcp;
@@ -220,6 +221,8 @@ static int client(struct kiln *k)
 	struct tcp *tcp = tcp_new(net_up(k, &net0));
 	struct endpoint to = {ip_from4(ip4_of(0x0a000001)), PORT};
 
+	if (scene->over_ip6 && !ip6_parse(SLICE("2001:db8::1"), &to.addr))
+		return 1;
 	scene->client_tcp = tcp;
 	for (unsigned i = 0; i < scene->connections; i++) {
 		struct side *s = &scene->client[i];
@@ -268,10 +271,12 @@ static kiln_time play(struct scene *scene, uint64_t seed,
                       const struct sim_impairment *link, bool offloads,
                       kiln_time deadline)
 {
-	static const char *const server_options[] = {"ip=10.0.0.1/24", NULL};
-	static const char *const client_options[] = {"ip=10.0.0.2/24", NULL};
+	static const char *const server_options[] = {"ip=10.0.0.1/24",
+	                                             "ip6=2001:db8::1/64", NULL};
+	static const char *const client_options[] = {"ip=10.0.0.2/24",
+	                                             "ip6=2001:db8::2/64", NULL};
 	struct sim *sim = sim_new(seed);
-	struct sim_link *wire = sim_link_new(sim, link, 1500);
+	struct sim_link *wire = sim_link_new(sim, link, scene->over_ip6 ? 1280 : 1500);
 	struct sim_node *a = sim_node_new(sim, "server", MEMORY, server, server_options);
 	struct sim_node *b = sim_node_new(sim, "client", MEMORY, client, client_options);
 	kiln_time start = sim_now(sim), end = 0;
@@ -446,6 +451,18 @@ static void offloaded_segments_arrive_intact(void **state)
 	free(content);
 }
 
+static void over_ip6_it_is_the_same(void **state)
+{
+	for (uint64_t seed = 8000; seed < 8020; seed++) {
+		struct scene *scene = scene_new(seed, 3, 300000, 300000);
+
+		scene->over_ip6 = true;
+		play(scene, seed, &bad_link, seed % 2, KILN_SECONDS(600));
+		check(scene, seed);
+		free(scene);
+	}
+}
+
 static void a_seed_repeats_a_run_to_the_bit(void **state)
 {
 	kiln_time time[2];
@@ -474,6 +491,7 @@ int main(int argc, char **argv)
 	        a_reader_that_stalls_for_ten_minutes_gets_everything_in_the_end),
 	    cmocka_unit_test(a_clean_link_is_filled),
 	    cmocka_unit_test(offloaded_segments_arrive_intact),
+	    cmocka_unit_test(over_ip6_it_is_the_same),
 	    cmocka_unit_test(a_seed_repeats_a_run_to_the_bit),
 	};
 
