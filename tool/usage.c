@@ -43,8 +43,11 @@ static const struct usage_option run_options[] = {
 
 /* Parameters that nearly every image takes, of the libraries it is linked with. */
 static const struct usage_option common_parameters[] = {
-    {"--ip", "A.B.C.D/N|dhcp", "the image's address (dhcp)", "dhcp"},
+    {"--ip", "A.B.C.D/N|dhcp|off", "the image's address (dhcp)", "dhcp off"},
     {"--gateway", "A.B.C.D", "its router", NULL},
+    {"--ip6", "ADDRESS/N|auto|off", "its IPv6 address (auto)", "auto off"},
+    {"--gateway6", "ADDRESS", "its IPv6 router", NULL},
+    {"--route", "ADDRESS/N=ADDRESS", "a static route, by a router", NULL},
     {"--hostname", "NAME", "what it calls itself to a DHCP server", NULL},
     {"--dns", "ADDRESS[,...]", "servers of names, if it looks any up", NULL},
     {"--log", "LEVEL", "what it tells (info)", "error warn info debug"},
