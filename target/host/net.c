@@ -70,6 +70,20 @@ struct net *net_up_ip4(struct kiln *k, const struct kiln_device *device)
 	return net_up(k, device);
 }
 
+struct net *net_up_ip6(struct kiln *k, const struct kiln_device *device)
+{
+	return net_up(k, device);
+}
+
+/* The one that net_address tells; the host's own tools list all of them. */
+unsigned net_addresses(const struct net *net, struct net_address *out, unsigned most)
+{
+	if (most == 0)
+		return 0;
+	*out = (struct net_address){.addr = ip_from4(net_address(net)), .prefix = 32};
+	return 1;
+}
+
 struct kiln *net_kiln(const struct net *net)
 {
 	return &net->host->kiln;

@@ -119,7 +119,7 @@ static struct client run(uint64_t seed, const struct sim_impairment *impairment,
 	sim_node_set_user(c, &client);
 	sim_node_net(s, "net0", link);
 	sim_node_net(c, "net0", link);
-	assert_false(sim_run(sim, sim_now(sim) + KILN_SECONDS(60)));
+	assert_false(sim_run(sim, sim_now(sim) + KILN_SECONDS(90)));
 	assert_int_equal(client.sent, DATAGRAMS);
 	const struct net *nets[] = {client.net, sim_node_user(s)};
 	for (unsigned i = 0; i < 2; i++) {
