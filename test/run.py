@@ -10,8 +10,10 @@
     jail         what the jail holds against an image that tries
     vm           what holds an image in ring 3, on KVM and QEMU
     e2e          appliances against Linux's own stack, on host, jail, KVM and QEMU
+    net          Kiln's stack against Linux's in both roles, by IPv4 and IPv6, over bad links
 
-A suite can be narrowed to one of its files, e2e/web, and e2e to one world, e2e/web@jail.
+A suite can be narrowed to one of its files, e2e/web, and e2e to one world, e2e/web@jail; the
+worlds of net are ip4 and ip6.
 Programs and modules run beside each other (jobs.py); the time told of a suite is that of all
 its jobs, added up.
 """
@@ -32,7 +34,8 @@ import harness  # noqa: E402
 import jobs  # noqa: E402
 from harness import ROOT, Process, Results  # noqa: E402
 
-SUITES = ["unit", "conformance", "door", "fuzz", "tool", "seal", "jail", "vm", "e2e"]
+SUITES = ["unit", "conformance", "door", "fuzz", "tool", "seal", "jail", "vm", "e2e",
+          "net"]
 PROGRAMS = ["unit", "conformance", "door"]  # the others are written in Python
 
 
@@ -73,9 +76,9 @@ def load(path):
 
 
 def module_jobs(results, suite, only, only_world):
-    """test/SUITE/*.py. Those of e2e run once in each world of theirs, and what is about one
-    world shares its images; the modules of `tool` change what others would build on. A module
-    with a true ALONE measures time."""
+    """test/SUITE/*.py. Those of e2e and net run once in each world of theirs, and what is about
+    one world shares its images; the modules of `tool` change what others would build on. A
+    module with a true ALONE measures time."""
     for name, path in sources(suite, only, ".py"):
         try:
             module = load(path)

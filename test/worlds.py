@@ -29,11 +29,12 @@ class Instance:
 
     @property
     def url(self):
-        return f"http://{ADDRESS}"
+        address = self.world.address
+        return f"http://[{address}]" if ":" in address else f"http://{address}"
 
     def curl(self, *arguments, **options):
         with self.net:
-            return run("curl", "-sS", "--max-time", "60", *arguments, **options)
+            return run("curl", "-gsS", "--max-time", "60", *arguments, **options)
 
     def fetch(self, path, *arguments):
         """The body of a response that must be a success."""
@@ -44,7 +45,7 @@ class Instance:
         """True if a TCP connection to the port succeeds."""
         with self.net:
             try:
-                connect(port, 1.0).close()
+                self.world.connect(port, 1.0).close()
                 return True
             except OSError:
                 return False
@@ -86,6 +87,8 @@ def connect(port=80, timeout=10.0):
 
 
 class World:
+    address = ADDRESS
+
     def __init__(self, name, target, monitor=None, slow=False):
         self.name = name
         self.target = target
@@ -99,6 +102,10 @@ class World:
 
     def build(self, appliance, *settings):
         return build(appliance, self.target, *settings)
+
+    def connect(self, port=80, timeout=10.0):
+        """As connect(), to an address of this world."""
+        return socket.create_connection((self.address, port), timeout)
 
     def start(self, image, *settings, address=f"{ADDRESS}/24", memory="16M", net=None,
               tap=TAP, log="info"):
@@ -135,11 +142,17 @@ class World:
                        name=f"{self.name}-{image_name(image)}")
 
 
+def add_address(address, interface):
+    """For use at once: nobody else has it."""
+    nodad = ["nodad"] if ":" in address else []
+    run("ip", "address", "add", address, "dev", interface, *nodad)
+
+
 class BadLink:
     """`kiln link` between the clients' namespace and a bridge in one of its own, on which the
-    image's tap is."""
+    image's tap is. `address`: the clients' of it."""
 
-    def __init__(self, net, options):
+    def __init__(self, net, options, address=f"{CLIENT}/24", mtu=1500):
         self.netns = Netns()
         self.process = Process(KILN, "link", "--json", *options, "link0", "link1",
                                netns=self.netns)
@@ -150,10 +163,12 @@ class BadLink:
             run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
             for port in ("link1", TAP):
                 run("ip", "link", "set", port, "master", "bridge0", "up")
+            for port in ("link1", TAP):
+                run("ip", "link", "set", port, "mtu", mtu)
             run("ip", "link", "set", "bridge0", "up")
         with net:
-            run("ip", "address", "add", f"{CLIENT}/24", "dev", "link0")
-            run("ip", "link", "set", "link0", "up")
+            run("ip", "link", "set", "link0", "mtu", mtu, "up")
+            add_address(address, "link0")
 
     def counters(self):
         """Ends the link: what it counted, of each way."""
