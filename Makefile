@@ -178,6 +178,11 @@ $(B)/bench/%: bench/%.c $(HOSTED_LIBS)
 $(B)/fuzz/% $(B)/test/fuzz/%: CC = clang
 FUZZ_LIBS = $(patsubst %,$(B)/fuzz/lib%.a,$(LIBS) target-sim)
 FUZZ_MONITOR = $(patsubst %,$(B)/fuzz/%.o,$(MONITOR_SHARED))
+# That of the door has its objects instead of the simulator's, whose target_* they have too.
+DOOR_FUZZ = $(patsubst %,$(B)/fuzz/%.o,$(DOOR)) $(B)/fuzz/libnet.a $(B)/fuzz/libcore.a
+$(B)/test/fuzz/door: test/fuzz/door.c $(DOOR_FUZZ)
+	@mkdir -p $(@D)
+	$(CC) $(fuzz_FLAGS) -fsanitize=fuzzer $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(DOOR_FUZZ) -pthread
 $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_LIBS) $(FUZZ_MONITOR)
 	@mkdir -p $(@D)
 	$(CC) $(fuzz_FLAGS) -fsanitize=fuzzer $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(FUZZ_MONITOR) $(call group,$(FUZZ_LIBS)) -lcmocka

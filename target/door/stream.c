@@ -267,7 +267,7 @@ static size_t take(struct door_socket *s, const struct door_message *m, size_t o
 
 	if (!s->conn) {
 		struct slice left = slice_take(
-		    slice_of(s->left + s->left_at, s->left_size - s->left_at), wanted);
+		    slice_skip(slice_of(s->left, s->left_size), s->left_at), wanted);
 
 		if (!(m->flags & MSG_TRUNC))
 			door_scatter(m, offset, left);
