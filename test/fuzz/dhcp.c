@@ -76,7 +76,7 @@ static void check_state(void)
 	}
 	FUZZ_CHECK(timer_is_set(&d->timer) || d->state == DHCP_CHECKING ||
 	           (d->state == DHCP_BOUND && d->renew_at == KILN_NEVER));
-	FUZZ_CHECK(d->state != DHCP_CHECKING || timer_is_set(&fake.net->ip4->claim));
+	FUZZ_CHECK(d->state != DHCP_CHECKING || timer_is_set(&fake.net->ip4->arp.claim));
 }
 
 static void pass(kiln_time duration)
