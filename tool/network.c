@@ -316,7 +316,8 @@ static void give_addresses(struct network *n)
 	words_add(&run->values, text.data);
 	words_add(&run->values, text_format("gateway=%s", address_text(a->gateway)));
 	if (image_param(&run->manifest, "dns") && !option_value(run, "dns"))
-		words_add(&run->values, text_format("dns=%s", address_text(a->nameserver)));
+		words_add(&run->values,
+		          text_format("dns=%s", address_text(a->nameserver)));
 }
 
 /* ---- the process behind the link ---- */

@@ -143,7 +143,8 @@ static unsigned ip4_addresses(const struct net *net, struct net_address *out,
 
 	if (!ip4->up || most == 0)
 		return 0;
-	*out = (struct net_address){.addr = ip_from4(ip4->address), .prefix = ip4->prefix};
+	*out =
+	    (struct net_address){.addr = ip_from4(ip4->address), .prefix = ip4->prefix};
 	return 1;
 }
 

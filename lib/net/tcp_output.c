@@ -286,7 +286,8 @@ static uint32_t sendable(struct tcp_conn *conn)
 		return 0;
 	if (most > tcp_recovery_budget(conn))
 		conn->cwnd_full = true;
-	uint32_t len = KILN_MIN(most, conn->rack.probe_now ? conn->smss : allowance(conn));
+	uint32_t len =
+	    KILN_MIN(most, conn->rack.probe_now ? conn->smss : allowance(conn));
 	if (len >= conn->smss) /* whole segments, until the last */
 		return len == queued ? len : len - len % conn->smss;
 	if (len == queued &&

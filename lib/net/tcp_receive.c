@@ -243,8 +243,7 @@ static void store_beyond_gap(struct tcp_conn *conn, struct tcp_seq seq, struct s
 		} else if (run && tcp_seq_ge(seq, run->seq)) {
 			n = KILN_MIN(tcp_seq_diff(run_end(run), seq), data.len);
 			tcp_receive_twice(
-			    conn,
-			    (struct tcp_range){seq, tcp_seq_add(seq, (uint32_t)n)});
+			    conn, (struct tcp_range){seq, tcp_seq_add(seq, (uint32_t)n)});
 		} else {
 			size_t gap = run ? tcp_seq_diff(run->seq, seq) : data.len;
 

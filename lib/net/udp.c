@@ -19,7 +19,7 @@ enum { EPHEMERAL_FIRST = 1024, EPHEMERAL_COUNT = 65536 - EPHEMERAL_FIRST };
 
 struct udp_socket {
 	struct udp *udp;
-	struct udp_socket *next; /* in its bucket */
+	struct udp_socket *next;       /* in its bucket */
 	struct udp_bind_options bound; /* local.port is never 0 */
 	struct endpoint peer;          /* port 0: not connected */
 };
@@ -160,7 +160,8 @@ struct udp *udp_new(struct net *net)
 
 /* ---- sockets ---- */
 
-static bool udp_overlap(const struct udp_bind_options *a, const struct udp_bind_options *b)
+static bool udp_overlap(const struct udp_bind_options *a,
+                        const struct udp_bind_options *b)
 {
 	return a->local.port == b->local.port &&
 	       (local_match(&a->local.addr, a->ip6_only, &b->local.addr) ||
@@ -279,8 +280,8 @@ enum kiln_error udp_send_with(struct udp_socket *socket, const struct endpoint *
 	if (!error) {
 		udp_wire_emit(netdev_frame_push(&frame, UDP_HEADER), udp_port(socket),
 		              to->port, payload.len);
-		error = net_send(net, &frame, IP_PROTO_UDP, &to->addr, UDP_CHECKSUM,
-		                 &how);
+		error =
+		    net_send(net, &frame, IP_PROTO_UDP, &to->addr, UDP_CHECKSUM, &how);
 	}
 	net_frame_release(&frame);
 	return error;

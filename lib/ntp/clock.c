@@ -9,7 +9,7 @@
 #define STEP  ((int64_t)KILN_MS(128))
 #define AHEAD ((int64_t)KILN_SECONDS(1)) /* more than this is worked off at half speed */
 enum { SLOWLY = 2000, FAST = 2 };        /* 500 ppm, and half: 1 ns in so many */
-enum { FREQUENCY_GAIN = 2 }; /* the part of it that is believed at once */
+enum { FREQUENCY_GAIN = 2 };             /* the part of it that is believed at once */
 #define FREQUENCY_AFTER KILN_SECONDS(30) /* a shorter time tells nothing of it */
 
 /* What of the slew is worked off after a time. */

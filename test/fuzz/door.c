@@ -134,7 +134,8 @@ static void inject_segment(unsigned index, struct tcp_segment *s, uint32_t place
 		p->sent = end;
 	if (s->flags & TCP_ACK) {
 		uint32_t scale = s->flags & TCP_SYN ? 0 : p->scale;
-		uint32_t edge = s->ack.v - p->stack_isn - 1 + ((uint32_t)s->window << scale);
+		uint32_t edge =
+		    s->ack.v - p->stack_isn - 1 + ((uint32_t)s->window << scale);
 		if ((int32_t)(edge - p->allowed) > 0)
 			p->allowed = edge;
 	}
@@ -240,8 +241,9 @@ static void check_all(void)
 		look_at(slice_of(last, size));
 	}
 	for (unsigned i = 0; i < SOCKETS; i++) {
-		struct door_socket *s =
-		    locals[i].fd >= 0 ? door->sockets[locals[i].fd - DOOR_FIRST_FD] : NULL;
+		struct door_socket *s = locals[i].fd >= 0
+		                            ? door->sockets[locals[i].fd - DOOR_FIRST_FD]
+		                            : NULL;
 		if (s && s->conn)
 			check_conn(s->conn);
 	}
@@ -256,7 +258,8 @@ static void step_syn(struct cursor *c)
 	unsigned index = cursor_u8(c) % PEERS;
 	uint8_t options = cursor_u8(c);
 	struct peer *p = &peers[index];
-	struct tcp_segment s = {.flags = TCP_SYN, .dst_port = PORT, .window = cursor_u16(c)};
+	struct tcp_segment s = {
+	    .flags = TCP_SYN, .dst_port = PORT, .window = cursor_u16(c)};
 
 	uint32_t isn = cursor_u32(c);
 	if (!p->used) { /* else it is the same SYN again, or nearly */
@@ -272,8 +275,9 @@ static void step_syn(struct cursor *c)
 static uint16_t port_of(unsigned index)
 {
 	for (unsigned i = 0; i < SOCKETS; i++) {
-		struct door_socket *s =
-		    locals[i].fd >= 0 ? door->sockets[locals[i].fd - DOOR_FIRST_FD] : NULL;
+		struct door_socket *s = locals[i].fd >= 0
+		                            ? door->sockets[locals[i].fd - DOOR_FIRST_FD]
+		                            : NULL;
 		if (s && locals[i].peer == index && s->local.port != 0)
 			return s->local.port;
 	}
@@ -421,7 +425,8 @@ static void step_read(struct cursor *c)
 
 	if (!l)
 		return;
-	ssize_t n = kiln_door_recv(door, l->fd, bytes, 1 + cursor_u16(c) % sizeof(bytes), 0);
+	ssize_t n =
+	    kiln_door_recv(door, l->fd, bytes, 1 + cursor_u16(c) % sizeof(bytes), 0);
 	for (ssize_t i = 0; i < n; i++)
 		FUZZ_CHECK(bytes[i] == to_stack(l->peer, l->read + (uint32_t)i));
 	if (n > 0)
@@ -474,8 +479,8 @@ static void step_time(struct cursor *c)
 }
 
 static void (*const steps[])(struct cursor *) = {
-    step_syn,  step_next,  step_near, step_raw,    step_icmp,   step_accept, step_next,
-    step_read, step_write, step_end,  step_time,   step_connect, step_answer, step_next,
+    step_syn,  step_next,  step_near, step_raw,  step_icmp,    step_accept, step_next,
+    step_read, step_write, step_end,  step_time, step_connect, step_answer, step_next,
 };
 
 /* ---- a run ---- */

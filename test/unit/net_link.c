@@ -257,7 +257,8 @@ static void a_flood_of_askers_does_not_push_out_a_neighbour_in_use(void **state)
 			fake_receive_arp(all_mac, ARP_REQUEST, other_mac,
 			                 ip4_of(0x0a000000 + host), FAKE_ADDRESS);
 	}
-	assert_int_equal(fake.net->neighbours.entries.used, fake.net->neighbours.entries.count);
+	assert_int_equal(fake.net->neighbours.entries.used,
+	                 fake.net->neighbours.entries.count);
 	fake.sent = 0;
 	assert_int_equal(send_to(0x0a000001), KILN_OK);
 	assert_memory_equal(eth_wire_parse(fake_sent(0))->dst, peer_mac, 6);

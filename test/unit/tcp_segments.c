@@ -206,7 +206,8 @@ static void what_comes_twice_is_reported_first(void **state)
 	assert_int_equal(sent->s.options.sack_count, 2);
 	assert_sack(sent, 0, 401, 501);
 	assert_sack(sent, 1, 301, 601);
-	peer_sends(TCP_ACK, 101, 1, pattern(100, 200)); /* in part, and it fills the gap */
+	peer_sends(TCP_ACK, 101, 1,
+	           pattern(100, 200)); /* in part, and it fills the gap */
 	sent = expect(TCP_ACK, 1, 601, 0);
 	assert_int_equal(sent->s.options.sack_count, 1);
 	assert_sack(sent, 0, 101, 201);

@@ -26,7 +26,7 @@ static void hear(struct names *n)
 	char text[64];
 	size_t got;
 	enum kiln_error error = stream_connect_name(&s, n->tasks, n->resolver, n->tcp,
-						    slice_text(service), port);
+	                                            slice_text(service), port);
 
 	if (!error)
 		error = stream_read(&s, text, sizeof(text), &got);
@@ -50,14 +50,15 @@ static void run(void *arg)
 	} while (!status.synchronised);
 	if (ntp_time(n->ntp, &wall))
 		kiln_printf(n->k, "the time is %llu\n",
-			    (unsigned long long)(wall / KILN_SECONDS(1)));
+		            (unsigned long long)(wall / KILN_SECONDS(1)));
 }
 
 int appliance(struct kiln *k)
 {
 	struct net *net = net_up(k, &net0);
 	struct udp *udp = udp_new(net);
-	struct names n = {.k = k, .tasks = task_pool_new(k, 1, 16384), .tcp = tcp_new(net)};
+	struct names n = {
+	    .k = k, .tasks = task_pool_new(k, 1, 16384), .tcp = tcp_new(net)};
 
 	n.resolver = resolver_new(net, udp, n.tcp);
 	n.ntp = ntp_new(net, udp);
