@@ -67,6 +67,18 @@ static void gateway_take(struct net *net)
 	(void)route_add(net, &route);
 }
 
+/* Nothing on a link that does not carry its least packet (RFC 8200, 5); net_start() refuses
+ * that only to those who asked for IPv6 by an address. */
+static bool is_off(const struct net *net, struct slice option, bool automatic)
+{
+	uint16_t mtu = net->device->mtu;
+
+	if (automatic && mtu < IP6_MTU_MIN)
+		log_warn(net->kiln, "net", "%s: an MTU of %u is too small for IPv6",
+		         net->name, mtu);
+	return slice_equal(option, SLICE("off")) || (automatic && mtu < IP6_MTU_MIN);
+}
+
 void ip6_start(struct net *net)
 {
 	struct ip6 *ip6 = kiln_alloc(net->kiln, sizeof(*ip6), "net");
@@ -74,13 +86,14 @@ void ip6_start(struct net *net)
 
 	option = kiln_option(net->kiln, "ip6", &option) ? net_option_part(net, option)
 	                                                : SLICE("");
-	if (slice_equal(option, SLICE("off"))) {
+	bool automatic = option.len == 0 || slice_equal(option, SLICE("auto"));
+	if (is_off(net, option, automatic)) {
 		net->families[NET_IP6] = NULL;
 		return;
 	}
 	net->ip6 = ip6;
 	ip6->net = net;
-	ip6->automatic = option.len == 0 || slice_equal(option, SLICE("auto"));
+	ip6->automatic = automatic;
 	net->neighbours.times[NET_IP6] = (struct neighbour_times){REACHABLE, RETRANSMIT};
 	secret_take(net);
 	ip6_address_init(net);

@@ -102,12 +102,13 @@ void net_start(struct net *net)
 		const struct net_family *family = net->families[i];
 		if (!family)
 			continue;
-		if (dev->mtu < family->mtu_min)
-			kiln_fail(net->kiln, "net", "%s: an MTU of %u is too small",
-			          net->name, dev->mtu);
 		net->mtu[i] = dev->mtu;
 		net->ttl[i] = NET_TTL;
 		family->start(net);
+		/* Unless it has taken itself out. */
+		if (net->families[i] && dev->mtu < family->mtu_min)
+			kiln_fail(net->kiln, "net", "%s: an MTU of %u is too small",
+			          net->name, dev->mtu);
 	}
 }
 

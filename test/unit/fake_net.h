@@ -39,6 +39,7 @@ static struct fake {
 	struct net *net;
 	kiln_time now;
 	bool full;     /* the device has no room */
+	uint16_t mtu;  /* of the next device; 0: Ethernet's */
 	unsigned sent; /* frames, of which the last FAKE_FRAMES are kept */
 	struct fake_frame frames[FAKE_FRAMES];
 	char console[4096];
@@ -164,7 +165,7 @@ HELPER bool fake_start_on(const char *options, size_t options_size, uint32_t fea
 	fake.kiln.boot = &fake.boot;
 	fake.device = (struct netdev){.ops = &fake_ops,
 	                              .kiln = &fake.kiln,
-	                              .mtu = 1500,
+	                              .mtu = fake.mtu ? fake.mtu : 1500,
 	                              .features = features,
 	                              .gso_max = features ? 65550 : 0};
 	memcpy(fake.device.mac, fake_mac, 6);

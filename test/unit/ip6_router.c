@@ -357,6 +357,23 @@ static void resolvers_and_domains_are_told_of_for_their_time(void **state)
 	assert_int_equal(net_dns_servers(fake.net, found, 4), 0);
 }
 
+static void a_link_too_small_for_ip6_has_none(void **state)
+{
+	static const char given[] = "ip6=2001:db8::2/64";
+	struct net_address own;
+
+	fake.mtu = IP6_MTU_MIN - 1;
+	fake_start("ip6=off");
+	assert_int_equal(fake.console_size, 0);
+	fake_start("ip6=auto");
+	assert_non_null(strstr(fake.console, "an MTU of 1279 is too small for IPv6"));
+	fake_pass(KILN_SECONDS(10));
+	assert_int_equal(fake.sent, 0);
+	assert_int_equal(net_addresses(fake.net, &own, 1), 0);
+	assert_false(fake_start_on(given, sizeof(given), 0));
+	fake.mtu = 0;
+}
+
 #define with(fixture, test) cmocka_unit_test_setup(test, fixture)
 
 int main(void)
@@ -376,6 +393,7 @@ int main(void)
 	    with(up_auto, the_source_is_chosen_by_scope_state_label_and_prefix),
 	    with(up_auto, a_link_local_address_is_no_source_for_far_away),
 	    with(up_auto, resolvers_and_domains_are_told_of_for_their_time),
+	    cmocka_unit_test(a_link_too_small_for_ip6_has_none),
 	};
 
 	return cmocka_run_group_tests_name("IPv6 routers", tests, NULL, NULL);
