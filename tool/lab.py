@@ -120,6 +120,8 @@ class Netns:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 call("unshare", CLONE_NEWNET)
                 os.write(tell, b"+")
+                # What others hold open must end when they close it.
+                os.closerange(3, os.sysconf("SC_OPEN_MAX"))
                 while True:
                     signal.pause()
             finally:
