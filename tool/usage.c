@@ -48,6 +48,7 @@ static const struct usage_option common_parameters[] = {
     {"--ip6", "ADDRESS/N|auto|off", "its IPv6 address (auto)", "auto off"},
     {"--gateway6", "ADDRESS", "its IPv6 router", NULL},
     {"--route", "ADDRESS/N=ADDRESS", "a static route, by a router", NULL},
+    {"--secret", "TEXT", "what addresses of --ip6 auto are made from", NULL},
     {"--hostname", "NAME", "what it calls itself to a DHCP server", NULL},
     {"--dns", "ADDRESS[,...]", "servers of names, if it looks any up", NULL},
     {"--log", "LEVEL", "what it tells (info)", "error warn info debug"},
