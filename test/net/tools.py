@@ -79,7 +79,7 @@ def test_curl(world):
 
 
 def test_iperf3(world):
-    """a download beside one of iperf3's has its part of a link, and leaves it one"""
+    """a download that shares a narrow link with one of iperf3's arrives, and so does that"""
     with world.start(world.build("transfer"),
                      link=("--rate", str(RATE), "--queue", "100", "--delay", "5ms")) as image:
         image.wait_up()
