@@ -83,16 +83,30 @@ static inline size_t cursor_left(const struct cursor *c)
 	return c->size - c->at;
 }
 
-/* The next n bytes, or an empty slice and a latched failure. */
+/* The next n bytes, or an empty slice and a latched failure. The conditions say the same of
+ * n, of the place and of the end: each bounds what it names. */
 static inline struct slice cursor_bytes(struct cursor *c, size_t n)
 {
-	if (c->failed || n > c->size || c->at > c->size - n) {
+	size_t end = c->at + n;
+
+	if (c->failed || n > c->size || c->at > c->size - n || end > c->size) {
 		c->failed = true;
 		return (struct slice){c->data, 0};
 	}
 	struct slice s = {c->at ? c->data + c->at : c->data, n};
-	c->at += n;
+	c->at = end;
 	return s;
+}
+
+/* A cursor over the next n bytes, which c goes past; a failed one if they are not there. */
+static inline struct cursor cursor_sub(struct cursor *c, size_t n)
+{
+	struct cursor sub = *c;
+
+	(void)cursor_bytes(c, n);
+	sub.size = c->at;
+	sub.failed = c->failed;
+	return sub;
 }
 
 static inline void cursor_skip(struct cursor *c, size_t n)
@@ -113,6 +127,16 @@ static inline uint8_t cursor_u8(struct cursor *c)
 		return 0;
 	}
 	return c->data[c->at++];
+}
+
+/* Copies the next n bytes out; zeroes and a latched failure if they are not there. */
+static inline void cursor_copy(struct cursor *c, uint8_t *out, size_t n)
+{
+	size_t at = c->at;
+
+	cursor_skip(c, n);
+	for (size_t i = 0; i < n; i++, at++)
+		out[i] = c->failed || at >= c->size ? 0 : c->data[at];
 }
 
 /* The byte that cursor_u8 would read; 0 if there is none. Latches nothing. */
@@ -194,6 +218,14 @@ static inline void writer_u8(struct writer *w, uint8_t v)
 	uint8_t *p = writer_room(w, 1);
 	if (p)
 		p[0] = v;
+}
+
+/* Writes the next n bytes of a cursor. One of the two has failed if it does not have them,
+ * or no room for them. */
+static inline void writer_copy(struct writer *w, struct cursor *from, size_t n)
+{
+	for (; n && !w->failed && !from->failed; n--)
+		writer_u8(w, cursor_u8(from));
 }
 
 static inline void writer_u16(struct writer *w, uint16_t v)

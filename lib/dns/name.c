@@ -15,22 +15,22 @@ enum { STEPS = 255 };
 bool dns_name_read(struct slice message, struct cursor *c, struct dns_name *name)
 {
 	struct writer w = writer_of(name->bytes, sizeof(name->bytes));
-	struct cursor at = *c;
+	struct cursor at = cursor_of(message);
 	size_t first = message.len - cursor_left(c); /* of the run of labels being read */
 	bool jumped = false;
 
+	at.failed = c->failed;
+	cursor_skip(&at, first);
 	for (unsigned step = 0; step < STEPS && !at.failed && !w.failed; step++) {
 		uint8_t length = cursor_u8(&at);
 
 		if ((length & KIND) == LABEL) {
-			struct slice label = cursor_bytes(&at, length);
-
 			writer_u8(&w, length);
-			writer_bytes(&w, label);
+			writer_copy(&w, &at, length);
 			if (length > 0 || at.failed || w.failed)
 				continue;
 			if (!jumped)
-				*c = at;
+				cursor_skip(c, at.at - first);
 			name->size = (uint8_t)writer_done(&w).len;
 			return true;
 		}
@@ -38,10 +38,11 @@ bool dns_name_read(struct slice message, struct cursor *c, struct dns_name *name
 		if ((length & KIND) != POINTER || at.failed || target >= first)
 			break;
 		if (!jumped)
-			*c = at;
+			cursor_skip(c, at.at - first);
 		jumped = true;
 		first = target;
-		at = cursor_of(slice_skip(message, target));
+		at = cursor_of(message);
+		cursor_skip(&at, target);
 	}
 	c->failed = true;
 	name->size = 0;

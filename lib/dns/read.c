@@ -85,9 +85,18 @@ bool dns_read_record(struct dns_reader *r, struct dns_record *record)
 
 /* ---- data ---- */
 
+/* The data, which ends the message that it is in. */
+static struct cursor data_of(const struct dns_record *record)
+{
+	struct cursor c = cursor_of(record->message);
+
+	cursor_skip(&c, record->message.len - record->data.len);
+	return c;
+}
+
 bool dns_data_a(const struct dns_record *record, struct ip4_addr *address)
 {
-	struct cursor c = cursor_of(record->data);
+	struct cursor c = data_of(record);
 
 	*address = ip4_of(cursor_u32(&c));
 	return !c.failed && cursor_left(&c) == 0;
@@ -95,22 +104,22 @@ bool dns_data_a(const struct dns_record *record, struct ip4_addr *address)
 
 bool dns_data_aaaa(const struct dns_record *record, struct ip_addr *address)
 {
-	if (record->data.len != sizeof(address->bytes))
-		return false;
-	memcpy(address->bytes, record->data.data, sizeof(address->bytes));
-	return true;
+	struct cursor c = data_of(record);
+
+	cursor_copy(&c, address->bytes, sizeof(address->bytes));
+	return !c.failed && cursor_left(&c) == 0;
 }
 
 bool dns_data_name(const struct dns_record *record, struct dns_name *name)
 {
-	struct cursor c = cursor_of(record->data);
+	struct cursor c = data_of(record);
 
 	return dns_name_read(record->message, &c, name) && cursor_left(&c) == 0;
 }
 
 bool dns_data_soa(const struct dns_record *record, struct dns_soa *soa)
 {
-	struct cursor c = cursor_of(record->data);
+	struct cursor c = data_of(record);
 
 	if (!dns_name_read(record->message, &c, &soa->server) ||
 	    !dns_name_read(record->message, &c, &soa->mailbox))
@@ -125,7 +134,7 @@ bool dns_data_soa(const struct dns_record *record, struct dns_soa *soa)
 
 bool dns_data_srv(const struct dns_record *record, struct dns_srv *srv)
 {
-	struct cursor c = cursor_of(record->data);
+	struct cursor c = data_of(record);
 
 	srv->priority = cursor_u16(&c);
 	srv->weight = cursor_u16(&c);
@@ -136,7 +145,7 @@ bool dns_data_srv(const struct dns_record *record, struct dns_srv *srv)
 
 bool dns_data_opt(const struct dns_record *record, struct dns_opt *opt)
 {
-	struct cursor c = cursor_of(record->data);
+	struct cursor c = data_of(record);
 
 	while (cursor_left(&c)) {
 		cursor_skip(&c, 2); /* its code: none is known here */

@@ -27,16 +27,15 @@ enum {
 enum { OVERLOAD_FILE = 1, OVERLOAD_SNAME = 2 };
 
 /* A 4-byte option; of a list of them, the first. */
-static void take_u32(struct slice value, uint32_t *out)
+static void take_u32(struct cursor value, uint32_t *out)
 {
-	struct cursor c = cursor_of(value);
-	uint32_t v = cursor_u32(&c);
+	uint32_t v = cursor_u32(&value);
 
-	if (!c.failed)
+	if (!value.failed)
 		*out = v;
 }
 
-static void take_address(struct slice value, struct ip4_addr *out)
+static void take_address(struct cursor value, struct ip4_addr *out)
 {
 	uint32_t v = ip4_value(*out);
 
@@ -44,10 +43,8 @@ static void take_address(struct slice value, struct ip4_addr *out)
 	*out = ip4_of(v);
 }
 
-static void take_option(uint8_t code, struct slice value, struct dhcp_message *m)
+static void take_option(uint8_t code, struct cursor value, struct dhcp_message *m)
 {
-	struct cursor c = cursor_of(value);
-
 	switch (code) {
 	case OPTION_MASK:
 		take_address(value, &m->mask);
@@ -59,7 +56,7 @@ static void take_option(uint8_t code, struct slice value, struct dhcp_message *m
 		take_address(value, &m->broadcast);
 		break;
 	case OPTION_MTU:
-		m->mtu = cursor_u16(&c);
+		m->mtu = cursor_u16(&value);
 		break;
 	case OPTION_REQUESTED:
 		take_address(value, &m->requested);
@@ -68,7 +65,7 @@ static void take_option(uint8_t code, struct slice value, struct dhcp_message *m
 		take_u32(value, &m->lease);
 		break;
 	case OPTION_TYPE:
-		m->type = cursor_u8(&c);
+		m->type = cursor_u8(&value);
 		break;
 	case OPTION_SERVER:
 		take_address(value, &m->server);
@@ -80,7 +77,7 @@ static void take_option(uint8_t code, struct slice value, struct dhcp_message *m
 		take_u32(value, &m->rebinding);
 		break;
 	case OPTION_CLIENT_ID:
-		m->client_id = value;
+		m->client_id = cursor_rest(&value);
 		break;
 	default:
 		break;
@@ -90,14 +87,14 @@ static void take_option(uint8_t code, struct slice value, struct dhcp_message *m
 /* The fields of a message that hold options, in the order in which they are read
  * (RFC 2131, 4.1: file before sname). */
 struct fields {
-	struct slice field[3];
+	struct cursor field[3];
 	unsigned count, at;
 	struct cursor cursor;
 };
 
 /* The next option of the field that is being read. False: that is all of it, or, with the
  * cursor failed, an option runs over its end. */
-static bool field_option(struct cursor *c, uint8_t *code, struct slice *value)
+static bool field_option(struct cursor *c, uint8_t *code, struct cursor *value)
 {
 	do {
 		if (cursor_left(c) == 0)
@@ -106,26 +103,33 @@ static bool field_option(struct cursor *c, uint8_t *code, struct slice *value)
 	} while (*code == OPTION_PAD);
 	if (*code == OPTION_END)
 		return false;
-	*value = cursor_bytes(c, cursor_u8(c));
+	*value = cursor_sub(c, cursor_u8(c));
 	return !c->failed;
 }
 
 /* The next option of all fields; as above. */
-static bool next_option(struct fields *f, uint8_t *code, struct slice *value)
+static bool next_option(struct fields *f, uint8_t *code, struct cursor *value)
 {
 	while (!field_option(&f->cursor, code, value)) {
 		if (f->cursor.failed || ++f->at >= f->count)
 			return false;
-		f->cursor = cursor_of(f->field[f->at]);
+		f->cursor = f->field[f->at];
 	}
 	return true;
+}
+
+/* One of the fixed fields. */
+static void add_field(struct fields *f, struct cursor message, size_t at, size_t size)
+{
+	cursor_skip(&message, at);
+	f->field[f->count++] = cursor_sub(&message, size);
 }
 
 /* Where the options of a server's message are. NULL: it is none. */
 static const struct dhcp_wire *find_fields(struct slice bytes, struct fields *f)
 {
-	struct cursor c = cursor_of(bytes);
-	struct slice fixed = cursor_bytes(&c, sizeof(struct dhcp_wire)), value;
+	struct cursor c = cursor_of(bytes), value;
+	struct slice fixed = cursor_bytes(&c, sizeof(struct dhcp_wire));
 	uint8_t code, overload = 0;
 
 	if (c.failed)
@@ -134,16 +138,17 @@ static const struct dhcp_wire *find_fields(struct slice bytes, struct fields *f)
 	if (wire->operation != BOOT_REPLY || wire->hardware != HARDWARE_ETHERNET ||
 	    wire->hardware_size != ETH_MAC || be32_get(wire->cookie) != COOKIE)
 		return NULL;
-	*f = (struct fields){.count = 1, .cursor = c};
-	f->field[0] = cursor_rest(&c);
-	for (c = f->cursor; field_option(&c, &code, &value);) {
-		if (code == OPTION_OVERLOAD && value.len)
-			overload = value.data[0];
+	*f = (struct fields){.field = {c}, .count = 1, .cursor = c};
+	while (field_option(&c, &code, &value)) {
+		if (code == OPTION_OVERLOAD && cursor_left(&value))
+			overload = cursor_u8(&value);
 	}
 	if (overload & OVERLOAD_FILE)
-		f->field[f->count++] = slice_of(wire->file, sizeof(wire->file));
+		add_field(f, cursor_of(bytes), offsetof(struct dhcp_wire, file),
+		          sizeof(wire->file));
 	if (overload & OVERLOAD_SNAME)
-		f->field[f->count++] = slice_of(wire->sname, sizeof(wire->sname));
+		add_field(f, cursor_of(bytes), offsetof(struct dhcp_wire, sname),
+		          sizeof(wire->sname));
 	return wire;
 }
 
@@ -151,7 +156,7 @@ bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *m)
 {
 	struct fields fields;
 	const struct dhcp_wire *wire = find_fields(bytes, &fields);
-	struct slice value;
+	struct cursor value;
 	uint8_t code;
 
 	if (!wire)
@@ -172,7 +177,7 @@ bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *m)
 bool dhcp_wire_option(struct slice bytes, uint8_t wanted, struct writer *w)
 {
 	struct fields fields;
-	struct slice value;
+	struct cursor value;
 	uint8_t code;
 	bool found = false;
 
@@ -181,7 +186,7 @@ bool dhcp_wire_option(struct slice bytes, uint8_t wanted, struct writer *w)
 	while (next_option(&fields, &code, &value)) {
 		if (code != wanted)
 			continue;
-		writer_bytes(w, value);
+		writer_copy(w, &value, cursor_left(&value));
 		found = true;
 	}
 	return found && !w->failed;

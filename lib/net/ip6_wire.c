@@ -131,25 +131,24 @@ static enum ip6_walk unknown_option(uint8_t type, size_t at, bool to_group,
 
 /* The options of a hop-by-hop or destination header, of which `at` is the first one's
  * offset. IP6_WALK_UPPER: go on behind them. */
-static enum ip6_walk walk_options(struct ip6_chain *chain, struct slice options,
+static enum ip6_walk walk_options(struct ip6_chain *chain, struct cursor c,
                                   bool hop_by_hop, size_t at, struct ip6_problem *problem)
 {
-	struct cursor c = cursor_of(options);
+	size_t all = cursor_left(&c);
 
 	while (cursor_left(&c)) {
-		size_t here = at + (options.len - cursor_left(&c));
+		size_t here = at + (all - cursor_left(&c));
 		uint8_t type = cursor_u8(&c);
 		if (type == OPTION_PAD1)
 			continue;
 		uint8_t size = cursor_u8(&c);
-		struct slice value = cursor_bytes(&c, size);
+		struct cursor value = cursor_sub(&c, size);
 		if (c.failed)
 			return report(problem, IP6_PROBLEM_FIELD, here);
 		if (type == OPTION_PADN)
 			continue;
 		if (type == OPTION_ROUTER_ALERT && hop_by_hop) {
-			struct cursor alert = cursor_of(value);
-			if (size == 2 && cursor_u16(&alert) == ALERT_MLD)
+			if (size == 2 && cursor_u16(&value) == ALERT_MLD)
 				chain->router_alert = true;
 			continue;
 		}
@@ -161,19 +160,14 @@ static enum ip6_walk walk_options(struct ip6_chain *chain, struct slice options,
 	return IP6_WALK_UPPER;
 }
 
-/* Cuts an extension header of the common layout (4.1) off the payload: *body is what
+/* Takes an extension header of the common layout (4.1) off the packet: *body is what
  * stands behind its next and length fields. False if it runs over the packet's end. */
-static bool take_header(struct ip6_chain *chain, struct slice *body, uint8_t *next)
+static bool take_header(struct cursor *rest, struct cursor *body, uint8_t *next)
 {
-	struct cursor c = cursor_of(chain->payload);
-
-	*next = cursor_u8(&c);
-	size_t size = (cursor_u8(&c) + 1u) * UNIT;
-	*body = cursor_bytes(&c, size - 2);
-	if (c.failed)
-		return false;
-	chain->payload = cursor_rest(&c);
-	return true;
+	*next = cursor_u8(rest);
+	size_t size = (cursor_u8(rest) + 1u) * UNIT;
+	*body = cursor_sub(rest, size - 2);
+	return !rest->failed;
 }
 
 /* Steps over a header that begins at chain->at and is `size` bytes long. */
@@ -184,23 +178,26 @@ static void pass(struct ip6_chain *chain, uint8_t next, size_t size)
 	chain->at += (uint32_t)size;
 }
 
-static enum ip6_walk walk_common(struct ip6_chain *chain, struct ip6_problem *problem)
+static enum ip6_walk walk_common(struct ip6_chain *chain, struct cursor *rest,
+                                 struct ip6_problem *problem)
 {
-	struct slice body;
+	struct cursor body;
 	uint8_t kind = chain->next, next;
 	enum ip6_walk result = IP6_WALK_UPPER;
 
-	if (!take_header(chain, &body, &next))
+	if (!take_header(rest, &body, &next))
 		return report(problem, IP6_PROBLEM_FIELD, chain->at + 1u);
+	size_t size = cursor_left(&body) + 2;
 	if (kind == IP6_NEXT_ROUTING) {
 		/* 4.4: of an unknown type, and all are: passed if no segment is left. */
-		if (body.data[1] != 0)
+		cursor_skip(&body, 1);
+		if (cursor_u8(&body) != 0)
 			return report(problem, IP6_PROBLEM_FIELD, chain->at + 2u);
 	} else {
 		result = walk_options(chain, body, kind == IP6_NEXT_HOP_BY_HOP,
 		                      chain->at + 2u, problem);
 	}
-	pass(chain, next, body.len + 2);
+	pass(chain, next, size);
 	return result;
 }
 
@@ -226,45 +223,44 @@ static size_t upper_size(uint8_t protocol)
 
 /* RFC 7112: whether the first fragment holds all headers. What they say is looked at
  * when the datagram is whole. */
-static bool has_all_headers(struct ip6_chain chain, uint8_t next)
+static bool has_all_headers(struct cursor rest, uint8_t next)
 {
 	while (next == IP6_NEXT_ROUTING || next == IP6_NEXT_DESTINATION) {
-		struct slice body;
-		if (!take_header(&chain, &body, &next))
+		struct cursor body;
+		if (!take_header(&rest, &body, &next))
 			return false;
 	}
-	return chain.payload.len >= upper_size(next);
+	return cursor_left(&rest) >= upper_size(next);
 }
 
-static enum ip6_walk walk_fragment(struct ip6_chain *chain, struct ip6_problem *problem)
+static enum ip6_walk walk_fragment(struct ip6_chain *chain, struct cursor *rest,
+                                   struct ip6_problem *problem)
 {
-	struct cursor c = cursor_of(chain->payload);
-	struct slice s = cursor_bytes(&c, sizeof(struct ip6_fragment_wire));
-
-	if (c.failed || chain->joined)
-		return IP6_WALK_DROP;
-	const struct ip6_fragment_wire *wire = (const struct ip6_fragment_wire *)s.data;
-	uint16_t field = be16_get(wire->offset_more);
+	uint8_t next = cursor_u8(rest);
+	cursor_skip(rest, 1);
+	uint16_t field = cursor_u16(rest);
 	struct ip6_fragment *fragment = &chain->fragment;
-	*fragment = (struct ip6_fragment){.id = be32_get(wire->id),
+
+	*fragment = (struct ip6_fragment){.id = cursor_u32(rest),
 	                                  .offset = field & FRAGMENT_OFFSET,
 	                                  .more = field & FRAGMENT_MORE};
-	chain->payload = cursor_rest(&c);
+	if (rest->failed || chain->joined)
+		return IP6_WALK_DROP;
+	size_t left = cursor_left(rest);
 	chain->joined = true;
 	if (fragment->offset == 0 && !fragment->more) {
-		pass(chain, wire->next, sizeof(*wire));
+		pass(chain, next, IP6_FRAGMENT_HEADER);
 		return IP6_WALK_UPPER;
 	}
-	if (fragment->more && chain->payload.len % UNIT)
+	if (fragment->more && left % UNIT)
 		return report(problem, IP6_PROBLEM_FIELD, PAYLOAD_LENGTH_AT);
-	if (chain->at - IP6_HEADER + fragment->offset + chain->payload.len >
-	    IP6_PAYLOAD_MAX)
+	if (chain->at - IP6_HEADER + fragment->offset + left > IP6_PAYLOAD_MAX)
 		return report(problem, IP6_PROBLEM_FIELD, chain->at + 2u);
-	if (chain->payload.len == 0)
+	if (left == 0)
 		return IP6_WALK_DROP;
-	if (fragment->offset == 0 && !has_all_headers(*chain, wire->next))
+	if (fragment->offset == 0 && !has_all_headers(*rest, next))
 		return report(problem, IP6_PROBLEM_FIRST_FRAGMENT, 0);
-	chain->next = wire->next;
+	chain->next = next;
 	return IP6_WALK_FRAGMENT;
 }
 
@@ -280,7 +276,8 @@ void ip6_chain_start(struct ip6_chain *chain, const struct ip6_header *header,
 	};
 }
 
-enum ip6_walk ip6_wire_walk(struct ip6_chain *chain, struct ip6_problem *problem)
+static enum ip6_walk walk(struct ip6_chain *chain, struct cursor *rest,
+                          struct ip6_problem *problem)
 {
 	while (is_extension(chain->next)) {
 		enum ip6_walk result;
@@ -292,9 +289,9 @@ enum ip6_walk ip6_wire_walk(struct ip6_chain *chain, struct ip6_problem *problem
 			return IP6_WALK_DROP;
 		chain->headers++;
 		if (chain->next == IP6_NEXT_FRAGMENT)
-			result = walk_fragment(chain, problem);
+			result = walk_fragment(chain, rest, problem);
 		else
-			result = walk_common(chain, problem);
+			result = walk_common(chain, rest, problem);
 		if (result != IP6_WALK_UPPER)
 			return result;
 	}
@@ -302,32 +299,37 @@ enum ip6_walk ip6_wire_walk(struct ip6_chain *chain, struct ip6_problem *problem
 	return chain->next == IP6_NEXT_NONE ? IP6_WALK_DROP : IP6_WALK_UPPER;
 }
 
+enum ip6_walk ip6_wire_walk(struct ip6_chain *chain, struct ip6_problem *problem)
+{
+	struct cursor rest = cursor_of(chain->payload);
+	enum ip6_walk result = walk(chain, &rest, problem);
+
+	chain->payload = cursor_rest(&rest);
+	return result;
+}
+
 bool ip6_wire_parse_quoted(struct slice packet, struct ip6_header *header,
                            struct slice *payload)
 {
-	struct ip6_chain chain;
+	struct cursor rest, body;
 
 	if (!parse_fixed(packet, header, payload))
 		return false;
-	ip6_chain_start(&chain, header, slice_take(*payload, header->payload));
-	while (is_extension(chain.next)) {
-		struct slice body;
-		if (chain.headers++ == IP6_HEADERS_MAX)
+	rest = cursor_of(slice_take(*payload, header->payload));
+	for (unsigned headers = 0; is_extension(header->next); headers++) {
+		if (headers == IP6_HEADERS_MAX)
 			return false;
-		if (chain.next == IP6_NEXT_FRAGMENT) {
-			struct cursor c = cursor_of(chain.payload);
-			chain.next = cursor_u8(&c);
-			cursor_skip(&c, 1);
-			uint16_t field = cursor_u16(&c);
-			cursor_skip(&c, 4);
-			if (c.failed || field & FRAGMENT_OFFSET)
+		if (header->next == IP6_NEXT_FRAGMENT) {
+			header->next = cursor_u8(&rest);
+			cursor_skip(&rest, 1);
+			uint16_t field = cursor_u16(&rest);
+			cursor_skip(&rest, 4);
+			if (rest.failed || field & FRAGMENT_OFFSET)
 				return false;
-			chain.payload = cursor_rest(&c);
-		} else if (!take_header(&chain, &body, &chain.next)) {
+		} else if (!take_header(&rest, &body, &header->next)) {
 			return false;
 		}
 	}
-	header->next = chain.next;
-	*payload = chain.payload;
-	return true;
+	*payload = cursor_rest(&rest);
+	return !rest.failed;
 }

@@ -18,20 +18,19 @@ enum { PREFIX_ON_LINK = 0x80, PREFIX_AUTONOMOUS = 0x40 };
 /* ---- options ---- */
 
 /* The next option, known or not: *value is what stands behind its type and size. */
-static bool take_option(struct cursor *c, uint8_t *type, struct slice *value)
+static bool take_option(struct cursor *c, uint8_t *type, struct cursor *value)
 {
 	*type = cursor_u8(c);
 	size_t size = cursor_u8(c) * (size_t)UNIT;
 	if (size == 0) /* or past the end */
 		c->failed = true;
-	*value = cursor_bytes(c, size - 2);
+	*value = cursor_sub(c, size - 2);
 	return !c->failed;
 }
 
 static bool options_hold(struct slice options)
 {
-	struct cursor c = cursor_of(options);
-	struct slice value;
+	struct cursor c = cursor_of(options), value;
 	uint8_t type;
 
 	while (cursor_left(&c)) {
@@ -41,68 +40,60 @@ static bool options_hold(struct slice options)
 	return true;
 }
 
-static bool mac_option(struct slice value, struct nd_option *option)
+static bool mac_option(struct cursor value, struct nd_option *option)
 {
 	static const uint8_t none[ETH_MAC];
 
-	if (value.len != MAC_UNITS * UNIT - 2 || eth_is_group(value.data) ||
-	    memcmp(value.data, none, ETH_MAC) == 0)
+	if (cursor_left(&value) != MAC_UNITS * UNIT - 2)
 		return false;
-	memcpy(option->mac, value.data, ETH_MAC);
-	return true;
+	cursor_copy(&value, option->mac, ETH_MAC);
+	return !eth_is_group(option->mac) && memcmp(option->mac, none, ETH_MAC) != 0;
 }
 
-static bool prefix_option(struct slice value, struct nd_option *option)
+static bool prefix_option(struct cursor value, struct nd_option *option)
 {
-	struct cursor c = cursor_of(value);
 	struct nd_prefix *p = &option->prefix;
 
-	if (value.len != PREFIX_UNITS * UNIT - 2)
+	if (cursor_left(&value) != PREFIX_UNITS * UNIT - 2)
 		return false;
-	*p = (struct nd_prefix){.length = cursor_u8(&c)};
-	uint8_t flags = cursor_u8(&c);
+	*p = (struct nd_prefix){.length = cursor_u8(&value)};
+	uint8_t flags = cursor_u8(&value);
 	p->on_link = flags & PREFIX_ON_LINK;
 	p->autonomous = flags & PREFIX_AUTONOMOUS;
-	p->valid = cursor_u32(&c);
-	p->preferred = cursor_u32(&c);
-	cursor_skip(&c, 4);
-	struct slice prefix = cursor_bytes(&c, sizeof(p->prefix));
-	if (c.failed || p->length > 128)
-		return false;
-	memcpy(&p->prefix, prefix.data, sizeof(p->prefix));
+	p->valid = cursor_u32(&value);
+	p->preferred = cursor_u32(&value);
+	cursor_skip(&value, 4);
+	cursor_copy(&value, p->prefix.bytes, sizeof(p->prefix.bytes));
 	/* 6.3.4: the link-local one is there without being said. */
-	return !ip6_is_link_local(&p->prefix) && !ip6_is_multicast(&p->prefix);
+	return p->length <= 128 && !ip6_is_link_local(&p->prefix) &&
+	       !ip6_is_multicast(&p->prefix);
 }
 
-static bool mtu_option(struct slice value, struct nd_option *option)
+static bool mtu_option(struct cursor value, struct nd_option *option)
 {
-	struct cursor c = cursor_of(value);
+	bool fits = cursor_left(&value) == MTU_UNITS * UNIT - 2;
 
-	cursor_skip(&c, 2);
-	option->mtu = cursor_u32(&c);
-	return !c.failed && value.len == MTU_UNITS * UNIT - 2;
+	cursor_skip(&value, 2);
+	option->mtu = cursor_u32(&value);
+	return fits;
 }
 
-static bool dns_option(struct slice value, size_t unit, struct nd_option *option)
+static bool dns_option(struct cursor value, size_t unit, struct nd_option *option)
 {
-	struct cursor c = cursor_of(value);
-
-	cursor_skip(&c, 2);
-	option->dns.lifetime = cursor_u32(&c);
-	option->dns.list = cursor_rest(&c);
-	return !c.failed && option->dns.list.len && option->dns.list.len % unit == 0;
+	cursor_skip(&value, 2);
+	option->dns.lifetime = cursor_u32(&value);
+	option->dns.list = cursor_rest(&value);
+	return !value.failed && option->dns.list.len && option->dns.list.len % unit == 0;
 }
 
-static bool redirected_option(struct slice value, struct nd_option *option)
+static bool redirected_option(struct cursor value, struct nd_option *option)
 {
-	struct cursor c = cursor_of(value);
-
-	cursor_skip(&c, 6);
-	option->quoted = cursor_rest(&c);
-	return !c.failed;
+	cursor_skip(&value, 6);
+	option->quoted = cursor_rest(&value);
+	return !value.failed;
 }
 
-static bool read_option(uint8_t type, struct slice value, struct nd_option *option)
+static bool read_option(uint8_t type, struct cursor value, struct nd_option *option)
 {
 	option->type = type;
 	switch (type) {
@@ -126,7 +117,7 @@ static bool read_option(uint8_t type, struct slice value, struct nd_option *opti
 
 bool nd_option_next(struct cursor *options, struct nd_option *option)
 {
-	struct slice value;
+	struct cursor value;
 	uint8_t type;
 
 	while (cursor_left(options) && take_option(options, &type, &value)) {
@@ -147,7 +138,7 @@ static uint8_t mac_option_type(uint8_t type)
 static void find_mac(struct nd_message *m)
 {
 	struct cursor c = cursor_of(m->options);
-	struct nd_option option;
+	struct nd_option option = {0};
 
 	while (!m->has_mac && nd_option_next(&c, &option)) {
 		if (option.type != mac_option_type(m->type))
@@ -168,10 +159,7 @@ static bool is_host(const struct ip_addr *a)
 
 static void take_address(struct cursor *c, struct ip_addr *addr)
 {
-	struct slice s = cursor_bytes(c, sizeof(*addr));
-
-	if (s.len)
-		memcpy(addr, s.data, sizeof(*addr));
+	cursor_copy(c, addr->bytes, sizeof(addr->bytes));
 }
 
 /* 6.1.1: who has no address cannot say where it is to be found. */

@@ -59,19 +59,15 @@ static void parse_fast_open(struct cursor *body, struct tcp_options *o)
 		return;
 	o->has_fast_open = true;
 	o->fast_open_size = (uint8_t)size;
-	struct slice cookie = cursor_bytes(body, size);
 	memset(o->fast_open, 0, sizeof(o->fast_open));
-	if (size > 0)
-		memcpy(o->fast_open, cookie.data, size);
+	cursor_copy(body, o->fast_open, size);
 }
 
 /* One option with a length. A known kind with a length that is not its own is ignored, as
  * an unknown kind is. */
-static void parse_option(uint8_t kind, struct slice bytes, struct tcp_options *o)
+static void parse_option(uint8_t kind, uint8_t length, struct cursor body,
+                         struct tcp_options *o)
 {
-	struct cursor body = cursor_of(bytes);
-	size_t length = bytes.len + 2;
-
 	if (kind == OPTION_MSS && length == MSS_LENGTH) {
 		o->has_mss = true;
 		o->mss = cursor_u16(&body);
@@ -94,10 +90,8 @@ static void parse_option(uint8_t kind, struct slice bytes, struct tcp_options *o
 	}
 }
 
-static bool parse_options(struct slice bytes, struct tcp_options *o)
+static bool parse_options(struct cursor c, struct tcp_options *o)
 {
-	struct cursor c = cursor_of(bytes);
-
 	while (cursor_left(&c) > 0) {
 		uint8_t kind = cursor_u8(&c);
 
@@ -108,10 +102,10 @@ static bool parse_options(struct slice bytes, struct tcp_options *o)
 		uint8_t length = cursor_u8(&c);
 		if (length < 2)
 			return false;
-		struct slice body = cursor_bytes(&c, length - 2u);
+		struct cursor body = cursor_sub(&c, length - 2u);
 		if (c.failed)
 			return false;
-		parse_option(kind, body, o);
+		parse_option(kind, length, body, o);
 	}
 	return !c.failed;
 }
@@ -132,7 +126,7 @@ bool tcp_parse(struct slice packet, struct tcp_segment *s)
 	s->urgent = cursor_u16(&c);
 	if (c.failed || header_size < TCP_HEADER_SIZE)
 		return false;
-	struct slice options = cursor_bytes(&c, header_size - TCP_HEADER_SIZE);
+	struct cursor options = cursor_sub(&c, header_size - TCP_HEADER_SIZE);
 	s->data = cursor_rest(&c);
 	return !c.failed && parse_options(options, &s->options);
 }
@@ -164,7 +158,8 @@ static void emit_fast_open(struct writer *w, const struct tcp_options *o)
 	}
 	writer_u8(w, OPTION_FAST_OPEN);
 	writer_u8(w, (uint8_t)(FAST_OPEN_LENGTH + o->fast_open_size));
-	writer_bytes(w, slice_of(o->fast_open, o->fast_open_size));
+	for (unsigned i = 0; i < o->fast_open_size && i < sizeof(o->fast_open); i++)
+		writer_u8(w, o->fast_open[i]);
 }
 
 static void emit_options(struct writer *w, const struct tcp_options *o)
@@ -200,7 +195,7 @@ static void emit_options(struct writer *w, const struct tcp_options *o)
 		writer_u8(w, OPTION_NOP);
 		writer_u8(w, OPTION_SACK);
 		writer_u8(w, (uint8_t)(SACK_LENGTH + 8 * o->sack_count));
-		for (unsigned i = 0; i < o->sack_count; i++) {
+		for (unsigned i = 0; i < o->sack_count && i < TCP_SACK_BLOCKS; i++) {
 			writer_u32(w, o->sack[i].start.v);
 			writer_u32(w, o->sack[i].end.v);
 		}

@@ -24,7 +24,8 @@ bool udp_wire_parse(const struct net_packet *packet, struct udp_header *header)
 	if (be16_get(wire->checksum) == 0)
 		return ip_is4(&packet->src); /* IPv6 has no other: RFC 8200, 8.1 */
 	uint32_t sum = checksum_pseudo(&packet->src, &packet->dst, IP_PROTO_UDP, length);
-	return checksum_finish(checksum_add(sum, packet->payload.data, length)) == 0;
+	size_t covered = UDP_HEADER + header->data.len;
+	return checksum_finish(checksum_add(sum, packet->payload.data, covered)) == 0;
 }
 
 void udp_wire_emit(uint8_t *room, uint16_t src, uint16_t dst, size_t data_size)
