@@ -4,6 +4,7 @@
     unit         each library on the host, with AddressSanitizer and UBSan
     conformance  whole stacks over a simulated network
     door         a stack behind BSD sockets, as drivers of other suites see it
+    proof        what parses bytes from outside, under Frama-C's Eva: see test/proving.py
     fuzz         what reads bytes from outside, under libFuzzer: see test/fuzzing.py
     tool         the kiln command: messages, exit codes, builds
     seal         every appliance as a sealed image: sizes, seal, what is linked in
@@ -32,10 +33,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fuzzing  # noqa: E402
 import harness  # noqa: E402
 import jobs  # noqa: E402
+import proving  # noqa: E402
 from harness import ROOT, Process, Results  # noqa: E402
 
-SUITES = ["unit", "conformance", "door", "fuzz", "tool", "seal", "jail", "vm", "e2e",
-          "net"]
+SUITES = ["unit", "conformance", "door", "proof", "fuzz", "tool", "seal", "jail", "vm",
+          "e2e", "net"]
 PROGRAMS = ["unit", "conformance", "door"]  # the others are written in Python
 
 
@@ -121,6 +123,8 @@ def jobs_of(results, text, options):
         return only_built(results, [jobs.Program(suite, f"{suite}/{name}",
                                                  f"build/test/{suite}/{name}")
                                     for name in names])
+    if suite == "proof":
+        return proving.proofs(sources(suite, only, ".c"))
     if suite == "fuzz":
         targets = fuzzing.targets(sources(suite, only, ".c"), options)
         return only_built(results, targets) + [fuzzing.Size()]
