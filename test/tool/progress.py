@@ -7,6 +7,8 @@ import tempfile
 
 from harness import KILN, ROOT, STATE, check, check_equal, run
 
+ALONE = True  # builds Kiln itself, which the others use
+
 CLEAR = "\r\x1b[K"
 
 
