@@ -183,11 +183,10 @@ static void look_at(struct slice packet)
 		return;
 	}
 	if (s.flags & TCP_SYN) {
-		if (!p->knows_stack || p->stack_isn != s.seq.v) {
-			p->knows_stack = true;
-			p->stack_isn = s.seq.v;
-			p->heard = p->acked = 0;
-		}
+		/* After a reset within an instant it is the same number again. */
+		p->knows_stack = true;
+		p->stack_isn = s.seq.v;
+		p->heard = p->acked = 0;
 		p->timestamps = s.options.has_timestamps;
 	}
 	p->ts_echo = s.options.ts_value;
