@@ -214,7 +214,7 @@ def site():
         site.made = os.path.join(WORK, "site")
         shutil.copytree(make_site(), site.made, dirs_exist_ok=True)
         with open(os.path.join(site.made, LARGE[1:]), "wb") as file:
-            file.write(random.Random(1).randbytes(500_000))
+            file.write(random.Random(1).randbytes(300_000))
     return site.made
 
 
