@@ -131,6 +131,9 @@ struct door_call {
 };
 
 void door_enter(struct door_call *call, struct kiln_door *door);
+/* The same, for a call on a socket; NULL: EBADF, and to be left all the same. */
+struct door_socket *door_enter_socket(struct door_call *call, struct kiln_door *door,
+                                      int fd);
 /* Settles, wakes those who wait, and leaves: the call's result, errno set if it is -errno. */
 ssize_t door_leave(struct door_call *call, ssize_t result);
 /* Waits for anything to happen, until call->deadline at most. 0: look again; -EAGAIN: the

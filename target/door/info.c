@@ -141,7 +141,6 @@ int kiln_door_ioctl(struct kiln_door *door, int fd, unsigned long request, ...)
 	va_start(args, request);
 	argument = va_arg(args, int *);
 	va_end(args);
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	return (int)door_leave(&call, s ? socket_ioctl(s, request, argument) : -EBADF);
 }

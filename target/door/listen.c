@@ -126,9 +126,7 @@ void door_unlisten(struct door_socket *s)
 int kiln_door_listen(struct kiln_door *door, int fd, int backlog)
 {
 	struct door_call call;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	return (int)door_leave(&call, s ? door_listen(s, backlog) : -EBADF);
 }
 
@@ -166,9 +164,7 @@ int kiln_door_accept4(struct kiln_door *door, int fd, struct sockaddr *address,
 {
 	struct door_call call;
 	int result = -EBADF;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	if (s) {
 		door_hold(&call, s);
 		result = socket_accept(&call, s, address, size, flags);

@@ -44,9 +44,7 @@ static ssize_t receive(struct kiln_door *door, int fd, struct door_message *m)
 {
 	struct door_call call;
 	ssize_t result = -EBADF;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	if (s && !measure(m)) {
 		result = -EINVAL;
 	} else if (s) {
@@ -64,9 +62,7 @@ static ssize_t send_message(struct kiln_door *door, int fd, struct door_message 
 {
 	struct door_call call;
 	ssize_t result = -EBADF;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	if (s && !measure(m)) {
 		result = -EINVAL;
 	} else if (s) {

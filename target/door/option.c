@@ -481,9 +481,7 @@ int kiln_door_setsockopt(struct kiln_door *door, int fd, int level, int name,
                          const void *value, socklen_t size)
 {
 	struct door_call call;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	return (int)door_leave(&call,
 	                       s ? set_option(s, level, name, value, size) : -EBADF);
 }
@@ -510,9 +508,7 @@ int kiln_door_getsockopt(struct kiln_door *door, int fd, int level, int name, vo
                          socklen_t *size)
 {
 	struct door_call call;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	return (int)door_leave(&call,
 	                       s ? get_option(s, level, name, value, size) : -EBADF);
 }

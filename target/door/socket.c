@@ -196,9 +196,7 @@ int kiln_door_bind(struct kiln_door *door, int fd, const struct sockaddr *addres
                    socklen_t size)
 {
 	struct door_call call;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	return (int)door_leave(&call, s ? socket_bind(s, address, size) : -EBADF);
 }
 
@@ -231,9 +229,7 @@ int kiln_door_connect(struct kiln_door *door, int fd, const struct sockaddr *add
 {
 	struct door_call call;
 	int result = -EBADF;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	if (s) {
 		door_hold(&call, s);
 		result = socket_connect(&call, s, address, size);
@@ -253,9 +249,7 @@ int kiln_door_getsockname(struct kiln_door *door, int fd, struct sockaddr *addre
 {
 	struct door_call call;
 	int result = -EBADF;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	if (s) {
 		struct endpoint local = local_name(s);
 
@@ -277,9 +271,7 @@ int kiln_door_getpeername(struct kiln_door *door, int fd, struct sockaddr *addre
 {
 	struct door_call call;
 	int result = -EBADF;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	if (s && !has_peer(s)) {
 		result = -ENOTCONN;
 	} else if (s) {
@@ -307,18 +299,14 @@ static int socket_shutdown(struct door_socket *s, int how)
 int kiln_door_shutdown(struct kiln_door *door, int fd, int how)
 {
 	struct door_call call;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	return (int)door_leave(&call, s ? socket_shutdown(s, how) : -EBADF);
 }
 
 int kiln_door_close(struct kiln_door *door, int fd)
 {
 	struct door_call call;
-
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	if (!s)
 		return (int)door_leave(&call, -EBADF);
 	door->sockets[fd - DOOR_FIRST_FD] = NULL;
@@ -369,7 +357,6 @@ int kiln_door_fcntl(struct kiln_door *door, int fd, int command, ...)
 	if (command == F_SETFL || command == F_SETFD)
 		argument = va_arg(args, int);
 	va_end(args);
-	door_enter(&call, door);
-	struct door_socket *s = door_socket_get(door, fd);
+	struct door_socket *s = door_enter_socket(&call, door, fd);
 	return (int)door_leave(&call, s ? socket_fcntl(s, command, argument) : -EBADF);
 }

@@ -18,6 +18,13 @@ void door_enter(struct door_call *call, struct kiln_door *door)
 	call->began = door->now;
 }
 
+struct door_socket *door_enter_socket(struct door_call *call, struct kiln_door *door,
+                                      int fd)
+{
+	door_enter(call, door);
+	return door_socket_get(door, fd);
+}
+
 void door_hold(struct door_call *call, struct door_socket *s)
 {
 	s->users++;
