@@ -156,8 +156,8 @@ KILN_DOOR_CALL size_t kiln_door_pending(struct kiln_door *door);
  * and SOCK_CLOEXEC or-ed in. AF_INET6 sockets take IPv4-mapped addresses unless IPV6_V6ONLY
  * is set. Differences from Linux that a driver could see:
  *
- * - There is one interface, without loopback: the stack does not reach its own addresses, and
- *   connecting to one fails with ENETUNREACH.
+ * - There is one interface. What is for the stack itself (its own addresses, 127.0.0.0/8,
+ *   ::1) arrives at once, and is neither taken by the driver nor captured.
  * - A listening socket takes SYNs while its queue has no more than `backlog` connections,
  *   and then drops them, and the ACKs that would complete a handshake, as Linux does.
  * - Closing a socket with unread bytes, or while SO_LINGER says 0 s, resets the connection;

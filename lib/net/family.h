@@ -21,6 +21,7 @@ struct net_route {
 	struct ip_addr src, dst;
 	struct ip_addr hop; /* the neighbour it goes to, unless: */
 	bool group;         /* by link broadcast or multicast: `mac` is set */
+	bool own;           /* to ourselves (loopback.h) */
 	uint8_t mac[ETH_MAC];
 };
 

@@ -37,7 +37,9 @@ static void icmp_error(struct net *net, const struct net_packet *packet, uint8_t
 	uint8_t header[ICMP_HEADER], quote[ICMP_QUOTE];
 	struct writer w = writer_of(quote, sizeof(quote));
 
-	if (packet->broadcast || !ip4_is_host(ip4_value(ip_to4(&packet->src))) ||
+	if (packet->broadcast ||
+	    (!ip4_is_host(ip4_value(ip_to4(&packet->src))) &&
+	     !net_is_own(net, &packet->src)) ||
 	    !report_allowed(net))
 		return;
 	writer_bytes(&w, packet->header);
@@ -109,14 +111,14 @@ static bool icmp_error_input(struct net *net, const struct icmp_message *message
 	if (!icmp_wire_error_kind(message, &error.kind) ||
 	    !ip4_wire_parse_quoted(message->body, &quoted, &error.payload))
 		return false;
-	if (!ip4_equal(quoted.src, net->ip4->address) || quoted.offset != 0 ||
-	    error.payload.len < 8)
+	error.src = ip_from4(quoted.src);
+	error.dst = ip_from4(quoted.dst);
+	if ((!ip4_equal(quoted.src, net->ip4->address) && !net_is_own(net, &error.src)) ||
+	    quoted.offset != 0 || error.payload.len < 8)
 		return false;
 	if (error.kind == NET_ERROR_TOO_BIG &&
 	    !too_big_plausible(message, &quoted, &error.mtu))
 		return false;
-	error.src = ip_from4(quoted.src);
-	error.dst = ip_from4(quoted.dst);
 	return report_input(net, quoted.protocol, &error);
 }
 

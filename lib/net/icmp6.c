@@ -116,8 +116,8 @@ static bool icmp6_error_input(struct net *net, const struct icmp6_message *messa
 
 	if (!icmp6_wire_error_kind(message, &error.kind) ||
 	    !ip6_wire_parse_quoted(message->body, &quoted, &error.payload) ||
-	    !ip6_address_find(net, &quoted.src) || ip_is4(&quoted.dst) ||
-	    error.payload.len < 8)
+	    (!ip6_address_find(net, &quoted.src) && !net_is_own(net, &quoted.src)) ||
+	    ip_is4(&quoted.dst) || error.payload.len < 8)
 		return false;
 	if (error.kind == NET_ERROR_TOO_BIG &&
 	    !too_big_plausible(message, &quoted, &error.mtu))

@@ -7,6 +7,7 @@
  *	neighbour.c   link addresses, of both families       route.c     static routes
  *	output.c      packets out                            path.c      path MTUs
  *	fragment.c    packets joined                         report.c    errors, both ways
+ *	loopback.c    packets to oneself
  *	servers.c, search.c   the servers and domains there are
  *	ip4*.c, arp.c, icmp.c, dhcp.c                        IPv4
  *	ip6*.c, nd*.c, icmp6.c, slaac.c, mld.c               IPv6
@@ -167,6 +168,16 @@ struct net_domains {
 	uint8_t names[NET_DOMAINS_SIZE]; /* as DNS writes them */
 };
 
+/* ---- loopback.c ---- */
+
+/* What the rest of lib/net calls of it, if it was started. */
+struct net_loopback {
+	bool (*is_own)(const struct net *net, const struct ip_addr *addr);
+	/* The frame holds the whole packet. Errors: FULL. */
+	enum kiln_error (*send)(struct net *net, const struct netdev_frame *frame,
+	                        const struct net_header *header);
+};
+
 struct net {
 	struct kiln *kiln;
 	struct netdev *device;
@@ -199,6 +210,7 @@ struct net {
 	unsigned path_mask, path_count;
 	struct static_route routes[ROUTES_MAX];
 	unsigned route_count;
+	struct net_loopback *loopback; /* NULL: no packet can be sent to oneself */
 	struct net_resolver resolvers[NET_RESOLVERS];
 	struct net_domains domains;
 	struct dhcp *dhcp; /* NULL with a static address */
@@ -217,6 +229,12 @@ static inline const struct net_family *net_family(const struct net *net,
                                                   const struct ip_addr *addr)
 {
 	return net->families[ip_is4(addr) ? NET_IP4 : NET_IP6];
+}
+
+/* Whether what is sent to the address comes back. */
+static inline bool net_is_own(const struct net *net, const struct ip_addr *addr)
+{
+	return net->loopback && net->loopback->is_own(net, addr);
 }
 
 /* Bytes of the image's memory, to size tables by. */

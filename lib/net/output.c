@@ -20,12 +20,28 @@ void output_init(struct net *net)
 
 /* ---- for transports ---- */
 
-bool net_source(const struct net *net, const struct ip_addr *dst, struct ip_addr *src)
+/* False: there is no way, or no address to send from. src NULL: chosen. */
+static bool route_find(const struct net *net, const struct ip_addr *dst,
+                       const struct ip_addr *src, struct net_route *route)
 {
 	const struct net_family *family = net_family(net, dst);
+
+	if (!family)
+		return false;
+	route->own = net_is_own(net, dst);
+	if (!route->own)
+		return family->route(net, dst, src, route);
+	route->family = family;
+	route->src = src ? *src : *dst;
+	route->dst = *dst;
+	return net_is_own(net, &route->src);
+}
+
+bool net_source(const struct net *net, const struct ip_addr *dst, struct ip_addr *src)
+{
 	struct net_route route;
 
-	if (!family || !family->route(net, dst, NULL, &route))
+	if (!route_find(net, dst, NULL, &route))
 		return false;
 	*src = route.src;
 	return true;
@@ -37,7 +53,7 @@ uint32_t net_segmentation(const struct net *net, const struct ip_addr *dst)
 	const struct netdev *dev = net->device;
 
 	if (!family || !(dev->features & NETDEV_TX_CSUM) ||
-	    !(dev->features & family->tcp_offload))
+	    !(dev->features & family->tcp_offload) || net_is_own(net, dst))
 		return 0;
 	uint32_t packet = dev->gso_max - KILN_MIN(dev->gso_max, (uint32_t)ETH_HEADER);
 	packet = KILN_MIN(packet, (uint32_t)NET_PACKET_MAX);
@@ -303,6 +319,8 @@ static enum kiln_error route_send(struct net *net, struct netdev_frame *frame,
 	if (fragmented)
 		return fragments_send(net, frame, &header, mtu);
 	family->push(frame, &header);
+	if (packet->route->own)
+		return net->loopback->send(net, frame, &header);
 	return packet_send(net, frame, packet->route);
 }
 
@@ -311,14 +329,13 @@ enum kiln_error net_send(struct net *net, struct netdev_frame *frame, uint8_t pr
                          const struct net_send_options *options)
 {
 	static const struct net_send_options none;
-	const struct net_family *family = net_family(net, dst);
 	struct netdev_offload offload = frame->offload;
 	uint16_t head_start = frame->head_start;
 	struct net_route route;
 
 	if (!options)
 		options = &none;
-	if (!family || !family->route(net, dst, options->src, &route)) {
+	if (!route_find(net, dst, options->src, &route)) {
 		net->counters.drop_no_route++;
 		return KILN_ERR_UNREACHABLE;
 	}

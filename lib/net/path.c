@@ -45,6 +45,8 @@ uint16_t path_mtu(const struct net *net, const struct net_family *family,
 {
 	uint16_t mtu = net->mtu[family->index];
 
+	if (net_is_own(net, dst))
+		return NET_PACKET_MAX;
 	if (net->path_count == 0)
 		return mtu;
 	const struct net_path *path = path_place(net, dst);

@@ -39,6 +39,18 @@ int door_address_read(const struct door_socket *s, const struct sockaddr *addres
 	return 0;
 }
 
+void door_address_resolve(const struct door_socket *s, struct endpoint *to)
+{
+	static const struct ip_addr loopback6 = {{[15] = 1}};
+
+	if (!local_is_any(&to->addr))
+		return;
+	if (!local_is_any(&s->local.addr))
+		to->addr = s->local.addr;
+	else
+		to->addr = ip_is4(&to->addr) ? ip_from4(ip4_of(0x7f000001)) : loopback6;
+}
+
 static void give(const void *from, socklen_t from_size, struct sockaddr *address,
                  socklen_t *size)
 {

@@ -89,8 +89,7 @@ int door_datagram_connect(struct door_socket *s, const struct endpoint *to)
 
 	if (is_broadcast(&to->addr) && !s->set.broadcast)
 		return -EACCES;
-	if (local_is_any(&to->addr) || door_is_own(s->door, &to->addr) ||
-	    !net_source(s->door->net, &to->addr, &src))
+	if (!net_source(s->door->net, &to->addr, &src))
 		return -ENETUNREACH;
 	failed = bind_somewhere(s);
 	if (failed)
@@ -232,6 +231,7 @@ static int destination(const struct door_socket *s, const struct door_message *m
 		return -EINVAL;
 	if (s->set.ip6_only && ip_is4(&to->addr))
 		return -ENETUNREACH;
+	door_address_resolve(s, to);
 	return is_broadcast(&to->addr) && !s->set.broadcast ? -EACCES : 0;
 }
 

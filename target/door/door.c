@@ -1,7 +1,6 @@
 /*
  * A stack's life, its clock, and packets in and out: the first half of <kiln/door.h>.
  */
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,24 +34,6 @@ static bool add_option(struct kiln_door *door, const char *name, const char *val
 		return false;
 	}
 	door->options_size += (size_t)n + 1;
-	return true;
-}
-
-/* The address of "192.0.2.1/24", noted as the stack's own. */
-static bool add_address(struct kiln_door *door, const char *text)
-{
-	char address[INET6_ADDRSTRLEN];
-	struct ip_addr ip;
-	struct ip4_addr ip4;
-
-	snprintf(address, sizeof(address), "%.*s", (int)strcspn(text, "/"), text);
-	if (inet_pton(AF_INET, address, &ip4) == 1) {
-		ip = ip_from4(ip4);
-	} else if (inet_pton(AF_INET6, address, &ip) != 1) {
-		door_say("%s is no address", text);
-		return false;
-	}
-	door->addresses[door->address_count++] = ip;
 	return true;
 }
 
@@ -93,7 +74,7 @@ static bool read_addresses(struct kiln_door *door, const struct kiln_door_config
 
 		if (!gateway && make_gateway(c->ip, made, sizeof(made)))
 			gateway = made;
-		if (!add_address(door, c->ip) || !add_option(door, "ip", c->ip) ||
+		if (!add_option(door, "ip", c->ip) ||
 		    (gateway && !add_option(door, "gateway", gateway)))
 			return false;
 	} else if (!add_option(door, "ip", "off")) {
@@ -101,7 +82,7 @@ static bool read_addresses(struct kiln_door *door, const struct kiln_door_config
 	}
 	if (!c->ip6)
 		return add_option(door, "ip6", "off");
-	return add_address(door, c->ip6) && add_option(door, "ip6", c->ip6) &&
+	return add_option(door, "ip6", c->ip6) &&
 	       add_option(door, "gateway6", c->gateway6 ? c->gateway6 : "fe80::1");
 }
 
@@ -259,14 +240,6 @@ void kiln_door_free(struct kiln_door *door)
 	pthread_cond_destroy(&door->woken);
 	pthread_cond_destroy(&door->settled);
 	free(door);
-}
-
-bool door_is_own(const struct kiln_door *door, const struct ip_addr *addr)
-{
-	for (unsigned i = 0; i < door->address_count; i++)
-		if (ip_equal(&door->addresses[i], addr))
-			return true;
-	return false;
 }
 
 /* ---- time ---- */

@@ -30,6 +30,7 @@
 #include <kiln/target.h>
 #include <kiln/tcp_congestion.h>
 #include "../../lib/net/local.h"
+#include "../../lib/net/loopback.h"
 #include "../../lib/net/tcp_socket.h"
 #include "../../lib/net/udp_socket.h"
 
@@ -38,7 +39,6 @@ enum {
 	DOOR_FIRST_FD = 3,
 	DOOR_SOMAXCONN = 4096,
 	DOOR_MESSAGE = 200,
-	DOOR_ADDRESSES = 2,
 };
 
 /* Of virtual time: what has not happened by then will not. There are things that are tried
@@ -78,8 +78,6 @@ struct kiln_door {
 	struct udp *udp;
 	struct tcp_config tcp_config;
 	uint32_t receive_buffer, send_buffer; /* 0: the stack's own */
-	struct ip_addr addresses[DOOR_ADDRESSES];
-	unsigned address_count;
 	char options[512];
 	size_t options_size;
 	jmp_buf exit_to;
@@ -106,7 +104,6 @@ struct kiln_door {
 void door_settle(struct kiln_door *door);
 /* Lets time pass up to an instant, of which all is done; stops at the first one of `stop`. */
 void door_run(struct kiln_door *door, kiln_time until, unsigned stop);
-bool door_is_own(const struct kiln_door *door, const struct ip_addr *addr);
 
 /* target.c: for kiln_door_new; false with the message set. */
 bool door_start(struct kiln_door *door);
@@ -231,6 +228,9 @@ static inline bool door_is_stream(const struct door_socket *s)
 /* -EINVAL, -EAFNOSUPPORT. */
 int door_address_read(const struct door_socket *s, const struct sockaddr *address,
                       socklen_t size, struct endpoint *endpoint);
+/* The unspecified address as a destination is this host: the address that the socket is
+ * bound to, else 127.0.0.1 or ::1. */
+void door_address_resolve(const struct door_socket *s, struct endpoint *to);
 void door_address_write(const struct door_socket *s, const struct endpoint *endpoint,
                         struct sockaddr *address, socklen_t *size);
 

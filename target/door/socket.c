@@ -174,7 +174,7 @@ static int socket_bind(struct door_socket *s, const struct sockaddr *address,
 		return -EINVAL;
 	if (s->set.ip6_only && ip_is4(&local.addr))
 		return -EINVAL;
-	if (!local_is_any(&local.addr) && !door_is_own(s->door, &local.addr))
+	if (!local_is_any(&local.addr) && !net_loopback_has(s->door->net, &local.addr))
 		return -EADDRNOTAVAIL;
 	s->local.addr = local.addr;
 	if (local.port == 0)
@@ -220,6 +220,7 @@ static int socket_connect(struct door_call *call, struct door_socket *s,
 		return error;
 	if (s->set.ip6_only && ip_is4(&to.addr))
 		return -ENETUNREACH;
+	door_address_resolve(s, &to);
 	return door_is_stream(s) ? door_stream_connect(call, s, &to)
 	                         : door_datagram_connect(s, &to);
 }

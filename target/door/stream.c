@@ -189,8 +189,6 @@ void door_stream_disconnect(struct door_socket *s)
 
 static int begin(struct door_socket *s, const struct endpoint *to)
 {
-	if (local_is_any(&to->addr) || door_is_own(s->door, &to->addr))
-		return -ENETUNREACH; /* there is no loopback */
 	switch (tcp_connect_from(s->door->tcp, &s->local, to, &events, s, &s->conn)) {
 	case KILN_OK:
 		break;
@@ -240,6 +238,9 @@ int door_stream_connect(struct door_call *call, struct door_socket *s,
 
 		if (error)
 			return error;
+		/* Even if it is over when the call returns, as it may be with oneself. */
+		if (s->set.nonblocking)
+			return -EINPROGRESS;
 		pending = -EINPROGRESS;
 		door_settle(s->door);
 	}

@@ -90,6 +90,7 @@ static int entry(struct kiln *k)
 	struct kiln_door *door = door_of(k);
 
 	door->net = net_up(k, &net0);
+	net_loopback_start(door->net);
 	door->udp = udp_new(door->net);
 	door->tcp = tcp_new_with(door->net, &door->tcp_config);
 	return 0;

@@ -672,21 +672,6 @@ static void each_misuse_has_its_errno(void **state)
 	fails(kiln_door_inject(door, "no packet", 9), EINVAL);
 }
 
-static void there_is_no_loopback(void **state)
-{
-	struct sockaddr_storage own;
-	socklen_t size = sockaddr_of(&own, STACK, LOCAL_PORT);
-
-	listening(5);
-	fails(kiln_door_connect(door, open_socket(SOCK_STREAM), (struct sockaddr *)&own,
-	                        size),
-	      ENETUNREACH);
-	fails(kiln_door_connect(door, open_socket(SOCK_DGRAM), (struct sockaddr *)&own,
-	                        size),
-	      ENETUNREACH);
-	expect_nothing();
-}
-
 static void the_same_calls_give_the_same_bytes(void **state)
 {
 	uint8_t first[100], second[100];
@@ -773,8 +758,6 @@ int main(void)
 	    PLAY6(a_port_in_time_wait_needs_reuseaddr),
 	    PLAY(each_misuse_has_its_errno),
 	    PLAY6(each_misuse_has_its_errno),
-	    PLAY(there_is_no_loopback),
-	    PLAY6(there_is_no_loopback),
 	    PLAY(the_same_calls_give_the_same_bytes),
 	    PLAY6(the_same_calls_give_the_same_bytes),
 	};
