@@ -5,25 +5,31 @@
  *
  * An entry that was not confirmed for a while is used on and asked again by unicast, once
  * a transport has had its time to confirm it. One that is neither used nor confirmed is
- * forgotten. The cache is bounded: when it is full, a neighbour that we never sent to, or
- * that never answered, gives way, then the stale one that was sent to the longest ago; one
- * in use never does, and the newest question is refused instead.
+ * forgotten. The cache is bounded by the image's memory. When it is full a stranger gives
+ * way, one that never answered or that we never sent to, the oldest first: a flood of them
+ * pushes out nobody else. If there is none, the acquaintance that was sent to the longest
+ * ago does, unless that was just now: then the newest question is refused instead.
  *
  * Frames that wait for an answer keep references to their chunks, not copies; their
  * number is bounded for each neighbour and in all.
  */
 #include "net_private.h"
 
-enum { TRIES = 3, WAITING = 4, FRAMES = 16 }; /* RFC 4861, 10: MAX_*CAST_SOLICIT */
-enum { ENTRIES_MIN = 64, ENTRIES_MAX = 1024 };
+enum { TRIES = 3 }; /* RFC 4861, 10: MAX_*CAST_SOLICIT */
+enum { ENTRIES_MIN = 64, ENTRIES_MAX = 16384 };
+/* A thirty-second of what an image has beyond the least that a network takes. */
+enum { MEMORY_LEAST = 4 << 20, ENTRIES_SHARE = 32 };
+enum { WAITING = 4, FRAMES_MIN = 16 };
 #define DELAY_FIRST_PROBE KILN_SECONDS(5) /* RFC 4861, 10 */
 #define STALE_LIFETIME    KILN_SECONDS(60)
 #define FAILED_LIFETIME   KILN_SECONDS(3)
 #define DOUBT_INTERVAL    KILN_SECONDS(1)
+#define USE_INTERVAL      KILN_SECONDS(1) /* how exactly used_at is kept */
 
 /* A frame that waits for its neighbour's answer. */
 struct neighbour_waiting {
-	struct list node;
+	struct list node; /* in neighbours.waiting, in the order of their sending */
+	const struct neighbour *neighbour;
 	/* The network header on; a reference on each frag's owner. */
 	struct netdev_frame frame;
 };
@@ -32,16 +38,21 @@ void neighbour_init(struct net *net)
 {
 	struct neighbours *all = &net->neighbours;
 	struct kiln *k = net->kiln;
-	uint32_t count = ENTRIES_MIN;
+	size_t memory = KILN_MAX(net_memory(net), (size_t)MEMORY_LEAST) - MEMORY_LEAST;
+	size_t room = memory / ENTRIES_SHARE / sizeof(struct neighbour) + ENTRIES_MIN;
+	uint32_t count = (uint32_t)KILN_MIN(room, (size_t)ENTRIES_MAX);
+	uint32_t buckets = ENTRIES_MIN;
 
-	while (count < ENTRIES_MAX && count < net_memory(net) / (64u << 10))
-		count *= 2;
+	while (buckets < count)
+		buckets *= 2;
 	pool_init(&all->entries, k, sizeof(struct neighbour), count, "neighbours");
-	pool_init(&all->frames, k, sizeof(struct neighbour_waiting), FRAMES,
-	          "neighbours' queue");
-	all->buckets = kiln_alloc(k, count * sizeof(*all->buckets), "neighbours");
-	all->bucket_mask = count - 1;
-	list_init(&all->recent);
+	pool_init(&all->frames, k, sizeof(struct neighbour_waiting),
+	          KILN_MAX(count / 64, (uint32_t)FRAMES_MIN), "neighbours' queue");
+	all->buckets = kiln_alloc(k, buckets * sizeof(*all->buckets), "neighbours");
+	all->bucket_mask = buckets - 1;
+	list_init(&all->acquaintances);
+	list_init(&all->strangers);
+	list_init(&all->waiting);
 }
 
 /* ---- the cache ---- */
@@ -65,14 +76,21 @@ struct neighbour *neighbour_find(const struct net *net, const struct ip_addr *ad
 	return n;
 }
 
+/* Those that wait are few in all. */
 static struct neighbour_waiting *waiting_pop(struct neighbour *n)
 {
-	struct list *node = list_pop(&n->waiting);
-
-	if (!node)
+	if (n->waiting_count == 0)
 		return NULL;
-	n->waiting_count--;
-	return kiln_container(node, struct neighbour_waiting, node);
+	list_each (node, &n->net->neighbours.waiting) {
+		struct neighbour_waiting *waiting =
+		    kiln_container(node, struct neighbour_waiting, node);
+		if (waiting->neighbour == n) {
+			list_remove(node);
+			n->waiting_count--;
+			return waiting;
+		}
+	}
+	return NULL;
 }
 
 static void waiting_release(struct net *net, struct neighbour_waiting *waiting)
@@ -101,37 +119,43 @@ static void neighbour_free(struct neighbour *n)
 	while (*at != n)
 		at = &(*at)->next;
 	*at = n->next;
-	list_remove(&n->recent);
+	list_remove(&n->node);
 	if (all->last == n)
 		all->last = NULL;
 	pool_put(&all->entries, n);
 }
 
-void neighbour_forget(struct net *net, const struct net_family *family)
+static void forget(struct list *list, const struct net_family *family)
 {
-	list_each_safe (node, &net->neighbours.recent) {
-		struct neighbour *n = kiln_container(node, struct neighbour, recent);
+	list_each_safe (node, list) {
+		struct neighbour *n = kiln_container(node, struct neighbour, node);
 		if (n->family == family)
 			neighbour_free(n);
 	}
 }
 
-/* Who gives way when all are in use: NULL if nobody does. */
-static struct neighbour *neighbour_spare(struct neighbours *all)
+void neighbour_forget(struct net *net, const struct net_family *family)
 {
-	struct neighbour *last =
-	    kiln_container(all->recent.prev, struct neighbour, recent);
-	struct neighbour *oldest = NULL;
+	forget(&net->neighbours.strangers, family);
+	forget(&net->neighbours.acquaintances, family);
+}
 
-	if (last->used_at == 0)
-		return last;
-	list_each (node, &all->recent) {
-		struct neighbour *n = kiln_container(node, struct neighbour, recent);
-		if (n->state == NEIGHBOUR_STALE &&
-		    (!oldest || n->used_at < oldest->used_at))
-			oldest = n;
-	}
-	return oldest;
+/* Puts it into the list that it belongs to now. */
+static void neighbour_move(struct neighbour *n, struct list *list)
+{
+	list_remove(&n->node);
+	list_append(list, &n->node);
+}
+
+/* Who gives way when all are in use: NULL if nobody does. */
+static struct neighbour *neighbour_spare(const struct net *net)
+{
+	const struct neighbours *all = &net->neighbours;
+	bool strangers = !list_empty(&all->strangers);
+	struct list *first = strangers ? all->strangers.next : all->acquaintances.next;
+	struct neighbour *n = kiln_container(first, struct neighbour, node);
+
+	return strangers || net_now(net) - n->used_at >= 2 * USE_INTERVAL ? n : NULL;
 }
 
 static void neighbour_fire(struct timer *timer);
@@ -142,7 +166,7 @@ struct neighbour *neighbour_add(struct net *net, const struct net_family *family
 	struct neighbours *all = &net->neighbours;
 
 	if (all->entries.used == all->entries.count) {
-		struct neighbour *spare = neighbour_spare(all);
+		struct neighbour *spare = neighbour_spare(net);
 		if (!spare)
 			return NULL;
 		neighbour_free(spare);
@@ -152,10 +176,9 @@ struct neighbour *neighbour_add(struct net *net, const struct net_family *family
 		return NULL;
 	*n = (struct neighbour){
 	    .net = net, .family = family, .addr = *addr, .state = NEIGHBOUR_INCOMPLETE};
-	list_init(&n->waiting);
-	list_init(&n->recent);
+	list_init(&n->node);
+	list_append(&all->strangers, &n->node);
 	timer_init(&n->timer, neighbour_fire);
-	list_append(&all->recent, &n->recent);
 	struct neighbour **head = bucket(net, addr);
 	n->next = *head;
 	*head = n;
@@ -167,6 +190,11 @@ struct neighbour *neighbour_add(struct net *net, const struct net_family *family
 static const struct neighbour_times *times_of(const struct neighbour *n)
 {
 	return &n->net->neighbours.times[n->family->index];
+}
+
+static bool neighbour_is_known(const struct neighbour *n)
+{
+	return n->state != NEIGHBOUR_INCOMPLETE && n->state != NEIGHBOUR_FAILED;
 }
 
 static void neighbour_enter(struct neighbour *n, enum neighbour_state state,
@@ -188,10 +216,12 @@ void neighbour_learn(struct neighbour *n, const uint8_t mac[ETH_MAC], bool reach
 {
 	struct net *net = n->net;
 	struct neighbour_waiting *waiting;
-	bool changed = n->state == NEIGHBOUR_INCOMPLETE || n->state == NEIGHBOUR_FAILED ||
-	               memcmp(n->mac, mac, ETH_MAC) != 0;
+	bool known = neighbour_is_known(n);
+	bool changed = !known || memcmp(n->mac, mac, ETH_MAC) != 0;
 
 	memcpy(n->mac, mac, ETH_MAC);
+	if (!known && n->used_at)
+		neighbour_move(n, &net->neighbours.acquaintances);
 	if (reachable)
 		neighbour_reachable(n);
 	else if (changed)
@@ -217,9 +247,8 @@ static void neighbour_ask(struct neighbour *n)
 static void neighbour_fail(struct neighbour *n)
 {
 	waiting_drop(n);
-	n->used_at = 0; /* may give way */
-	list_remove(&n->recent);
-	list_append(&n->net->neighbours.recent, &n->recent);
+	n->used_at = 0;
+	neighbour_move(n, &n->net->neighbours.strangers);
 	neighbour_enter(n, NEIGHBOUR_FAILED, FAILED_LIFETIME);
 }
 
@@ -263,19 +292,15 @@ static void neighbour_fire(struct timer *timer)
 
 /* ---- for output.c ---- */
 
-/* Sent to: entries in use stay before those that only asked us. */
+/* Sent to: behind all that were sent to before. */
 static void neighbour_used(struct neighbour *n)
 {
-	if (n->used_at == 0) {
-		list_remove(&n->recent);
-		list_prepend(&n->net->neighbours.recent, &n->recent);
-	}
-	n->used_at = KILN_MAX(net_now(n->net), 1);
-}
+	kiln_time now = net_now(n->net);
 
-static bool neighbour_is_known(const struct neighbour *n)
-{
-	return n->state != NEIGHBOUR_INCOMPLETE && n->state != NEIGHBOUR_FAILED;
+	if (n->used_at && now - n->used_at < USE_INTERVAL)
+		return;
+	n->used_at = KILN_MAX(now, 1);
+	neighbour_move(n, &n->net->neighbours.acquaintances);
 }
 
 const uint8_t *neighbour_lookup(struct net *net, const struct ip_addr *addr)
@@ -305,7 +330,7 @@ enum kiln_error neighbour_wait(struct net *net, const struct net_family *family,
 		n = neighbour_add(net, family, addr);
 		if (!n)
 			return KILN_ERR_FULL;
-		neighbour_used(n);
+		n->used_at = KILN_MAX(net_now(net), 1);
 		neighbour_ask(n);
 	}
 	if (n->waiting_count == WAITING)
@@ -313,6 +338,7 @@ enum kiln_error neighbour_wait(struct net *net, const struct net_family *family,
 	struct neighbour_waiting *waiting = pool_get(&net->neighbours.frames);
 	if (!waiting)
 		return KILN_ERR_FULL;
+	waiting->neighbour = n;
 	list_init(&waiting->node);
 	memcpy(&waiting->frame, frame,
 	       offsetof(struct netdev_frame, frags) +
@@ -321,7 +347,7 @@ enum kiln_error neighbour_wait(struct net *net, const struct net_family *family,
 		if (frame->frags[i].owner)
 			chunk_ref(frame->frags[i].owner);
 	}
-	list_append(&n->waiting, &waiting->node);
+	list_append(&net->neighbours.waiting, &waiting->node);
 	n->waiting_count++;
 	return KILN_OK;
 }

@@ -42,11 +42,10 @@ enum neighbour_state {
 
 struct neighbour {
 	struct neighbour *next; /* in its hash bucket */
-	struct list recent;     /* in neighbours.recent */
-	struct list waiting;    /* of struct neighbour_waiting */
+	struct list node;       /* of acquaintances, or of strangers */
 	struct timer timer;
 	kiln_time confirmed_at;
-	kiln_time used_at; /* last sent to; 0: never, it only asked us */
+	kiln_time used_at; /* sent to, within a second; 0: never, it only asked us */
 	struct net *net;
 	const struct net_family *family;
 	struct ip_addr addr;
@@ -56,6 +55,7 @@ struct neighbour {
 	uint8_t waiting_count;
 	bool router; /* it said so (RFC 4861, 7.2.5) */
 };
+_Static_assert(sizeof(struct neighbour) <= 128, "an entry is two cache lines");
 
 struct neighbour_times {
 	kiln_time reachable;  /* after a confirmation */
@@ -68,7 +68,9 @@ struct neighbours {
 	struct neighbour **buckets;
 	uint32_t bucket_mask;
 	struct neighbour *last;
-	struct list recent; /* most recently used first, never used last */
+	struct list acquaintances; /* known and sent to, the longest ago first */
+	struct list strangers;     /* the others, the oldest first */
+	struct list waiting;       /* of struct neighbour_waiting */
 	struct neighbour_times times[NET_FAMILIES];
 };
 
@@ -187,8 +189,8 @@ struct net {
 	const struct net_family *families[NET_FAMILIES]; /* NULL: not in this image */
 	struct ip4 *ip4;                                 /* NULL, likewise */
 	struct ip6 *ip6;
-	uint16_t mtu[NET_FAMILIES];                      /* the device's, or less */
-	uint8_t ttl[NET_FAMILIES];                       /* of what we send */
+	uint16_t mtu[NET_FAMILIES]; /* the device's, or less */
+	uint8_t ttl[NET_FAMILIES];  /* of what we send */
 
 	struct {
 		uint8_t protocol;

@@ -238,7 +238,7 @@ static void a_flood_of_askers_does_not_push_out_a_neighbour_in_use(void **state)
 {
 	assert_int_equal(send_to(PEER, 8), KILN_OK);
 	advertise(PEER, peer_mac, true, true);
-	for (unsigned i = 0; i < 500; i++) {
+	for (unsigned i = 0; i < 2 * fake.net->neighbours.entries.count; i++) {
 		struct ip_addr who = *address("2001:db8::5:0");
 		who.bytes[14] = (uint8_t)(i >> 8);
 		who.bytes[15] = (uint8_t)i;

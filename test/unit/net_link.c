@@ -164,13 +164,13 @@ static void frames_that_wait_are_bounded_for_a_neighbour_and_in_all(void **state
 	for (unsigned i = 0; i < 10; i++)
 		waiting += send_to(0x0a000001) == KILN_OK;
 	assert_int_equal(waiting, 4);
-	for (uint32_t host = 2; host < 100; host++)
+	for (uint32_t host = 2; host < 40; host++)
 		waiting += host != 2 && send_to(0x0a000000 + host) == KILN_OK;
 	assert_int_equal(waiting, fake.net->neighbours.frames.count);
-	assert_int_equal(fake_drops(), 107 - waiting);
+	assert_int_equal(fake_drops(), 47 - waiting);
 	fake_pass(KILN_SECONDS(10));
 	assert_int_equal(fake.net->neighbours.frames.used, 0);
-	assert_int_equal(fake_drops(), 107); /* each once */
+	assert_int_equal(fake_drops(), 47); /* each once */
 }
 
 static void chunks_of_waiting_frames_are_held_and_let_go(void **state)
@@ -248,20 +248,72 @@ static void a_neighbour_in_doubt_is_asked_for_by_broadcast(void **state)
 	assert_int_equal(fake.sent, 3);
 }
 
+/* All that there is room for, of a network of so many. */
+static uint32_t start_large(void)
+{
+	fake_start("ip=10.0.0.2/16");
+	fake_meet_peer();
+	return fake.net->neighbours.entries.count;
+}
+
+static void ask_us(uint32_t host)
+{
+	fake_receive_arp(all_mac, ARP_REQUEST, other_mac, ip4_of(0x0a000000 + host),
+	                 FAKE_ADDRESS);
+}
+
+static bool is_known(uint32_t host)
+{
+	struct ip_addr addr = ip_from4(ip4_of(0x0a000000 + host));
+
+	return neighbour_find(fake.net, &addr) != NULL;
+}
+
 static void a_flood_of_askers_does_not_push_out_a_neighbour_in_use(void **state)
 {
-	fake_meet_peer();
+	uint32_t room = start_large();
+
 	assert_int_equal(send_to(0x0a000001), KILN_OK);
-	for (unsigned round = 0; round < 3; round++) {
-		for (uint32_t host = 3; host < 255; host++)
-			fake_receive_arp(all_mac, ARP_REQUEST, other_mac,
-			                 ip4_of(0x0a000000 + host), FAKE_ADDRESS);
-	}
-	assert_int_equal(fake.net->neighbours.entries.used,
-	                 fake.net->neighbours.entries.count);
+	fake_pass(KILN_SECONDS(10));
+	for (uint32_t host = 3; host < 3 * room; host++)
+		ask_us(host);
+	assert_int_equal(fake.net->neighbours.entries.used, room);
+	assert_true(is_known(3 * room - 1) && !is_known(3)); /* the oldest gave way */
 	fake.sent = 0;
 	assert_int_equal(send_to(0x0a000001), KILN_OK);
 	assert_memory_equal(eth_wire_parse(fake_sent(0))->dst, peer_mac, 6);
+}
+
+static void questions_that_nobody_answers_push_out_no_neighbour(void **state)
+{
+	uint32_t room = start_large();
+
+	assert_int_equal(send_to(0x0a000001), KILN_OK);
+	fake_pass(KILN_SECONDS(10));
+	for (uint32_t host = 3; host < 3 * room; host++)
+		(void)send_to(0x0a000000 + host);
+	assert_int_equal(fake.net->neighbours.entries.used, room);
+	fake.sent = 0;
+	assert_int_equal(send_to(0x0a000001), KILN_OK);
+	assert_memory_equal(eth_wire_parse(fake_sent(0))->dst, peer_mac, 6);
+}
+
+static void of_known_neighbours_the_one_idle_longest_gives_way(void **state)
+{
+	uint32_t room = start_large(), last = room + 2;
+
+	assert_int_equal(send_to(0x0a000001), KILN_OK);
+	for (uint32_t host = 3; host < last; host++) {
+		ask_us(host);
+		assert_int_equal(send_to(0x0a000000 + host), KILN_OK);
+	}
+	/* All of them just now: there is no room. */
+	assert_int_equal(send_to(0x0a000000 + last), KILN_ERR_FULL);
+	assert_true(is_known(1) && is_known(3));
+	fake_pass(KILN_SECONDS(3));
+	assert_int_equal(send_to(0x0a000001), KILN_OK);
+	assert_int_equal(send_to(0x0a000000 + last), KILN_OK);
+	assert_true(is_known(1) && !is_known(3) && is_known(4));
 }
 
 static void what_is_on_another_network_goes_to_the_gateway(void **state)
@@ -488,7 +540,9 @@ int main(void)
 	    up(a_neighbour_in_use_is_asked_again_by_unicast),
 	    up(a_transports_hint_keeps_a_neighbour_without_questions),
 	    up(a_neighbour_in_doubt_is_asked_for_by_broadcast),
-	    up(a_flood_of_askers_does_not_push_out_a_neighbour_in_use),
+	    cmocka_unit_test(a_flood_of_askers_does_not_push_out_a_neighbour_in_use),
+	    cmocka_unit_test(questions_that_nobody_answers_push_out_no_neighbour),
+	    cmocka_unit_test(of_known_neighbours_the_one_idle_longest_gives_way),
 	    up(what_is_on_another_network_goes_to_the_gateway),
 	    up(broadcasts_need_no_neighbour),
 	    up(an_address_conflict_is_defended_once_in_ten_seconds),
