@@ -134,11 +134,12 @@ struct report_bucket {
 
 /* ---- path.c ---- */
 
-/* A path that carries less than our link (RFC 1191, 8201). */
+/* A path that carries less than our link (RFC 1191, 8201), or is suspected to. */
 struct net_path {
 	struct ip_addr dst;
-	uint16_t mtu; /* of the packet with its network header; 0: free */
-	kiln_time expires_at;
+	uint16_t mtu;    /* of the packet with its network header */
+	uint16_t passes; /* as net_path_mtu counts: a larger one may not. 0: it does */
+	kiln_time mtu_until, passes_until; /* in the past: not known */
 };
 
 /* ---- route.c ---- */
@@ -209,7 +210,8 @@ struct net {
 	struct fragments fragments;
 	struct report_bucket reports;
 	struct net_path *paths;
-	unsigned path_mask, path_count;
+	unsigned path_mask;
+	bool paths_known; /* any, ever */
 	struct static_route routes[ROUTES_MAX];
 	unsigned route_count;
 	struct net_loopback *loopback; /* NULL: no packet can be sent to oneself */

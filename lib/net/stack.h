@@ -81,8 +81,13 @@ bool net_source(const struct net *net, const struct ip_addr *dst, struct ip_addr
 /* The largest transport packet (its header and data) for dst without fragmentation. */
 uint32_t net_path_mtu(const struct net *net, const struct ip_addr *dst);
 /* Packets to dst of more than `mtu` bytes, counted as net_path_mtu does, do not arrive: a
- * believed ICMP error said so, or a transport's probes. Forgotten after ten minutes. */
+ * believed ICMP error said so. Forgotten after ten minutes. */
 void net_path_learn(struct net *net, const struct ip_addr *dst, uint32_t mtu);
+/* Packets to dst of up to so many bytes arrive, but those of more do not seem to (0: they do):
+ * where a transport's next connection begins. Forgotten after ten minutes. */
+void net_path_suspect(struct net *net, const struct ip_addr *dst, uint32_t passes);
+/* What was told last; 0: there is no such suspicion. */
+uint32_t net_path_passes(const struct net *net, const struct ip_addr *dst);
 /* The largest transport packet of a TCP segment to dst that the device cuts up itself; 0
  * if it does not. */
 uint32_t net_segmentation(const struct net *net, const struct ip_addr *dst);

@@ -9,7 +9,8 @@
  * size that passes nearly everywhere. So it does, to what was told, by ICMP. From there a
  * search goes up: one segment larger than the others is sent, and if it arrives they may all
  * be so large. If it alone is lost it was too large: that is no sign of congestion, and
- * the next try is half way. Sizes are those of conn->mss: data and options.
+ * the next try is half way. What one connection has found the next one to the same host begins
+ * with. Sizes are those of conn->mss: data and options.
  *
  * Called by tcp_output.c (what to try), tcp_ack.c, tcp_recovery.c, tcp_timer.c, tcp_icmp.c.
  */
@@ -30,7 +31,10 @@ enum {
 
 void tcp_mtu_init(struct tcp_conn *conn)
 {
-	conn->mtu.limit = UINT16_MAX;
+	uint32_t passes = net_path_passes(conn->tcp->net, &conn->flow.tuple.remote);
+
+	conn->mtu.limit = passes ? (uint16_t)(passes - TCP_HEADER_SIZE) : UINT16_MAX;
+	conn->mtu.next_at = tcp_now(conn->tcp) + RETRY_WAIT;
 }
 
 /* What the path would carry if nothing had been learnt by this connection. */
@@ -47,8 +51,12 @@ static void settle(struct tcp_conn *conn, uint32_t mss, kiln_time next)
 {
 	struct tcp_mtu *m = &conn->mtu;
 
-	m->limit = mss < most(conn) ? (uint16_t)mss : UINT16_MAX;
+	bool narrow = mss < most(conn);
+
+	m->limit = narrow ? (uint16_t)mss : UINT16_MAX;
 	m->next_at = next;
+	net_path_suspect(conn->tcp->net, &conn->flow.tuple.remote,
+	                 narrow ? mss + TCP_HEADER_SIZE : 0);
 	tcp_set_mss(conn, tcp_path_mss(conn->tcp, &conn->flow.tuple.remote));
 }
 

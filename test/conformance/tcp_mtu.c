@@ -22,7 +22,8 @@ struct scene {
 	bool ip6;
 	uint64_t to_send, sent, received;
 	struct tcp_conn *writer;
-	struct timer timer; /* has it look for more to send */
+	struct timer timer; /* has it look for more to send, */
+	bool again;         /* and by a new connection */
 	struct tcp *tcp;
 	bool ended, broken;
 };
@@ -92,11 +93,23 @@ static int server(struct kiln *k)
 	return kiln_run(k);
 }
 
+static enum kiln_error connect_writer(struct scene *scene)
+{
+	struct endpoint to = {scene->ip6 ? server6 : ip_from4(ip4_of(0x0a000001)), PORT};
+
+	return tcp_connect(scene->tcp, &to, &writer_events, scene, &scene->writer);
+}
+
 static void look_for_more(struct timer *timer)
 {
 	struct scene *scene = kiln_container(timer, struct scene, timer);
 	struct loop *loop = &tcp_kiln(scene->tcp)->loop;
 
+	if (scene->again) {
+		scene->again = false;
+		tcp_close(scene->writer);
+		scene->broken |= connect_writer(scene) != KILN_OK;
+	}
 	if (scene->sent < scene->to_send)
 		tcp_wake(scene->writer);
 	timer_set(loop, timer, loop->now + KILN_MS(10));
@@ -105,10 +118,9 @@ static void look_for_more(struct timer *timer)
 static int client(struct kiln *k)
 {
 	struct scene *scene = sim_node_user(sim_node_of(k));
-	struct endpoint to = {scene->ip6 ? server6 : ip_from4(ip4_of(0x0a000001)), PORT};
 
 	scene->tcp = tcp_new_with(net_up(k, &net0), &scene->config);
-	if (tcp_connect(scene->tcp, &to, &writer_events, scene, &scene->writer))
+	if (connect_writer(scene))
 		return 1;
 	timer_init(&scene->timer, look_for_more);
 	timer_set(&k->loop, &scene->timer, k->loop.now);
@@ -203,6 +215,34 @@ static void so_it_is_without_sack_and_timestamps(void **state)
 	check_black_hole(&(struct tcp_config){.no_sack = true}, false, 1280);
 }
 
+/* A connection finds the black hole out, slowly; those that follow know of it. */
+static void later_connections_know_of_a_black_hole(void **state)
+{
+	struct scene scene = {0};
+	struct sim_impairment link = {
+	    .delay = KILN_MS(5), .rate = 100000000, .blackhole = 1100};
+	struct sim_link *wire;
+	struct sim *sim = start(&scene, &link, &wire, 1);
+	kiln_time first = transfer(sim, &scene, 1 << 20);
+
+	assert_true(first > KILN_SECONDS(1));
+	for (unsigned i = 0; i < 5; i++) {
+		scene.again = true;
+		assert_true(transfer(sim, &scene, 1 << 20) < KILN_MS(500));
+	}
+	assert_int_equal(scene.tcp->count.black_holes, 1);
+	/* But not for ever. */
+	link.blackhole = 0;
+	sim_link_set(wire, &link);
+	sim_run(sim, sim_now(sim) + KILN_SECONDS(601));
+	uint64_t probes = scene.tcp->count.mtu_probes;
+	scene.again = true;
+	transfer(sim, &scene, 1 << 20);
+	assert_int_equal(scene.writer->mss, 1500 - 40);
+	assert_int_equal(scene.tcp->count.mtu_probes, probes);
+	sim_free(sim);
+}
+
 /* A black hole opens under a transfer, on a link that loses as well. */
 static void a_path_that_shrinks_under_way_on_a_bad_link(void **state)
 {
@@ -231,6 +271,7 @@ int main(void)
 	    cmocka_unit_test(a_black_hole_is_found_and_the_largest_size_that_passes),
 	    cmocka_unit_test(so_it_is_over_ipv6),
 	    cmocka_unit_test(so_it_is_without_sack_and_timestamps),
+	    cmocka_unit_test(later_connections_know_of_a_black_hole),
 	    cmocka_unit_test(a_path_that_shrinks_under_way_on_a_bad_link),
 	};
 

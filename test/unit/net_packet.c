@@ -479,6 +479,27 @@ static void a_paths_mtu_is_learnt_kept_and_forgotten(void **state)
 	assert_int_equal(last_error.mtu, 1472);
 }
 
+static void what_is_suspected_of_a_path_is_kept_and_forgotten(void **state)
+{
+	struct ip_addr far = ip_from4(ip4_of(0xc0000201)), near = ip_from4(PEER_ADDRESS);
+
+	net_path_suspect(fake.net, &far, 0); /* of nothing */
+	assert_int_equal(net_path_passes(fake.net, &far), 0);
+	net_path_suspect(fake.net, &far, 1004);
+	assert_int_equal(net_path_passes(fake.net, &far), 1004);
+	assert_int_equal(net_path_passes(fake.net, &near), 0);
+	assert_int_equal(net_path_mtu(fake.net, &far), 1480); /* that may be tried */
+	fake_pass(KILN_SECONDS(300));
+	give_error(3, ICMP_CODE_TOO_BIG, 1400, FAKE_ADDRESS, true);
+	assert_int_equal(net_path_passes(fake.net, &far), 1004);
+	fake_pass(KILN_SECONDS(301));
+	assert_int_equal(net_path_passes(fake.net, &far), 0);
+	assert_int_equal(net_path_mtu(fake.net, &far), 1380); /* each has its time */
+	net_path_suspect(fake.net, &far, 1004);
+	net_path_suspect(fake.net, &far, 0);
+	assert_int_equal(net_path_passes(fake.net, &far), 0);
+}
+
 static void a_too_big_that_cannot_be_true_is_dropped(void **state)
 {
 	struct ip_addr far = ip_from4(ip4_of(0xc0000201));
@@ -519,6 +540,7 @@ int main(void)
 	    with(setup, an_unknown_protocol_is_answered_within_the_rate),
 	    with(setup_errors, errors_about_our_packets_reach_the_transport),
 	    with(setup_errors, a_paths_mtu_is_learnt_kept_and_forgotten),
+	    with(setup_errors, what_is_suspected_of_a_path_is_kept_and_forgotten),
 	    with(setup_errors, a_too_big_that_cannot_be_true_is_dropped),
 	};
 

@@ -152,6 +152,34 @@ static void after_an_outage_the_first_try_is_the_full_size(void **state)
 	assert_int_equal(tcp->count.mtu_probes, 1);
 }
 
+static void the_next_connection_begins_with_what_was_found(void **state)
+{
+	struct tcp_conn *conn = writing(PLAIN);
+
+	while (conn->timeouts < 3)
+		pass(KILN_MS(100));
+	assert_int_equal(net.passes, BASE + 20);
+	play_again(PLAY_MEMORY);
+	net.passes = BASE + 20;
+	conn = writing(PLAIN);
+	assert_int_equal(largest_sent(), BASE);
+	/* It does not try at once: most connections are over before that. */
+	for (unsigned i = 0; i < 20; i++) {
+		keep_writing(conn);
+		peer_acks(1, tcp_seq_diff(conn->snd_nxt, our_isn));
+		pass(KILN_MS(10));
+	}
+	assert_int_equal(largest_sent(), BASE);
+	pass(KILN_SECONDS(5));
+	for (unsigned i = 0; i < 20; i++) {
+		keep_writing(conn);
+		peer_acks(1, tcp_seq_diff(conn->snd_nxt, our_isn));
+		pass(KILN_MS(10));
+	}
+	assert_int_equal(conn->mss, FULL);
+	assert_int_equal(net.passes, 0); /* all do again */
+}
+
 /* Everything arrives but the probe, which three segments behind it tell. */
 static void a_probe_that_is_lost_is_no_congestion(void **state)
 {
@@ -235,6 +263,7 @@ int main(void)
 	    PLAY(a_small_segment_that_is_lost_lowers_nothing),
 	    PLAY(the_search_comes_near_what_the_path_carries),
 	    PLAY(after_an_outage_the_first_try_is_the_full_size),
+	    PLAY(the_next_connection_begins_with_what_was_found),
 	    PLAY(a_probe_that_is_lost_is_no_congestion),
 	    PLAY(what_icmp_has_lowered_is_tried_again_after_ten_minutes),
 	};

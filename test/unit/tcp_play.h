@@ -42,6 +42,7 @@ struct net {
 	struct kiln kiln;
 	struct netdev device;
 	struct net_transport transport;
+	uint32_t passes; /* what TCP last told of its path */
 	unsigned doubts;
 	uint32_t mtu; /* of the path: TCP header and data */
 	bool down;
@@ -173,6 +174,16 @@ bool net_source(const struct net *n, const struct ip_addr *dst, struct ip_addr *
 uint32_t net_path_mtu(const struct net *n, const struct ip_addr *dst)
 {
 	return n->mtu;
+}
+
+void net_path_suspect(struct net *n, const struct ip_addr *dst, uint32_t passes)
+{
+	n->passes = passes;
+}
+
+uint32_t net_path_passes(const struct net *n, const struct ip_addr *dst)
+{
+	return n->passes;
 }
 
 /* Over IPv4 */
