@@ -5,7 +5,9 @@
  * The number holds, under a keyed hash of the addresses, ports and the peer's ISN: a
  * counter of 64 s periods (5 bits), an index into a table of segment sizes (3 bits), and
  * 24 bits of tag. A blind forgery succeeds once in 2^24 tries, and only in the two
- * minutes after a cookie was sent. Where the peer offered timestamps, the lowest five
+ * minutes after a cookie was sent. Half of the tag does without the peer's ISN, which only the
+ * third segment tells: one that has overtaken it is known by that half, and is dropped rather
+ * than reset. Where the peer offered timestamps, the lowest five
  * bits of ours carry its window scale and whether it offered SACK; without them neither
  * is used.
  */
@@ -18,7 +20,9 @@ enum {
 	OPTION_BITS = 5,
 	NO_WINDOW_SCALE = 15,
 	USE_MASK = 3,
-	USE_TAG = 4
+	USE_TAG = 4,
+	USE_TAG_ISN = 5,
+	ANY_ISN = 0xfffff, /* the bits that do without the peer's */
 };
 
 /* The first is for all that say less: for peers that hardly exist. */
@@ -40,20 +44,26 @@ struct cookie_input {
 _Static_assert(sizeof(struct cookie_input) == 48, "hashed as bytes");
 
 static uint32_t cookie_hash(const struct tcp *tcp, const struct tcp_tuple *tuple,
-                            struct tcp_seq irs, uint32_t use, uint32_t data)
+                            uint32_t irs, uint32_t use, uint32_t data)
 {
-	struct cookie_input input = {*tuple, irs.v, use, data};
+	struct cookie_input input = {*tuple, irs, use, data};
 
 	return (uint32_t)siphash(tcp->key, &input, sizeof(input));
 }
 
-static struct tcp_seq cookie_encode(const struct tcp *tcp, const struct tcp_tuple *tuple,
-                                    struct tcp_seq irs, uint8_t data)
+static uint8_t cookie_mask(const struct tcp *tcp, const struct tcp_tuple *tuple)
 {
-	uint32_t tag = cookie_hash(tcp, tuple, irs, USE_TAG, data);
-	uint32_t mask = cookie_hash(tcp, tuple, irs, USE_MASK, 0);
+	return (uint8_t)cookie_hash(tcp, tuple, 0, USE_MASK, 0);
+}
 
-	return tcp_seq_of(tag << 8 | ((data ^ mask) & 0xff));
+static uint32_t cookie_encode(const struct tcp *tcp, const struct tcp_tuple *tuple,
+                              struct tcp_seq irs, uint8_t data)
+{
+	uint32_t any = cookie_hash(tcp, tuple, 0, USE_TAG, data);
+	uint32_t this = cookie_hash(tcp, tuple, irs.v, USE_TAG_ISN, data);
+
+	return (this & ~ANY_ISN) | (any << 8 & ANY_ISN) |
+	       (uint8_t)(data ^ cookie_mask(tcp, tuple));
 }
 
 static uint8_t cookie_period(const struct tcp *tcp)
@@ -73,8 +83,8 @@ struct tcp_seq tcp_cookie_make(struct tcp *tcp, const struct tcp_tuple *tuple,
 	}
 	tcp->cookie_at = tcp_now(tcp);
 	tcp->count.cookies_sent++;
-	return cookie_encode(tcp, tuple, hand->irs,
-	                     (uint8_t)(cookie_period(tcp) << 3 | index));
+	return tcp_seq_of(cookie_encode(tcp, tuple, hand->irs,
+	                                (uint8_t)(cookie_period(tcp) << 3 | index)));
 }
 
 uint32_t tcp_cookie_timestamp(const struct tcp *tcp, const struct tcp_tuple *tuple,
@@ -89,20 +99,23 @@ uint32_t tcp_cookie_timestamp(const struct tcp *tcp, const struct tcp_tuple *tup
 	return tcp_timestamp_before(now, value) ? value - low - 1 : value;
 }
 
-bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
-                      const struct tcp_segment *s, struct tcp_handshake *hand)
+enum tcp_cookie tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
+                                 const struct tcp_segment *s, struct tcp_handshake *hand)
 {
 	struct tcp_seq irs = tcp_seq_sub(s->seq, 1), iss = tcp_seq_sub(s->ack, 1);
 	const struct tcp_options *o = &s->options;
 
 	if (tcp->cookie_at == 0 || tcp_now(tcp) - tcp->cookie_at > 2 * COOKIE_PERIOD)
-		return false;
-	uint8_t data = (uint8_t)(iss.v ^ cookie_hash(tcp, tuple, irs, USE_MASK, 0));
+		return TCP_COOKIE_BAD;
+	uint8_t data = (uint8_t)iss.v ^ cookie_mask(tcp, tuple);
 	unsigned age = (cookie_period(tcp) - (data >> 3)) % (unsigned)COOKIE_PERIODS;
-	if (age > 1 || !tcp_seq_eq(cookie_encode(tcp, tuple, irs, data), iss)) {
+	uint32_t wrong = cookie_encode(tcp, tuple, irs, data) ^ iss.v;
+	if (age > 1 || wrong & ANY_ISN) {
 		tcp->count.cookies_bad++;
-		return false;
+		return TCP_COOKIE_BAD;
 	}
+	if (wrong)
+		return TCP_COOKIE_EARLY;
 	*hand = (struct tcp_handshake){
 	    .irs = irs,
 	    .iss = iss,
@@ -117,5 +130,5 @@ bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
 	}
 	hand->has_sack = hand->has_timestamps && (o->ts_echo & 1);
 	tcp->count.cookies_good++;
-	return true;
+	return TCP_COOKIE_GOOD;
 }

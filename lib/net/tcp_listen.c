@@ -309,10 +309,17 @@ static void cookie_arrives(struct tcp *tcp, struct tcp_listener *listener,
                            const struct tcp_tuple *tuple, struct tcp_segment *s,
                            uint16_t gso_size)
 {
+	enum tcp_cookie cookie = TCP_COOKIE_BAD;
 	struct tcp_handshake hand;
 	struct tcp_conn *conn;
 
-	if ((s->flags & TCP_SYN) || !tcp_cookie_check(tcp, tuple, s, &hand)) {
+	if (!(s->flags & TCP_SYN))
+		cookie = tcp_cookie_check(tcp, tuple, s, &hand);
+	if (cookie == TCP_COOKIE_EARLY) {
+		tcp->count.drop_window++; /* what it has overtaken is still to come */
+		return;
+	}
+	if (cookie == TCP_COOKIE_BAD) {
 		tcp_refuse_segment(tcp, tuple, s);
 		return;
 	}

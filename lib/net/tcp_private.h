@@ -560,8 +560,14 @@ struct tcp_seq tcp_cookie_make(struct tcp *tcp, const struct tcp_tuple *tuple,
 /* The timestamp to send with a cookie, which carries the other options. */
 uint32_t tcp_cookie_timestamp(const struct tcp *tcp, const struct tcp_tuple *tuple,
                               const struct tcp_handshake *hand);
-bool tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
-                      const struct tcp_segment *s, struct tcp_handshake *hand);
+enum tcp_cookie {
+	TCP_COOKIE_BAD,
+	TCP_COOKIE_EARLY, /* it is one of ours, but this is not the third segment */
+	TCP_COOKIE_GOOD,  /* hand is set */
+};
+enum tcp_cookie tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
+                                 const struct tcp_segment *s,
+                                 struct tcp_handshake *hand);
 
 /* ---- tcp_time_wait.c ---- */
 

@@ -441,7 +441,7 @@ static void a_forged_or_old_cookie_is_reset(void **state)
 	peer_opens(PLAIN);
 	peer_acks(1, 2);
 	assert_int_equal(next_sent()->s.flags, TCP_RST);
-	peer_acks(2, 1); /* another ISN of the peer */
+	peer_acks(2, 3);
 	assert_int_equal(next_sent()->s.flags, TCP_RST);
 	assert_int_equal(tcp->count.cookies_bad, 2);
 	pass(KILN_SECONDS(129));
@@ -449,6 +449,24 @@ static void a_forged_or_old_cookie_is_reset(void **state)
 	peer_acks(1, 1);
 	assert_int_equal(next_sent()->s.flags, TCP_RST);
 	assert_null(owner.conn);
+}
+
+/* Who has data to send needs no third segment of its own, and the first may be lost. */
+static void what_overtakes_a_cookie_is_dropped_and_not_reset(void **state)
+{
+	play_listen();
+	flood(WITH_MSS);
+	peer_opens(WITH_MSS);
+	peer_sends(TCP_ACK, 2, 1, SLICE("b"));
+	peer_sends(TCP_ACK | TCP_FIN, 3, 1, SLICE(""));
+	expect_nothing();
+	assert_null(owner.conn);
+	assert_int_equal(tcp->count.drop_window, 2);
+	peer_sends(TCP_ACK, 1, 1, SLICE("a"));
+	settle();
+	assert_non_null(owner.conn);
+	assert_int_equal(owner.got_size, 1);
+	assert_int_equal(tcp->count.cookies_bad, 0);
 }
 
 static void a_cookie_outlives_the_wrap_of_its_counter(void **state)
@@ -696,6 +714,7 @@ int main(void)
 	    PLAY(a_flood_of_syns_keeps_nobody_out),
 	    PLAY(a_cookie_keeps_all_options_in_the_timestamp),
 	    PLAY(a_forged_or_old_cookie_is_reset),
+	    PLAY(what_overtakes_a_cookie_is_dropped_and_not_reset),
 	    PLAY(a_cookie_outlives_the_wrap_of_its_counter),
 	    PLAY(a_cookie_grows_old_while_others_are_sent),
 	    PLAY(fin_wait_2_takes_the_fin_and_becomes_time_wait),
