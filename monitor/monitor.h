@@ -3,7 +3,8 @@
  * side of the devices that the manifest names.
  *
  *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE|NAME=fd:N,MTU]... [--disk NAME=FILE]...
- *		[-m SIZE] [--cpu N] [--spin TIME] [--log LEVEL] [--report FD] [--gdb FD|--hold]
+ *		[-m SIZE] [--cpu N] [--spin TIME] [--rest TIME] [--io-uring on|off]
+ *		[--log LEVEL] [--report FD] [--gdb FD|--hold]
  *		IMAGE [KEY=VALUE]...
  *
  * Functions that can fail return false and leave a sentence, without full stop, in `error`.
@@ -35,6 +36,8 @@ struct monitor_options {
 	uint64_t memory;  /* bytes, a multiple of 4096; 8 MiB unless given */
 	int cpu;          /* to run on; -1: any */
 	uint64_t spin;    /* ns to poll before blocking */
+	uint64_t rest;    /* jail: ns to rest at a time under load */
+	bool io_uring;    /* jail: frames go by it, where the kernel has it */
 	uint64_t started; /* monotonic ns when the monitor began */
 	int report;       /* where records for the parent go (report.h); -1: nowhere */
 	int gdb;          /* kvm: a listening socket for a debugger; -1: none */

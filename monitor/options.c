@@ -23,21 +23,29 @@
 /* About what being woken costs: to wait that long for the next frame is never much worse
  * than to sleep at once, and often much better. */
 #define SPIN_DEFAULT_NS 50000
+/* Several frames of a busy network, and not much to one who waits for them. */
+#define REST_DEFAULT_NS 100000
 
 static void usage(const struct monitor_options *options)
 {
-	printf("usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
-	       "  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
-	       "missing\n"
-	       "  --disk [NAME=]FILE          the block device NAME\n"
-	       "  -m SIZE                     memory of the image (8M)\n"
-	       "  --cpu N                     run on this processor only\n"
-	       "  --spin TIME                 poll for so long before sleeping (50us)\n"
-	       "  --log LEVEL                 error, warn, info or debug\n"
-	       "  --report FD                 write records for kiln run to this pipe\n"
-	       "  --gdb FD                    kvm: wait for gdb on this socket\n"
-	       "  --hold                      jail: stop before the image, for gdb\n",
-	       options->program);
+	printf(
+	    "usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
+	    "  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
+	    "missing\n"
+	    "  --disk [NAME=]FILE          the block device NAME\n"
+	    "  -m SIZE                     memory of the image (8M)\n"
+	    "  --cpu N                     run on this processor only\n"
+	    "  --spin TIME                 poll for so long before sleeping (50us)\n"
+	    "  --rest TIME                 jail: under load, look for frames only so "
+	    "often "
+	    "(100us)\n"
+	    "  --io-uring on|off           jail: frames by io_uring, where there is one "
+	    "(on)\n"
+	    "  --log LEVEL                 error, warn, info or debug\n"
+	    "  --report FD                 write records for kiln run to this pipe\n"
+	    "  --gdb FD                    kvm: wait for gdb on this socket\n"
+	    "  --hold                      jail: stop before the image, for gdb\n",
+	    options->program);
 }
 
 static _Noreturn void misuse(const struct monitor_options *options, const char *format,
@@ -147,12 +155,22 @@ static void add_value(struct monitor_options *options, const char *text)
 }
 
 /* A bare number is in microseconds, not in seconds as durations are elsewhere. */
-static uint64_t spin_time(const struct monitor_options *o, const char *value)
+static uint64_t short_time(const struct monitor_options *o, const char *name,
+                           const char *value)
 {
 	if (value[strspn(value, "0123456789")] == '\0')
-		return 1000 *
-		       number(o, "--spin", KILN_PARAM_TYPE_UINT, 0, 1000000, value);
-	return number(o, "--spin", KILN_PARAM_TYPE_DURATION, 0, 1000000000, value);
+		return 1000 * number(o, name, KILN_PARAM_TYPE_UINT, 0, 1000000, value);
+	return number(o, name, KILN_PARAM_TYPE_DURATION, 0, 1000000000, value);
+}
+
+static bool on_or_off(const struct monitor_options *o, const char *name,
+                      const char *value)
+{
+	bool on = strcmp(value, "on") == 0;
+
+	if (!on && strcmp(value, "off") != 0)
+		misuse(o, "%s takes on or off, not '%s'", name, value);
+	return on;
 }
 
 /* One of the options that take a value. */
@@ -169,7 +187,11 @@ static void take_option(struct monitor_options *o, const char *name, char *value
 	} else if (strcmp(name, "--cpu") == 0) {
 		o->cpu = (int)number(o, name, KILN_PARAM_TYPE_UINT, 0, 4095, value);
 	} else if (strcmp(name, "--spin") == 0) {
-		o->spin = spin_time(o, value);
+		o->spin = short_time(o, name, value);
+	} else if (strcmp(name, "--rest") == 0) {
+		o->rest = short_time(o, name, value);
+	} else if (strcmp(name, "--io-uring") == 0) {
+		o->io_uring = on_or_off(o, name, value);
 	} else if (strcmp(name, "--report") == 0) {
 		o->report = keep(o, name, value);
 	} else if (strcmp(name, "--gdb") == 0) {
@@ -185,8 +207,9 @@ static void take_option(struct monitor_options *o, const char *name, char *value
 
 static bool takes_value(const char *name)
 {
-	static const char *const names[] = {"--net",  "--disk", "-m",       "--cpu",
-	                                    "--spin", "--log",  "--report", "--gdb"};
+	static const char *const names[] = {"--net",      "--disk", "-m",       "--cpu",
+	                                    "--spin",     "--log",  "--report", "--gdb",
+	                                    "--io-uring", "--rest"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], name) == 0)
@@ -207,6 +230,8 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 	    .memory = MEMORY_DEFAULT,
 	    .cpu = -1,
 	    .spin = SPIN_DEFAULT_NS,
+	    .rest = REST_DEFAULT_NS,
+	    .io_uring = true,
 	    .started = monitor_now(),
 	    .report = -1,
 	    .gdb = -1,

@@ -15,8 +15,10 @@
 
 /* clang-format off */
 const struct policy_call policy_jail[] = {
-	{CALL(read), ON(NET, "")},
-	{CALL(writev), ON(NET, "")},
+	{CALL(io_uring_enter), POLICY_ON_RING, POLICY_ENTER, 0,
+	 "by a ring that can read and writev them alone, and without waiting"},
+	{CALL(read), ON(NET_ALONE, "where there is no ring")},
+	{CALL(writev), ON(NET_ALONE, "where there is no ring")},
 	{CALL(ppoll), POLICY_ON_NOTHING, POLICY_BOUNDED_WAIT, 0,
 	 "of its devices and the request to stop, without a signal mask"},
 	{CALL(pread64), ON(DISK, "")},

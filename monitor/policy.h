@@ -16,6 +16,8 @@
 enum policy_on {
 	POLICY_ON_NOTHING, /* it is no descriptor, and may be anything */
 	POLICY_ON_NET,
+	POLICY_ON_NET_ALONE, /* where the network devices have no ring */
+	POLICY_ON_RING,	     /* the io_uring of the network devices, if there is one */
 	POLICY_ON_DISK,
 	POLICY_ON_WRITABLE_DISK, /* not those that were opened for reading only */
 	POLICY_ON_CONSOLE,
@@ -33,6 +35,7 @@ enum policy_rule {
 	POLICY_BOUNDED_WAIT, /* for the image's own number of descriptors, no signal mask */
 	POLICY_TWO_CLOCKS,   /* wall and monotonic; from the vDSO, if there is one */
 	POLICY_REQUEST,      /* the second argument is `request` */
+	POLICY_ENTER, /* it hands over entries and takes results, and never waits */
 };
 
 struct policy_call {

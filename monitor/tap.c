@@ -55,9 +55,31 @@ static struct ifreq request_for(const char *interface)
 	return request;
 }
 
-static bool attach(struct tap *tap, const struct report *r)
+/* An image that has just ended may hold its tap for a moment: the kernel takes an io_uring
+ * apart after its process. */
+enum { BUSY_TRIES = 200, BUSY_PAUSE_US = 5000 };
+
+/* False with errno. Also finds out whether the interface is new. */
+static bool set_interface(struct tap *tap, int s, const char *interface)
 {
-	struct ifreq request = request_for(r->interface);
+	for (int i = 0; i < BUSY_TRIES; i++) {
+		struct ifreq request = request_for(interface);
+
+		tap->created = ioctl(s, SIOCGIFINDEX, &request) < 0;
+		request = request_for(interface);
+		request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+		if (ioctl(tap->fd, TUNSETIFF, &request) == 0)
+			return true;
+		if (errno != EBUSY)
+			return false;
+		usleep(BUSY_PAUSE_US);
+	}
+	errno = EBUSY;
+	return false;
+}
+
+static bool attach(struct tap *tap, int s, const struct report *r)
+{
 
 	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tap->fd < 0 && errno == ENOENT)
@@ -67,8 +89,7 @@ static bool attach(struct tap *tap, const struct report *r)
 		                 "reach the image without a tap: kiln run -p HOST:GUEST");
 	if (tap->fd < 0)
 		return failed(r, "cannot open /dev/net/tun: %s", strerror(errno));
-	request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (ioctl(tap->fd, TUNSETIFF, &request) == 0)
+	if (set_interface(tap, s, r->interface))
 		return true;
 	switch (errno) {
 	case EPERM:
@@ -186,9 +207,7 @@ bool tap_open(struct tap *tap, const char *interface, unsigned header_size,
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return failed(&r, "no socket to configure it: %s", strerror(errno));
-	struct ifreq request = request_for(interface);
-	tap->created = ioctl(s, SIOCGIFINDEX, &request) < 0;
-	ok = attach(tap, &r) && set_header(tap, header_size, &r) &&
+	ok = attach(tap, s, &r) && set_header(tap, header_size, &r) &&
 	     set_offloads(tap, &r) &&
 	     (!tap->created || configure(s, address, prefix_bits, &r)) &&
 	     read_mtu(tap, s, &r) && choose_mac(tap, &r);

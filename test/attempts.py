@@ -153,4 +153,5 @@ def add_tests(module, path, test):
         def function(_, attempts=attempts):
             test(attempts)
         function.__doc__ = f"{title} ({len(attempts)} attempts)"
-        module[f"test_table_{index}"] = function
+        name = os.path.basename(path).removesuffix("attempts") + str(index)
+        module[f"test_table_{name}"] = function

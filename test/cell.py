@@ -19,11 +19,12 @@ class Cell:
     """A tap, a disk and one that is read-only; a file, a process and a descriptor that the
     monitor inherits, as canaries. The tap stays from start to start, so that they are fast."""
 
-    def __init__(self, image, target, memory):
+    def __init__(self, image, target, memory, *options):
         need_root()
         self.image = build(image, target)
         self.monitor = os.path.join(os.path.dirname(KILN), MONITORS[target])
         self.memory = memory
+        self.options = options
         self.network = "tap:cell0"
         self.taint = self.read(TAINT)
         self.netns = Netns()
@@ -60,7 +61,7 @@ class Cell:
     @property
     def devices(self):
         return ["--net", f"net0={self.network}", "--disk", f"disk0={self.disk}",
-                "--disk", f"disk1={self.read_only}", "-m", self.memory]
+                "--disk", f"disk1={self.read_only}", "-m", self.memory, *self.options]
 
     @contextlib.contextmanager
     def inherited(self):

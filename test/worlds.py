@@ -89,10 +89,11 @@ def connect(port=80, timeout=10.0):
 class World:
     address = ADDRESS
 
-    def __init__(self, name, target, monitor=None, slow=False):
+    def __init__(self, name, target, monitor=None, slow=False, options=()):
         self.name = name
         self.target = target
         self.monitor = monitor
+        self.options = options  # of kiln run
         self.slow = slow  # an emulated processor: smaller loads, longer deadlines
 
     def need(self):
@@ -113,7 +114,7 @@ class World:
         self.need()
         others = []
         net = net or Netns()
-        options = ["-m", memory, "--log", log, *settings]
+        options = ["-m", memory, "--log", log, *self.options, *settings]
         where = self.place(net, others)
         if self.target != "host":
             options += ["--net", f"tap:{tap}"]
@@ -188,11 +189,11 @@ class LinkedWorld(World):
 
     def __init__(self, name, world, *options):
         super().__init__(name, world.target, world.monitor)
-        self.options = options
+        self.bad = options
         self.link = None
 
     def place(self, net, others):
-        self.link = BadLink(net, self.options)
+        self.link = BadLink(net, self.bad)
         others.append(self.link)
         return self.link.netns
 
@@ -203,6 +204,8 @@ WORLDS = [
     World("kvm", "vm", "kvm"),
     World("qemu", "vm", "qemu", slow=True),
 ]
+# Without the ring that a jail has otherwise, nor rests.
+CALLS = World("calls", "jail", options=("--io-uring", "off", "--rest", "0"))
 BAD = ("--loss", "2%", "--delay", "5ms", "--reorder", "2%", "--duplicate", "1%",
        "--corrupt", "0.5%")
 LINKED_WORLDS = [LinkedWorld(f"{world.name}-link", world, *BAD) for world in WORLDS[1:3]]

@@ -124,6 +124,8 @@ static uint32_t call_type(const struct policy_call *call)
 {
 	switch (call->on) {
 	case POLICY_ON_NET:
+	case POLICY_ON_NET_ALONE:
+	case POLICY_ON_RING:
 		return KILN_DEVICE_NET;
 	case POLICY_ON_DISK:
 	case POLICY_ON_WRITABLE_DISK:

@@ -32,6 +32,10 @@ static void take_setting(struct run *run)
 		place = &run->cpu;
 	else if (strcmp(last->key, "spin") == 0)
 		place = &run->spin;
+	else if (strcmp(last->key, "rest") == 0)
+		place = &run->rest;
+	else if (strcmp(last->key, "io_uring") == 0)
+		place = &run->io_uring;
 	else if (strcmp(last->key, "monitor") == 0)
 		place = &run->monitor;
 	else {
@@ -243,6 +247,8 @@ static int run_monitor(struct run *run, const char *program, unsigned header_siz
 	add_option(&command, "-m", run->memory);
 	add_option(&command, "--cpu", run->cpu);
 	add_option(&command, "--spin", run->spin);
+	add_option(&command, "--rest", run->rest);
+	add_option(&command, "--io-uring", run->io_uring);
 	add_option(&command, "--report", text_format("%d", s.report));
 	if (run->debugger && jail) {
 		words_add(&command, "--hold");
@@ -295,8 +301,10 @@ static int run_host(struct run *run)
 		    "-t sim, jail and vm");
 	if (run->nets.count)
 		warn("a host image uses this machine's own network: --net is left out");
-	if (run->cpu || run->spin)
-		warn("a host image is no sealed one: --cpu and --spin are left out");
+	if (run->cpu || run->spin || run->rest || run->io_uring)
+		warn(
+		    "a host image is no sealed one: --cpu, --spin, --rest and --io-uring "
+		    "are left out");
 	words_add(&command, path_resolve(run->image));
 	for (size_t i = 0; i < run->disks.count; i++)
 		add_option(&command, "--disk", run->disks.item[i]);

@@ -4,7 +4,8 @@
  *
  * An iteration polls every source within its budget, advances the timer wheel, runs the
  * deferred work (including what that defers), and flushes. When nothing was done it
- * waits: first by polling for `spin` longer, then in target_wait().
+ * waits: first by polling for `spin` longer, then in target_wait(). Under load it may rest
+ * instead, so that what arrives meanwhile is one iteration's work (see moderation.c).
  *
  * All structs are owned by the caller and must stay where they are while linked.
  */
@@ -52,15 +53,27 @@ struct timer_wheel {
 	struct list slots[TIMER_LEVELS][TIMER_SLOTS];
 };
 
+/* Whether to wait for the next frame or to rest until there are some: moderation.c. */
+struct moderation {
+	kiln_time rest; /* how long at a time; 0: never */
+	kiln_time window_at, busy; /* since when it is measured; how long was work */
+	uint64_t units;            /* of the sources' work in the window */
+	uint64_t rate[2];          /* units a window, when waiting and when resting */
+	uint32_t windows;          /* since the ways were compared */
+	bool resting, trying;      /* trying: this window is to compare the other way */
+};
+
 struct loop {
 	struct kiln *kiln;
 	kiln_time now;  /* cached: set at the start of each iteration */
 	kiln_time spin; /* how long to poll on before blocking; 0: never */
+	struct moderation moderation;
 	kiln_time worked_at, waited_at;
 	bool stopping;
 	struct list sources;
 	struct list deferred;
 	struct timer_wheel wheel;
+	unsigned polled; /* what the sources did in the last iteration */
 	uint64_t iterations, waits;
 };
 
@@ -87,6 +100,11 @@ static inline bool timer_is_set(const struct timer *timer)
 {
 	return timer->deadline != KILN_NEVER;
 }
+
+/* An iteration that took `took` and ended at `now`; how much the sources did in it, and
+ * whether it waited for them (0 or 1). */
+void moderation_count(struct moderation *m, kiln_time now, kiln_time took, unsigned units,
+		      unsigned waits);
 
 /* Of the wheel itself, for loop.c and tests. */
 void timer_wheel_init(struct timer_wheel *wheel);

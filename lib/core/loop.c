@@ -16,6 +16,7 @@ void loop_init(struct loop *loop, struct kiln *kiln)
 	loop->kiln = kiln;
 	loop->now = loop->worked_at = loop->waited_at = target_now(kiln);
 	loop->spin = 0;
+	loop->moderation = (struct moderation){.window_at = loop->now};
 	loop->stopping = false;
 	loop->iterations = loop->waits = 0;
 	list_init(&loop->sources);
@@ -81,17 +82,42 @@ static void wait(struct loop *loop, kiln_time deadline)
 	loop->waited_at = target_now(loop->kiln);
 }
 
-void loop_step(struct loop *loop, kiln_time deadline)
+/* Nothing was done, and it is not polled on. Idle twice in a row is not busy. */
+static void rest_or_wait(struct loop *loop, kiln_time deadline)
+{
+	struct kiln *k = loop->kiln;
+
+	deadline = KILN_MIN(deadline, timer_wheel_next(&loop->wheel));
+	if (!loop->moderation.resting || loop->worked_at < loop->waited_at) {
+		wait(loop, deadline);
+		return;
+	}
+	k->rest(k, KILN_MIN(deadline, loop->now + loop->moderation.rest));
+	loop->waited_at = target_now(k);
+}
+
+static unsigned poll_sources(struct loop *loop)
 {
 	unsigned work = 0;
 
-	loop->iterations++;
-	loop->now = target_now(loop->kiln);
 	list_each_safe (node, &loop->sources) {
 		struct loop_source *source =
 		    kiln_container(node, struct loop_source, node);
 		work += source->poll(source, POLL_BUDGET);
 	}
+	return work;
+}
+
+void loop_step(struct loop *loop, kiln_time deadline)
+{
+	kiln_time now = target_now(loop->kiln);
+	unsigned work;
+
+	moderation_count(&loop->moderation, now, now - loop->now, loop->polled,
+	                 loop->waited_at > loop->now && !loop->moderation.resting);
+	loop->iterations++;
+	loop->now = now;
+	loop->polled = work = poll_sources(loop);
 	work += timer_wheel_advance(loop, loop->now);
 	work += run_deferred(loop);
 	list_each (node, &loop->sources) {
@@ -107,9 +133,9 @@ void loop_step(struct loop *loop, kiln_time deadline)
 			wait(loop, loop->now);
 		return;
 	}
-	if (loop->stopping || loop->now - loop->worked_at < loop->spin)
-		return;
-	wait(loop, KILN_MIN(deadline, timer_wheel_next(&loop->wheel)));
+	if (!loop->stopping &&
+	    (loop->moderation.resting || loop->now - loop->worked_at >= loop->spin))
+		rest_or_wait(loop, deadline);
 }
 
 void loop_run(struct loop *loop)

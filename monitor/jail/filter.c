@@ -7,6 +7,7 @@
  * looked at.
  */
 #include <linux/audit.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -63,10 +64,12 @@ struct descriptors {
 	unsigned count;
 };
 
-static bool is_of_kind(const struct kiln_boot_device *device, enum policy_on kind)
+static bool is_of_kind(const struct kiln_boot *boot,
+                       const struct kiln_boot_device *device, enum policy_on kind)
 {
 	if (device->type == KILN_DEVICE_NET)
-		return kind == POLICY_ON_NET;
+		return kind == POLICY_ON_NET ||
+		       (kind == POLICY_ON_NET_ALONE && boot->ring.handle < 0);
 	return kind == POLICY_ON_DISK ||
 	       (kind == POLICY_ON_WRITABLE_DISK && !(device->features & 1));
 }
@@ -77,13 +80,15 @@ static struct descriptors descriptors(const struct kiln_boot *boot, enum policy_
 	struct descriptors d = {.count = 0};
 
 	for (uint32_t i = 0; i < boot->device_count; i++) {
-		if (!is_of_kind(&boot->devices[i], kind))
+		if (!is_of_kind(boot, &boot->devices[i], kind))
 			continue;
 		d.fds[d.count] = boot->devices[i].handle;
 		d.sizes[d.count++] = boot->devices[i].size;
 	}
 	if (kind == POLICY_ON_CONSOLE)
 		d.fds[d.count++] = boot->console;
+	if (kind == POLICY_ON_RING && boot->ring.handle >= 0)
+		d.fds[d.count++] = boot->ring.handle;
 	return d;
 }
 
@@ -161,6 +166,27 @@ static void allow_wait(struct filter *f, uint32_t number, uint32_t most)
 	allow(f);
 }
 
+/* io_uring_enter() that runs what has arrived, and waits for nothing; without a signal
+ * mask. */
+static void allow_enter(struct filter *f, uint32_t number, const struct descriptors *d)
+{
+	if (d->count == 0)
+		return;
+	if_equal(f, number, 0, 12);
+	load(f, ARGUMENT(0));
+	if_equal(f, (uint32_t)d->fds[0], 0, 8);
+	load(f, ARGUMENT(2));
+	if_equal(f, 0, 0, 6);
+	load(f, ARGUMENT(3));
+	if_equal(f, IORING_ENTER_GETEVENTS, 0, 4);
+	load(f, ARGUMENT(4));
+	if_equal(f, 0, 0, 2);
+	load(f, ARGUMENT(4) + 4);
+	if_equal(f, 0, 1, 0);
+	refuse(f);
+	allow(f);
+}
+
 /* clock_gettime() of the wall or the monotonic clock. */
 static void allow_clocks(struct filter *f, uint32_t number)
 {
@@ -221,6 +247,9 @@ static void allow_call(struct filter *f, const struct policy_call *call,
 	case POLICY_TWO_CLOCKS:
 		if (!has_vdso)
 			allow_clocks(f, number);
+		return;
+	case POLICY_ENTER:
+		allow_enter(f, number, &d);
 		return;
 	case POLICY_REQUEST: /* not of a jail */
 		return;

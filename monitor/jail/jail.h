@@ -1,6 +1,6 @@
 /*
  * The jail monitor, in the order in which it acts: finds the clock (vdso.c), places the image
- * (place.c), opens the devices (main.c), drops what it may do (../privilege.c), makes the filter
+ * (place.c), opens the devices (main.c) and their ring (ring.c), drops what it may do (../privilege.c), makes the filter
  * (filter.c), and lets seal.S remove the monitor and enter the image.
  *
  * Whatever fails before that ends the process with a message; nothing is half sealed.
@@ -40,6 +40,18 @@ struct place place_make(const struct monitor_options *o, uint64_t size, int prot
 void place_image(const struct monitor_options *o, const struct image *image,
 		 uint64_t base);
 void place_protect(const struct monitor_options *o, struct range range, int protection);
+
+/* ---- ring.c ---- */
+
+enum { RING_QUEUES, RING_REQUESTS, RING_BUFFERS, RING_PARTS };
+
+/*
+ * Makes the image's io_uring for its network devices, and tells it by boot->ring. Where the
+ * image has none, --io-uring is off, or the kernel has no io_uring that serves (Linux 6.7),
+ * or does not let this user have it, boot->ring.handle is -1, and the parts stay empty.
+ */
+void ring_make(const struct monitor_options *o, struct kiln_boot *boot,
+	       struct place parts[RING_PARTS]);
 
 /* ---- filter.c ---- */
 

@@ -34,14 +34,15 @@ enum { FD_STOP = 0, FD_CONSOLE = 1, FD_DEVICES = 2 };
 /* Until then they lie where none of them is to be. */
 enum { FD_ABOVE = FD_DEVICES + KILN_BOOT_DEVICES };
 
-enum { PLACES = REPORT_PLACE_SEAL + 1 };
+enum { PLACES = REPORT_PLACE_RING + RING_PARTS };
 
 /* All that stays, and what is found on the way. */
 struct jail {
 	struct monitor_options options;
 	struct image image;
 	struct vdso vdso;
-	struct place places[PLACES]; /* by enum report_place_kind; empty: none */
+	/* By enum report_place_kind, the ring's parts from its kind on; empty: none. */
+	struct place places[PLACES];
 	struct kiln_boot *boot;
 	uint64_t entry, gate_return;
 };
@@ -92,6 +93,7 @@ static void make_boot(struct jail *j)
 	boot->clock_gettime = j->vdso.clock_gettime;
 	boot->console = FD_CONSOLE;
 	boot->spin = o->spin;
+	boot->rest = o->rest;
 }
 
 /* For whoever watches: what will lie where, once nothing else is left. */
@@ -100,7 +102,9 @@ static void report_places(const struct jail *j)
 	for (unsigned i = 0; i < PLACES; i++) {
 		const struct place *p = &j->places[i];
 		if (p->whole.size)
-			report_place(&j->options, i, p->inside.start, p->inside.size,
+			report_place(&j->options,
+			             i < REPORT_PLACE_RING ? i : REPORT_PLACE_RING,
+			             p->inside.start, p->inside.size,
 			             p->inside.start - p->whole.start);
 	}
 }
@@ -147,6 +151,9 @@ static void open_devices(struct jail *j)
 		device->handle = fcntl(device->handle, F_DUPFD, FD_ABOVE);
 	}
 	j->boot->stop = monitor_open_stop(&j->options);
+	ring_make(&j->options, j->boot, &j->places[REPORT_PLACE_RING]);
+	if (j->boot->ring.handle >= 0)
+		j->boot->ring.handle = fcntl(j->boot->ring.handle, F_DUPFD, FD_ABOVE);
 }
 
 static void move(const struct monitor_options *o, int32_t *fd, int to)
@@ -165,6 +172,8 @@ static void number_descriptors(struct jail *j)
 	move(&j->options, &boot->stop, FD_STOP);
 	for (unsigned i = 0; i < boot->device_count; i++)
 		move(&j->options, &boot->devices[i].handle, (int)next++);
+	if (boot->ring.handle >= 0)
+		move(&j->options, &boot->ring.handle, (int)next++);
 	monitor_close_from(&j->options, next);
 }
 
@@ -258,7 +267,8 @@ int main(int argc, char **argv)
 	privilege_drop(o, &(struct privilege_need){0});
 	report_mark(o, "privileges dropped");
 	report_places(&jail);
-	privilege_limit(o, FD_DEVICES + jail.boot->device_count);
+	privilege_limit(o, FD_DEVICES + jail.boot->device_count +
+	                       (jail.boot->ring.handle >= 0));
 	number_descriptors(&jail); /* no message from here on */
 	enter(&jail);
 }

@@ -1,7 +1,8 @@
 /*
  * A tap descriptor as a network device. Each read() is a frame behind its virtio-net
  * header, each writev() sends one, from where its parts lie. The monitor has set the
- * header's size and the offloads.
+ * header's size and the offloads. Where it has made a ring as well, that serves instead
+ * (net_ring.c).
  *
  * One buffer serves all receives: a frame is handed up before the next is read.
  */
@@ -9,11 +10,9 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <kiln/bytes.h>
-#include <kiln/netdev.h>
-#include "jail.h"
+#include "net.h"
 
 enum {
-	FRAME_MOST = 65535 + 14 + 4, /* IP packet, Ethernet header, VLAN tag */
 	/* linux/if_tun.h: TUNSETOFFLOAD */
 	TUN_F_CSUM = 1,
 	TUN_F_TSO4 = 2,
@@ -25,14 +24,8 @@ enum {
 struct jail_net {
 	struct netdev dev;
 	int fd;
-	struct {
-		uint8_t pad[6]; /* the frame begins on a multiple of 16 */
-		struct netdev_offload offload;
-		uint8_t frame[FRAME_MOST];
-	} in;
+	struct jail_frame_in *in; /* JAIL_FRAME_MOST */
 };
-_Static_assert(offsetof(struct jail_net, in.frame) - offsetof(struct jail_net, in) == 16,
-               "the header and the frame are read as one");
 
 static enum kiln_error net_send(struct netdev *dev, const struct netdev_frame *frame)
 {
@@ -58,25 +51,32 @@ static enum kiln_error net_send(struct netdev *dev, const struct netdev_frame *f
 	return KILN_OK;
 }
 
+void jail_net_receive(struct netdev *dev, const struct jail_frame_in *in, size_t size)
+{
+	struct slice frame;
+
+	if (size <= sizeof(in->offload)) {
+		dev->counters.rx_dropped++;
+		return;
+	}
+	frame = slice_of(in->frame, size - sizeof(in->offload));
+	dev->counters.rx_frames++;
+	dev->counters.rx_bytes += frame.len;
+	dev->receive(dev->stack, frame, &in->offload);
+}
+
 static unsigned net_poll(struct netdev *dev, unsigned budget)
 {
 	struct jail_net *net = kiln_container(dev, struct jail_net, dev);
 	unsigned done;
 
 	for (done = 0; done < budget; done++) {
-		long n = jail_call(net->fd, (long)(uintptr_t)&net->in.offload,
-		                   sizeof(net->in.offload) + FRAME_MOST, 0, 0, SYS_read);
+		long n =
+		    jail_call(net->fd, (long)(uintptr_t)&net->in->offload,
+		              sizeof(net->in->offload) + JAIL_FRAME_MOST, 0, 0, SYS_read);
 		if (n < 0)
 			break;
-		if ((size_t)n <= sizeof(net->in.offload)) {
-			dev->counters.rx_dropped++;
-			continue;
-		}
-		struct slice frame =
-		    slice_of(net->in.frame, (size_t)n - sizeof(net->in.offload));
-		dev->counters.rx_frames++;
-		dev->counters.rx_bytes += frame.len;
-		dev->receive(dev->stack, frame, &net->in.offload);
+		jail_net_receive(dev, net->in, (size_t)n);
 	}
 	return done;
 }
@@ -96,24 +96,36 @@ static uint32_t features(uint32_t tun)
 	return f;
 }
 
+struct pollfd *jail_net_init(struct netdev *dev, struct kiln *k,
+                             const struct kiln_boot_device *handed,
+                             const struct netdev_ops *ops)
+{
+	struct jail *j = jail_of(k);
+	struct pollfd *wait = &j->wait[j->wait_count++];
+
+	dev->ops = ops;
+	dev->kiln = k;
+	memcpy(dev->mac, handed->mac, sizeof(dev->mac));
+	dev->mtu = handed->mtu;
+	dev->features = features(handed->features);
+	dev->gso_max = dev->features & (NETDEV_TX_TSO4 | NETDEV_TX_TSO6) ? 65535 + 14 : 0;
+	*wait = (struct pollfd){.fd = handed->handle, .events = POLLIN};
+	return wait;
+}
+
 struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
 {
 	static const struct netdev_ops ops = {.send = net_send, .poll = net_poll};
 	const struct kiln_boot_device *handed = jail_device(k, device);
-	struct jail *j = jail_of(k);
 	struct jail_net *net;
 
 	if (!handed)
 		return NULL;
+	if (k->boot->ring.handle >= 0)
+		return jail_ring_net(k, handed);
 	net = kiln_alloc(k, sizeof(*net), device->name);
+	net->in = kiln_alloc(k, sizeof(*net->in) + JAIL_FRAME_MOST, device->name);
 	net->fd = handed->handle;
-	net->dev.ops = &ops;
-	net->dev.kiln = k;
-	memcpy(net->dev.mac, handed->mac, sizeof(net->dev.mac));
-	net->dev.mtu = handed->mtu;
-	net->dev.features = features(handed->features);
-	net->dev.gso_max =
-	    net->dev.features & (NETDEV_TX_TSO4 | NETDEV_TX_TSO6) ? 65535 + 14 : 0;
-	j->wait[j->wait_count++] = (struct pollfd){.fd = net->fd, .events = POLLIN};
+	jail_net_init(&net->dev, k, handed, &ops);
 	return &net->dev;
 }

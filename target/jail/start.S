@@ -18,7 +18,7 @@ _start:
 	.cfi_undefined %rip /* nobody called it: backtraces end here */
 	/* The stack protector's guard, before any C runs: the last 8 bytes of the seed
 	 * (<kiln/abi/boot.h>), the lowest zero, so that no text can contain it. */
-	movq	176(%rdi), %rax
+	movq	184(%rdi), %rax
 	movb	$0, %al
 	movq	%rax, __stack_chk_guard(%rip)
 	call	jail_start

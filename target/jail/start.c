@@ -15,7 +15,7 @@ KILN_NOTE(jail_note_target, KILN_NOTE_TARGET, kiln_note_target, KILN_ABI_VERSION
 /* The guard that start.S sets, under the name that compilers know. */
 extern uintptr_t __stack_chk_guard;
 uintptr_t __stack_chk_guard;
-_Static_assert(offsetof(struct kiln_boot, seed) + KILN_BOOT_SEED == 176 + 8, "start.S");
+_Static_assert(offsetof(struct kiln_boot, seed) + KILN_BOOT_SEED == 184 + 8, "start.S");
 
 static struct jail jail;
 
@@ -23,18 +23,6 @@ static _Noreturn void end(int status)
 {
 	for (;;)
 		jail_call(status, 0, 0, 0, 0, SYS_exit_group);
-}
-
-void jail_start(const struct kiln_boot *boot)
-{
-	if (boot->magic != KILN_BOOT_MAGIC || boot->abi != KILN_ABI_VERSION ||
-	    boot->size != sizeof(*boot))
-		__builtin_trap();
-	jail.kiln.boot = boot;
-	jail.kiln.target = &jail;
-	jail.wait[0] = (struct pollfd){.fd = boot->stop, .events = POLLIN};
-	jail.wait_count = 1;
-	end(kiln_start(&jail.kiln));
 }
 
 void target_exit(struct kiln *k, int status)
@@ -136,25 +124,54 @@ static void check_device(struct jail *j, struct pollfd *entry)
 	entry->fd = -1;
 }
 
-void target_wait(struct kiln *k, kiln_time deadline)
+/* The first `count` of what there is to wait for. */
+static bool poll_until(struct jail *j, unsigned count, kiln_time deadline)
 {
-	struct jail *j = jail_of(k);
 	struct timespec timeout = {0};
 
 	if (deadline != KILN_NEVER) {
-		kiln_time now = target_now(k);
+		kiln_time now = target_now(&j->kiln);
 		kiln_time left = deadline > now ? deadline - now : 0;
 		timeout.tv_sec = (time_t)(left / KILN_SECONDS(1));
 		timeout.tv_nsec = (long)(left % KILN_SECONDS(1));
 	}
-	if (jail_call((long)(uintptr_t)j->wait, j->wait_count,
+	if (jail_call((long)(uintptr_t)j->wait, count,
 	              deadline == KILN_NEVER ? 0 : (long)(uintptr_t)&timeout, 0, 0,
 	              SYS_ppoll) <= 0)
+		return false;
+	if (j->wait[0].revents) {
+		j->wait[0].fd = -1; /* stays readable: once is enough */
+		loop_stop(&j->kiln.loop);
+	}
+	return true;
+}
+
+void target_wait(struct kiln *k, kiln_time deadline)
+{
+	struct jail *j = jail_of(k);
+
+	if (!poll_until(j, j->wait_count, deadline))
 		return;
 	for (unsigned i = 1; i < j->wait_count; i++)
 		check_device(j, &j->wait[i]);
-	if (j->wait[0].revents) {
-		j->wait[0].fd = -1; /* stays readable: once is enough */
-		loop_stop(&k->loop);
-	}
+}
+
+static void rest(struct kiln *k, kiln_time until)
+{
+	poll_until(jail_of(k), 1, until);
+}
+
+/* ---- the start ---- */
+
+void jail_start(const struct kiln_boot *boot)
+{
+	if (boot->magic != KILN_BOOT_MAGIC || boot->abi != KILN_ABI_VERSION ||
+	    boot->size != sizeof(*boot))
+		__builtin_trap();
+	jail.kiln.boot = boot;
+	jail.kiln.target = &jail;
+	jail.wait[0] = (struct pollfd){.fd = boot->stop, .events = POLLIN};
+	jail.wait_count = 1;
+	jail.kiln.rest = rest;
+	end(kiln_start(&jail.kiln));
 }

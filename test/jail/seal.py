@@ -37,6 +37,7 @@ def test_user_network(_):
     """frames that no driver would send do the user-mode network beside an image no harm"""
     with Cell("attack", "jail", memory="1M") as cell:
         cell.network = "user"
+        cell.options = ["--io-uring", "off"]
         outcome = cell.run("frames 20000")
         check(outcome.is_("held"), str(outcome))
 
@@ -69,6 +70,9 @@ def test_remains(_):
     for line in maps:
         check(not ("w" in line[1] and "x" in line[1]), f"writable and executable: {line}")
         name = line[5].strip() if len(line) > 5 else ""
+        if name == "anon_inode:[io_uring]":
+            check_equal(line[1], "rw-s", "what is shared with the kernel")
+            continue
         check(name in ("", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"), f"left: {line}")
     executable = [line for line in maps if "x" in line[1] and not line[5:]]
     check_equal(len(executable), 2, "executable mappings: text and seal")
@@ -95,17 +99,19 @@ def test_privileges(_):
     check(len(users) == 1 and int(users.pop()) >= 0x70000000, f"user {status['Uid']}")
     check_equal(status["Groups"], "", "groups")
     check(re.search(r"Max core file size +0 +0", limits), limits)
-    check(re.search(r"Max open files +3 +3", limits), limits)
+    check(re.search(r"Max open files +4 +4", limits), limits)
 
 
 def test_descriptors(_):
-    """the image holds its devices, its console and its stop descriptor, nothing else"""
+    """the image holds its devices and their ring, its console and its stop descriptor, nothing
+    else"""
     with Running() as image:
         folder = f"/proc/{image.pid}/fd"
         held = {int(fd): os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)}
-    check_equal(sorted(held), [0, 1, 2], str(held))
+    check_equal(sorted(held), [0, 1, 2, 3], str(held))
     check("signalfd" in held[0], held[0])
     check_equal(held[2], "/dev/net/tun", "the device")
+    check_equal(held[3], "anon_inode:[io_uring]", "the ring")
 
 
 def test_parent(_):

@@ -20,14 +20,15 @@
 
 #define DISK_SIZE (((uint64_t)5 << 32) + 0x1000)
 
-enum { CONSOLE = 1, TAP = 2, DISK = 3, READ_ONLY_DISK = 4, NOTHING = 5 };
+enum { CONSOLE = 1, TAP = 2, DISK = 3, READ_ONLY_DISK = 4, NOTHING = 5, RING = 6 };
 
 static struct filter filter;
 
 /* With one network device, a disk and a disk that is read-only. */
-static void make_filter(bool with_vdso)
+static void make_filter_with(bool with_vdso, int ring)
 {
-	static const struct kiln_boot boot = {
+	const struct kiln_boot boot = {
+	    .ring.handle = ring,
 	    .device_count = 3,
 	    .console = CONSOLE,
 	    .devices = {{.type = KILN_DEVICE_NET, .handle = TAP},
@@ -42,6 +43,11 @@ static void make_filter(bool with_vdso)
 		vdso = (struct vdso){0};
 	filter_make(&filter, &boot, &vdso, GATE);
 	assert_in_range(filter.length, 1, FILTER_LENGTH);
+}
+
+static void make_filter(bool with_vdso)
+{
+	make_filter_with(with_vdso, -1);
 }
 
 /* Classic BPF (linux/filter.h), as far as the filter goes. */
@@ -141,7 +147,7 @@ static void each_call_is_for_its_own_descriptors(void **state)
 static bool is_in_the_table(long number, bool with_vdso)
 {
 	for (const struct policy_call *call = policy_jail; call->name; call++)
-		if (call->number == number)
+		if (call->number == number && call->on != POLICY_ON_RING)
 			return call->rule != POLICY_TWO_CLOCKS || !with_vdso;
 	return false;
 }
@@ -169,8 +175,8 @@ static void the_table_is_what_the_filter_allows(void **state)
 static void the_table_has_these_calls(void **state)
 {
 	static const char *const names[] = {
-	    "read",      "writev", "ppoll",         "pread64",    "pwrite64",
-	    "fdatasync", "write",  "clock_gettime", "exit_group",
+	    "io_uring_enter", "read",      "writev", "ppoll",         "pread64",
+	    "pwrite64",       "fdatasync", "write",  "clock_gettime", "exit_group",
 	};
 	size_t count = 0;
 
@@ -213,7 +219,8 @@ static void no_write_ends_behind_the_disk(void **state)
 
 static void sixteen_disks_have_room(void **state)
 {
-	struct kiln_boot boot = {.device_count = KILN_BOOT_DEVICES, .console = CONSOLE};
+	struct kiln_boot boot = {
+	    .device_count = KILN_BOOT_DEVICES, .console = CONSOLE, .ring.handle = -1};
 
 	for (int i = 0; i < KILN_BOOT_DEVICES; i++)
 		boot.devices[i] = (struct kiln_boot_device){
@@ -227,6 +234,42 @@ static void sixteen_disks_have_room(void **state)
 	assert_false(may_write(2 + KILN_BOOT_DEVICES, 0, 512));
 	assert_true(allowed(SYS_fdatasync, 2, 0, 0));
 	assert_true(allowed(SYS_exit_group, 0, 0, 0));
+}
+
+static bool may_enter(uint64_t ring, uint64_t wait, uint64_t flags, uint64_t mask)
+{
+	const struct seccomp_data data = {
+	    .nr = SYS_io_uring_enter,
+	    .arch = AUDIT_ARCH_X86_64,
+	    .instruction_pointer = GATE,
+	    .args = {ring, 16, wait, flags, mask},
+	};
+
+	return decide(&data) == SECCOMP_RET_ALLOW;
+}
+
+static void a_ring_is_entered_without_waiting_and_stands_for_read_and_writev(void **state)
+{
+	make_filter_with(true, RING);
+	assert_true(may_enter(RING, 0, IORING_ENTER_GETEVENTS, 0));
+	assert_false(may_enter(TAP, 0, IORING_ENTER_GETEVENTS, 0));
+	assert_false(may_enter(NOTHING, 0, IORING_ENTER_GETEVENTS, 0));
+	assert_false(may_enter(RING, 1, IORING_ENTER_GETEVENTS, 0));
+	assert_false(may_enter(RING, UINT32_MAX, IORING_ENTER_GETEVENTS, 0));
+	assert_false(may_enter(RING, 0, 0, 0));
+	for (unsigned bit = 1; bit < 32; bit++)
+		assert_false(may_enter(RING, 0, IORING_ENTER_GETEVENTS | 1u << bit, 0));
+	assert_false(may_enter(RING, 0, IORING_ENTER_GETEVENTS, 0x1000));
+	assert_false(may_enter(RING, 0, IORING_ENTER_GETEVENTS, (uint64_t)1 << 32));
+	assert_false(allowed(SYS_read, TAP, 0, 0));
+	assert_false(allowed(SYS_writev, TAP, 0, 0));
+	assert_false(allowed(SYS_io_uring_setup, 0, 0, 0));
+	assert_false(allowed(SYS_io_uring_register, RING, 0, 0));
+	assert_true(allowed(SYS_pread64, DISK, 0, 0));
+	make_filter(true);
+	assert_false(may_enter(RING, 0, IORING_ENTER_GETEVENTS, 0));
+	assert_false(may_enter((uint32_t)-1, 0, IORING_ENTER_GETEVENTS, 0));
+	assert_true(allowed(SYS_read, TAP, 0, 0));
 }
 
 static void waiting_is_bounded_and_without_a_mask(void **state)
@@ -304,6 +347,8 @@ int main(void)
 	    cmocka_unit_test(the_table_has_these_calls),
 	    cmocka_unit_test(no_write_ends_behind_the_disk),
 	    cmocka_unit_test(sixteen_disks_have_room),
+	    cmocka_unit_test(
+	        a_ring_is_entered_without_waiting_and_stands_for_read_and_writev),
 	    cmocka_unit_test(waiting_is_bounded_and_without_a_mask),
 	    cmocka_unit_test(only_the_gate_calls),
 	    cmocka_unit_test(the_vdso_may_ask_for_the_time),

@@ -30,6 +30,28 @@ struct kiln_boot_device {
 	uint16_t mtu;       /* jail net */
 };
 
+/*
+ * jail: the io_uring (io_uring(7)) by which frames go in and out of all the image's network
+ * devices, many by one system call. The monitor made it, and restricted it for good: an
+ * entry can be IORING_OP_READ_MULTISHOT or IORING_OP_WRITEV, and only on the registered
+ * file with a device's number, which is its place in the boot struct. Received frames go
+ * into buffers that the image gives by a ring of its own for each device (buffer group: the
+ * device's number).
+ *
+ * Addresses are of words, or of the first element, that the kernel and the image share.
+ */
+struct kiln_boot_ring {
+	int32_t handle; /* descriptor; -1: there is none, and read() and writev() serve */
+	uint32_t requests, completions; /* entries, powers of two */
+	uint32_t buffers;               /* entries of a device's ring of buffers */
+	uint64_t request;               /* struct io_uring_sqe, `requests` of them */
+	uint64_t request_head, request_tail, request_flags; /* uint32_t */
+	uint64_t completion;            /* struct io_uring_cqe, `completions` of them */
+	uint64_t completion_head, completion_tail; /* uint32_t */
+	uint64_t buffer; /* struct io_uring_buf_ring, KILN_BOOT_BUFFER_RING bytes each */
+};
+enum { KILN_BOOT_BUFFER_RING = 4096 };
+
 struct kiln_boot {
 	uint32_t magic; /* KILN_BOOT_MAGIC */
 	uint32_t abi;   /* KILN_ABI_VERSION */
@@ -62,19 +84,22 @@ struct kiln_boot {
 	 * it after each wait, so that a wait is one exit and not two. */
 	int32_t stop;
 	uint64_t spin;        /* ns to poll before blocking, from --spin */
+	uint64_t rest;        /* jail: ns to rest under load, from --rest */
 	uint64_t start_clock; /* monotonic ns of the monitor's own start, 0 if unknown */
 
 	/* From getrandom() or virtio-rng; the image erases nothing: the page is
 	 * read-only, so it mixes RDRAND in as well. */
 	uint8_t seed[KILN_BOOT_SEED];
 	struct kiln_boot_device devices[KILN_BOOT_DEVICES];
+	struct kiln_boot_ring ring;
 };
 
 _Static_assert(sizeof(struct kiln_boot_device) == 56, "boot layout");
 _Static_assert(offsetof(struct kiln_boot, memory) == 16, "boot layout");
 _Static_assert(offsetof(struct kiln_boot, console) == 96, "boot layout");
-_Static_assert(offsetof(struct kiln_boot, seed) == 120, "boot layout");
-_Static_assert(sizeof(struct kiln_boot) == 184 + 16 * 56, "boot layout");
+_Static_assert(offsetof(struct kiln_boot, seed) == 128, "boot layout");
+_Static_assert(sizeof(struct kiln_boot_ring) == 80, "boot layout");
+_Static_assert(sizeof(struct kiln_boot) == 192 + 16 * 56 + 80, "boot layout");
 
 /*
  * The control page of Kiln's KVM monitor: MMIO registers of 8 bytes, at these offsets. An

@@ -10,6 +10,9 @@
  * what was returned.
  *
  *	frames N     N hostile frames to the tap, of headers and parts chosen at random
+ *	request OP FLAGS FILE ADDRESS LENGTH
+ *	             by the ring of its network device; prints the result
+ *	storm N      N hostile rounds of that ring: entries, counters and buffers at random
  */
 #include <sys/uio.h>
 #include <kiln/bytes.h>
@@ -24,6 +27,7 @@ KILN_PARAM_STRING(path, "/nonexistent", "a file that must stay as it is");
 KILN_PARAM_UINT(pid, 0, 0, 4194304, "a process that must live on");
 
 #include "../attack.h"
+#include "../../../target/jail/uring.h"
 
 long jail_call(long a, long b, long c, long d, long e, long number);
 
@@ -70,6 +74,17 @@ static int32_t handle(struct attack *a, const char *device)
 	kiln_fail(a->kiln, "attack", "there is no %s", device);
 }
 
+/* Among the boot struct's devices, and so among the ring's files. */
+static uint64_t number_of(struct attack *a, const char *device)
+{
+	const struct kiln_boot_device *devices = a->kiln->boot->devices;
+	uint64_t number = 0;
+
+	while (devices[number].handle != handle(a, device))
+		number++;
+	return number;
+}
+
 static uint64_t size_of(struct attack *a, int32_t disk)
 {
 	const struct kiln_boot *boot = a->kiln->boot;
@@ -93,6 +108,13 @@ static bool own_place(struct attack *a, struct slice name, uint64_t *value)
 	    {SLICE("tap"), (uint64_t)handle(a, "net0")},
 	    {SLICE("disk"), (uint64_t)handle(a, "disk0")},
 	    {SLICE("readonly"), (uint64_t)handle(a, "disk1")},
+	    {SLICE("tapnumber"), number_of(a, "net0")},
+	    {SLICE("disknumber"), number_of(a, "disk0")},
+	    {SLICE("readonlynumber"), number_of(a, "disk1")},
+	    {SLICE("ring"), (uint64_t)boot->ring.handle},
+	    {SLICE("requests"), boot->ring.request},
+	    {SLICE("completions"), boot->ring.completion},
+	    {SLICE("buffers"), boot->ring.buffer},
 	    {SLICE("size"), size_of(a, handle(a, "disk0"))},
 	    {SLICE("gate"), (uintptr_t)jail_call},
 	    {SLICE("inside"), find_syscall((uintptr_t)jail_call)},
@@ -174,6 +196,98 @@ static void send_hostile_frame(struct attack *a)
 	jail_call(handle(a, "net0"), (long)(uintptr_t)parts, (long)count, 0, 0, 20);
 }
 
+/* ---- the ring ---- */
+
+enum { SYSTEM_CALL_ENTER = 426 };
+
+static uint32_t *shared(uint64_t address)
+{
+	return (uint32_t *)(uintptr_t)address;
+}
+
+static long enter_ring(struct attack *a, uint64_t count)
+{
+	return jail_call(a->kiln->boot->ring.handle, (long)count, 0, URING_GETEVENTS, 0,
+	                 SYSTEM_CALL_ENTER);
+}
+
+static struct uring_request *next_request(struct attack *a)
+{
+	const struct kiln_boot_ring *ring = &a->kiln->boot->ring;
+	uint32_t tail = *shared(ring->request_tail);
+
+	__atomic_store_n(shared(ring->request_tail), tail + 1, __ATOMIC_RELEASE);
+	return (struct uring_request *)(uintptr_t)ring->request +
+	       (tail & (ring->requests - 1));
+}
+
+static void request(struct attack *a)
+{
+	const struct kiln_boot_ring *ring = &a->kiln->boot->ring;
+	uint64_t words[5];
+	long entered;
+
+	material.parts[0] = (struct iovec){material.buffer, 64};
+	for (int i = 0; i < 5; i++)
+		words[i] = next_value(a);
+	*next_request(a) = (struct uring_request){.op = (uint8_t)words[0],
+	                                          .flags = (uint8_t)words[1],
+	                                          .file = (int32_t)words[2],
+	                                          .address = words[3],
+	                                          .length = (uint32_t)words[4]};
+	entered = enter_ring(a, 1);
+	if (*shared(ring->completion_head) == *shared(ring->completion_tail))
+		kiln_printf(a->kiln, "returned nothing, %ld\n", entered);
+	else
+		kiln_printf(
+		    a->kiln, "returned %d\n",
+		    ((struct uring_completion *)(uintptr_t)ring->completion)->result);
+}
+
+/* Often something near to what is right, so that more than the first check is met. */
+static void random_request(struct attack *a)
+{
+	struct kiln_random *random = &a->kiln->random;
+	struct uring_request *r = next_request(a);
+
+	random_bytes(random, (uint8_t *)r, sizeof(*r));
+	if (random_below(random, 4)) {
+		r->op = random_below(random, 2) ? URING_READ_MULTISHOT : URING_WRITEV;
+		r->flags = URING_FIXED_FILE |
+		           (random_below(random, 2) ? URING_BUFFER_SELECT : 0);
+		r->priority = 0;
+		r->file = (int32_t)random_below(random, 4);
+	}
+	if (random_below(random, 4)) {
+		r->rw_flags = 0;
+		r->group = (uint16_t)random_below(random, 4);
+		r->address = (uintptr_t)material.parts;
+		r->length = (uint32_t)random_below(random, 6);
+		r->offset = 0;
+	}
+}
+
+static void storm(struct attack *a)
+{
+	const struct kiln_boot_ring *ring = &a->kiln->boot->ring;
+	struct kiln_random *random = &a->kiln->random;
+
+	random_bytes(random, material.buffer, sizeof(material.buffer));
+	for (unsigned i = 0; i < 4; i++)
+		material.parts[i] = (struct iovec){material.buffer + i, 1000u * i};
+	for (unsigned n = (unsigned)random_below(random, 8); n; n--)
+		random_request(a);
+	random_bytes(random, (uint8_t *)(uintptr_t)ring->buffer, 64);
+	if (random_below(random, 8) == 0)
+		*shared(ring->request_tail) = (uint32_t)random_u64(random);
+	if (random_below(random, 8) == 0)
+		*shared(ring->request_head) = (uint32_t)random_u64(random);
+	enter_ring(a, random_u64(random) & 255);
+	*shared(ring->completion_head) = random_below(random, 4)
+	                                     ? *shared(ring->completion_tail)
+	                                     : (uint32_t)random_u64(random);
+}
+
 static bool try_own(struct attack *a, struct slice verb)
 {
 	if (slice_equal(verb, SLICE("call"))) {
@@ -181,6 +295,11 @@ static bool try_own(struct attack *a, struct slice verb)
 	} else if (slice_equal(verb, SLICE("frames"))) {
 		for (uint64_t n = next_value(a); n; n--)
 			send_hostile_frame(a);
+	} else if (slice_equal(verb, SLICE("request"))) {
+		request(a);
+	} else if (slice_equal(verb, SLICE("storm"))) {
+		for (uint64_t n = next_value(a); n; n--)
+			storm(a);
 	} else {
 		return false;
 	}

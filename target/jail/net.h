@@ -1,0 +1,36 @@
+/*
+ * A tap descriptor as a network device: what is common to the two ways in which frames cross
+ * it, a system call each (net.c) and the monitor's io_uring (net_ring.c).
+ */
+#ifndef TARGET_JAIL_NET_H
+#define TARGET_JAIL_NET_H
+
+#include <kiln/netdev.h>
+#include "jail.h"
+
+enum {
+	JAIL_LINK_MOST = 14 + 4, /* Ethernet header, VLAN tag */
+	JAIL_FRAME_MOST = 65535 + JAIL_LINK_MOST,
+};
+
+/* Where a frame is read into, from the header on. */
+struct jail_frame_in {
+	uint8_t pad[6]; /* the frame begins on a multiple of 16 */
+	struct netdev_offload offload;
+	uint8_t frame[];
+};
+_Static_assert(offsetof(struct jail_frame_in, frame) == 16,
+	       "the header and the frame are read as one");
+
+/* Counts `size` bytes that were read, header and frame, and hands the frame up. */
+void jail_net_receive(struct netdev *dev, const struct jail_frame_in *in, size_t size);
+
+/* Fills in the device, but for what belongs to its stack; what to wait for is the result. */
+struct pollfd *jail_net_init(struct netdev *dev, struct kiln *k,
+			     const struct kiln_boot_device *handed,
+			     const struct netdev_ops *ops);
+
+/* net_ring.c: the device, where the monitor has made a ring. */
+struct netdev *jail_ring_net(struct kiln *k, const struct kiln_boot_device *handed);
+
+#endif

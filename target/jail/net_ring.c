@@ -1,0 +1,390 @@
+/*
+ * Network devices by the io_uring that the monitor made (<kiln/abi/boot.h>, struct
+ * kiln_boot_ring): all frames of an iteration of the loop go to the kernel in one system
+ * call, which brings what has arrived meanwhile.
+ *
+ * Receiving: one request stays with the kernel for as long as there are buffers; each frame
+ * comes with the number of the buffer that it is in, behind its virtio-net header, and the
+ * buffer is given back once the frame has been handed up.
+ *
+ * Sending: a slot holds the header and a copy of the frame's head, and the list of parts;
+ * the payload is sent from where it lies, and its chunks are referenced until the kernel has
+ * reported the slot. For a tap that is within the call; only a socket that is full takes
+ * longer (user networks).
+ *
+ * The kernel works within our calls alone. That it has something to do it says by a flag in
+ * shared memory, so polling costs no call. Waiting is done by the target, on the
+ * descriptors, as it is without a ring.
+ *
+ * Memory: buffers for about a sixteenth of the image's memory, slots for a sixty-fourth.
+ */
+#include <errno.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <kiln/bytes.h>
+#include "net.h"
+#include "uring.h"
+
+enum {
+	BUFFERS_LEAST = 4,
+	SLOTS_LEAST = 16,
+	SLOTS_MOST = 64,
+	PARTS = 1 + NETDEV_FRAGS,
+};
+
+/* What a completion is about: the device's number, and a slot or one of these. */
+enum { TAG_RECEIVE = 0xffff, TAG_DONE = 0xfffe, NO_SLOT = 0xffff };
+
+struct slot {
+	struct iovec parts[PARTS];
+	struct chunk *owners[NETDEV_FRAGS];
+	uint16_t owner_count, next; /* next: free slot */
+	struct netdev_offload offload;
+	uint8_t head[NETDEV_HEAD]; /* follows the header: one part */
+};
+_Static_assert(offsetof(struct slot, head) ==
+                   offsetof(struct slot, offload) + sizeof(struct netdev_offload),
+               "header and head are one part");
+
+struct ring_net {
+	struct netdev dev;
+	struct jail_ring *ring;
+	struct pollfd *wait; /* the device's among those that the target waits for */
+	unsigned number;     /* among the boot struct's devices */
+
+	struct uring_buffer *free_buffers;
+	struct jail_frame_in *buffers;
+	size_t buffer_size;
+	uint16_t buffer_count, given; /* given: the ring's tail */
+	bool receiving, gone;
+
+	struct slot *slots;
+	uint16_t free_slot, busy; /* busy: slots that the kernel has */
+	bool starved; /* a frame was refused: the next slot that comes back is news */
+};
+
+/* One an image, for all its devices. */
+struct jail_ring {
+	const struct kiln_boot_ring *boot;
+	struct uring_request *requests;
+	struct uring_completion *completions;
+	uint32_t tail; /* of requests */
+	struct ring_net *nets[KILN_BOOT_DEVICES];
+};
+
+static struct ring_net *of(struct netdev *dev)
+{
+	return kiln_container(dev, struct ring_net, dev);
+}
+
+/* ---- the queues ---- */
+
+static uint32_t load(uint64_t address)
+{
+	return __atomic_load_n((const uint32_t *)(uintptr_t)address, __ATOMIC_ACQUIRE);
+}
+
+static void store(uint64_t address, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)(uintptr_t)address, value, __ATOMIC_RELEASE);
+}
+
+static uint32_t queued(const struct jail_ring *ring)
+{
+	return ring->tail - load(ring->boot->request_head);
+}
+
+/* Hands over what is queued, and has the kernel do what has come up. What it does not take
+ * now, for want of memory, it is given again. */
+static void enter(struct jail_ring *ring)
+{
+	store(ring->boot->request_tail, ring->tail);
+	jail_call(ring->boot->handle, queued(ring), 0, URING_GETEVENTS, 0,
+	          SYS_io_uring_enter);
+}
+
+/* A request to fill in; NULL if the kernel takes none. */
+static struct uring_request *request(struct ring_net *net, uint8_t op, uint16_t tag)
+{
+	struct jail_ring *ring = net->ring;
+	struct uring_request *r;
+
+	if (queued(ring) == ring->boot->requests)
+		enter(ring);
+	if (queued(ring) == ring->boot->requests)
+		return NULL;
+	r = &ring->requests[ring->tail++ & (ring->boot->requests - 1)];
+	memset(r, 0, sizeof(*r));
+	r->op = op;
+	r->flags = URING_FIXED_FILE;
+	r->file = (int32_t)net->number;
+	r->tag = (uint64_t)net->number << 16 | tag;
+	return r;
+}
+
+/* The next completion is in *c; false if there is none. */
+static bool next_completion(struct jail_ring *ring, struct uring_completion *c)
+{
+	const struct kiln_boot_ring *boot = ring->boot;
+	uint32_t head = load(boot->completion_head);
+
+	if (head == load(boot->completion_tail))
+		return false;
+	*c = ring->completions[head & (boot->completions - 1)];
+	store(boot->completion_head, head + 1);
+	return true;
+}
+
+static bool has_work(const struct jail_ring *ring)
+{
+	return load(ring->boot->request_flags) & (URING_TASKRUN | URING_OVERFLOW);
+}
+
+/* ---- receiving ---- */
+
+static void give_buffer(struct ring_net *net, uint16_t number)
+{
+	struct uring_buffer *ring = net->free_buffers;
+	uint32_t mask = net->ring->boot->buffers - 1;
+	uint8_t *at = (uint8_t *)net->buffers + number * net->buffer_size;
+	struct uring_buffer *buffer = &ring[net->given & mask];
+
+	buffer->address = (uintptr_t)at + offsetof(struct jail_frame_in, offload);
+	buffer->length =
+	    (uint32_t)(net->buffer_size - offsetof(struct jail_frame_in, offload));
+	buffer->number = number;
+	net->given++;
+	__atomic_store_n(&ring[0].tail, net->given, __ATOMIC_RELEASE);
+}
+
+static void start_receiving(struct ring_net *net)
+{
+	struct uring_request *r;
+
+	if (net->receiving || net->gone)
+		return;
+	r = request(net, URING_READ_MULTISHOT, TAG_RECEIVE);
+	if (!r)
+		return;
+	r->flags |= URING_BUFFER_SELECT;
+	r->group = (uint16_t)net->number;
+	net->receiving = true;
+}
+
+static void received(struct ring_net *net, const struct uring_completion *c)
+{
+	uint16_t number = (uint16_t)(c->flags >> 16);
+
+	net->receiving = c->flags & URING_MORE;
+	if (c->result < 0 && c->result != -ENOBUFS && c->result != -EAGAIN &&
+	    c->result != -EINTR)
+		net->gone = true; /* the target sees it by the descriptor, too */
+	if (!(c->flags & URING_BUFFER) || number >= net->buffer_count)
+		return;
+	if (c->result > 0)
+		jail_net_receive(
+		    &net->dev,
+		    (struct jail_frame_in *)(void *)((uint8_t *)net->buffers +
+		                                     number * net->buffer_size),
+		    (size_t)c->result);
+	give_buffer(net, number);
+}
+
+/* ---- sending ---- */
+
+static void sent(struct ring_net *net, uint16_t number, int32_t result)
+{
+	struct slot *slot = &net->slots[number];
+
+	if (result < 0)
+		net->dev.counters.tx_dropped++;
+	for (unsigned i = 0; i < slot->owner_count; i++)
+		chunk_unref(slot->owners[i]);
+	slot->next = net->free_slot;
+	net->free_slot = number;
+	net->busy--;
+}
+
+/* Takes the slots that are back out of the completions, whose others stay for the poll. */
+static void find_sent(struct jail_ring *ring)
+{
+	uint32_t tail = load(ring->boot->completion_tail);
+
+	for (uint32_t at = load(ring->boot->completion_head); at != tail; at++) {
+		struct uring_completion *c =
+		    &ring->completions[at & (ring->boot->completions - 1)];
+		uint16_t tag = (uint16_t)c->tag;
+
+		if (tag == TAG_RECEIVE || tag == TAG_DONE)
+			continue;
+		sent(ring->nets[c->tag >> 16], tag, c->result);
+		c->tag |= 0xffff;
+		c->tag -= TAG_RECEIVE - TAG_DONE;
+	}
+}
+
+static bool have_slot(struct ring_net *net)
+{
+	if (net->free_slot == NO_SLOT) {
+		enter(net->ring);
+		find_sent(net->ring);
+	}
+	return net->free_slot != NO_SLOT;
+}
+
+/* Pieces that lie one behind the other are one part. */
+static unsigned list_parts(struct slot *slot, const struct netdev_frame *frame)
+{
+	unsigned head = NETDEV_HEAD - frame->head_start, count = 1;
+
+	slot->offload = frame->offload;
+	memcpy(slot->head, frame->head + frame->head_start, head);
+	slot->parts[0] = (struct iovec){&slot->offload, sizeof(slot->offload) + head};
+	slot->owner_count = 0;
+	for (unsigned i = 0; i < frame->frag_count; i++) {
+		const struct netdev_frag *frag = &frame->frags[i];
+		struct iovec *last = &slot->parts[count - 1];
+
+		if (frag->owner) {
+			chunk_ref(frag->owner);
+			slot->owners[slot->owner_count++] = frag->owner;
+		}
+		if (count > 1 && (uint8_t *)last->iov_base + last->iov_len == frag->data)
+			last->iov_len += frag->len;
+		else
+			slot->parts[count++] =
+			    (struct iovec){(void *)(uintptr_t)frag->data, frag->len};
+	}
+	return count;
+}
+
+static enum kiln_error ring_send(struct netdev *dev, const struct netdev_frame *frame)
+{
+	struct ring_net *net = of(dev);
+	struct uring_request *r =
+	    have_slot(net) ? request(net, URING_WRITEV, net->free_slot) : NULL;
+	struct slot *slot;
+
+	if (!r) {
+		net->starved = true;
+		dev->counters.tx_dropped++;
+		return KILN_ERR_FULL;
+	}
+	slot = &net->slots[net->free_slot];
+	net->free_slot = slot->next;
+	net->busy++;
+	r->length = list_parts(slot, frame);
+	r->address = (uintptr_t)slot->parts;
+	dev->counters.tx_frames++;
+	dev->counters.tx_bytes += netdev_frame_size(frame);
+	return KILN_OK;
+}
+
+static void ring_flush(struct netdev *dev)
+{
+	struct ring_net *net = of(dev);
+
+	start_receiving(net);
+	if (queued(net->ring))
+		enter(net->ring);
+}
+
+/* ---- the device ---- */
+
+/* Whichever device is asked: completions come in one order for all. */
+static unsigned ring_poll(struct netdev *dev, unsigned budget)
+{
+	struct ring_net *net = of(dev);
+	struct jail_ring *ring = net->ring;
+	struct uring_completion c;
+	unsigned done = 0;
+
+	if (has_work(ring))
+		enter(ring);
+	while (done < budget && next_completion(ring, &c)) {
+		struct ring_net *whose = ring->nets[c.tag >> 16];
+		uint16_t tag = (uint16_t)c.tag;
+
+		if (tag == TAG_RECEIVE) {
+			received(whose, &c);
+			done++;
+		} else if (tag != TAG_DONE) {
+			sent(whose, tag, c.result);
+		}
+	}
+	if (net->starved && net->free_slot != NO_SLOT) {
+		net->starved = false;
+		done++;
+	}
+	net->wait->events = net->busy ? POLLIN | POLLOUT : POLLIN;
+	return done;
+}
+
+/* So many things of that size as are a part of the image's memory. */
+static uint16_t share(const struct kiln *k, unsigned part, size_t size, unsigned least,
+                      unsigned most)
+{
+	uint64_t count = k->boot->memory_size / part / size;
+
+	return (uint16_t)KILN_MAX(least, KILN_MIN(count, most));
+}
+
+static void make_buffers(struct ring_net *net, const struct kiln_boot_ring *boot)
+{
+	struct netdev *dev = &net->dev;
+	size_t frame = dev->features & NETDEV_RX_GSO ? JAIL_FRAME_MOST
+	                                             : (size_t)dev->mtu + JAIL_LINK_MOST;
+
+	net->buffer_size =
+	    (offsetof(struct jail_frame_in, frame) + frame + 15) & ~(size_t)15;
+	net->buffer_count =
+	    share(dev->kiln, 16, net->buffer_size, BUFFERS_LEAST, boot->buffers);
+	net->buffers =
+	    kiln_alloc(dev->kiln, net->buffer_count * net->buffer_size, "buffers");
+	net->free_buffers =
+	    (void *)(uintptr_t)(boot->buffer + net->number * KILN_BOOT_BUFFER_RING);
+	for (uint16_t i = 0; i < net->buffer_count; i++)
+		give_buffer(net, i);
+}
+
+static void make_slots(struct ring_net *net)
+{
+	uint16_t count =
+	    share(net->dev.kiln, 64, sizeof(struct slot), SLOTS_LEAST, SLOTS_MOST);
+
+	net->slots = kiln_alloc(net->dev.kiln, count * sizeof(struct slot), "slots");
+	net->free_slot = NO_SLOT;
+	for (uint16_t i = 0; i < count; i++) {
+		net->slots[i].next = net->free_slot;
+		net->free_slot = i;
+	}
+}
+
+static struct jail_ring *ring_of(struct kiln *k)
+{
+	struct jail *j = jail_of(k);
+	const struct kiln_boot_ring *boot = &k->boot->ring;
+
+	if (j->ring)
+		return j->ring;
+	j->ring = kiln_alloc(k, sizeof(*j->ring), "ring");
+	j->ring->boot = boot;
+	j->ring->requests = (void *)(uintptr_t)boot->request;
+	j->ring->completions = (void *)(uintptr_t)boot->completion;
+	return j->ring;
+}
+
+struct netdev *jail_ring_net(struct kiln *k, const struct kiln_boot_device *handed)
+{
+	static const struct netdev_ops ops = {
+	    .send = ring_send, .flush = ring_flush, .poll = ring_poll};
+	struct ring_net *net = kiln_alloc(k, sizeof(*net), handed->name);
+
+	net->number = (unsigned)(handed - k->boot->devices);
+	net->ring = ring_of(k);
+	net->ring->nets[net->number] = net;
+	net->wait = jail_net_init(&net->dev, k, handed, &ops);
+	make_buffers(net, net->ring->boot);
+	make_slots(net);
+	return &net->dev;
+}
