@@ -20,9 +20,9 @@
 #define MEMORY_DEFAULT ((uint64_t)8 << 20)
 #define MEMORY_LEAST   ((uint64_t)64 << 10)
 #define MEMORY_MOST    ((uint64_t)1 << 40)
-/* About what being woken costs: to wait that long for the next frame is never much worse
- * than to sleep at once, and often much better. */
-#define SPIN_DEFAULT_NS 50000
+/* About what being woken costs both ends: to wait that long for the next frame is never much
+ * worse than to sleep at once, and often much better. */
+#define SPIN_DEFAULT_NS 100000
 /* Several frames of a busy network, and not much to one who waits for them. */
 #define REST_DEFAULT_NS 100000
 
@@ -35,7 +35,7 @@ static void usage(const struct monitor_options *options)
 	    "  --disk [NAME=]FILE          the block device NAME\n"
 	    "  -m SIZE                     memory of the image (8M)\n"
 	    "  --cpu N                     run on this processor only\n"
-	    "  --spin TIME                 poll for so long before sleeping (50us)\n"
+	    "  --spin TIME                 poll for so long before sleeping (100us)\n"
 	    "  --rest TIME                 jail: under load, look for frames only so "
 	    "often "
 	    "(100us)\n"

@@ -4,7 +4,8 @@
  *
  * An iteration polls every source within its budget, advances the timer wheel, runs the
  * deferred work (including what that defers), and flushes. When nothing was done it
- * waits: first by polling for `spin` longer, then in target_wait(). Under load it may rest
+ * waits: first by polling for `spin` longer, if the last work came about so soon, then in
+ * target_wait(). Under load it may rest
  * instead, so that what arrives meanwhile is one iteration's work (see moderation.c).
  *
  * All structs are owned by the caller and must stay where they are while linked.
@@ -66,7 +67,8 @@ struct moderation {
 struct loop {
 	struct kiln *kiln;
 	kiln_time now;  /* cached: set at the start of each iteration */
-	kiln_time spin; /* how long to poll on before blocking; 0: never */
+	kiln_time spin; /* how long to poll on before blocking, at most; 0: never */
+	bool idle, soon; /* soon: when the loop was last idle, work came soon */
 	struct moderation moderation;
 	kiln_time worked_at, waited_at;
 	bool stopping;

@@ -16,6 +16,7 @@ void loop_init(struct loop *loop, struct kiln *kiln)
 	loop->kiln = kiln;
 	loop->now = loop->worked_at = loop->waited_at = target_now(kiln);
 	loop->spin = 0;
+	loop->idle = loop->soon = false;
 	loop->moderation = (struct moderation){.window_at = loop->now};
 	loop->stopping = false;
 	loop->iterations = loop->waits = 0;
@@ -96,6 +97,13 @@ static void rest_or_wait(struct loop *loop, kiln_time deadline)
 	loop->waited_at = target_now(k);
 }
 
+/* Where the last work came too late for it, the next one is not expected sooner. */
+static bool poll_on(const struct loop *loop)
+{
+	return loop->soon && !loop->moderation.resting &&
+	       loop->now - loop->worked_at < loop->spin;
+}
+
 static unsigned poll_sources(struct loop *loop)
 {
 	unsigned work = 0;
@@ -128,13 +136,17 @@ void loop_step(struct loop *loop, kiln_time deadline)
 	}
 
 	if (work) {
+		/* Twice: after a wait there is the time in it that being woken took. */
+		if (loop->idle)
+			loop->soon = loop->now - loop->worked_at <= 2 * loop->spin;
+		loop->idle = false;
 		loop->worked_at = loop->now;
 		if (loop->now - loop->waited_at > LOOK_UP_EVERY)
 			wait(loop, loop->now);
 		return;
 	}
-	if (!loop->stopping &&
-	    (loop->moderation.resting || loop->now - loop->worked_at >= loop->spin))
+	loop->idle = true;
+	if (!loop->stopping && !poll_on(loop))
 		rest_or_wait(loop, deadline);
 }
 
