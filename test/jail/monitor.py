@@ -45,7 +45,7 @@ def test_disk_lock(_):
     with tempfile.TemporaryDirectory() as folder:
         path = disk(folder)
         with open(path, "rb") as file:
-            lock = subprocess.Popen(["flock", "-x", path, "sleep", "60"])
+            lock = subprocess.Popen(["flock", "--no-fork", "-x", path, "sleep", "60"])
             try:
                 wait_for(lambda: subprocess.run(["flock", "-n", path, "true"],
                                                 check=False).returncode, "the lock taken")
@@ -98,7 +98,7 @@ def test_tap_refusals(_):
         with netns:
             refuses("in use by another process", "--net", "tap:mine", image)
         check_equal(first.stop(), 0, "status")
-        check_equal(netns.interfaces(), ["lo"], "interfaces left")
+        wait_for(lambda: netns.interfaces() == ["lo"], "the tap gone")
     finally:
         netns.close()
 
