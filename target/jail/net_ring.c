@@ -218,8 +218,7 @@ static void find_sent(struct jail_ring *ring)
 		if (tag == TAG_RECEIVE || tag == TAG_DONE)
 			continue;
 		sent(ring->nets[c->tag >> 16], tag, c->result);
-		c->tag |= 0xffff;
-		c->tag -= TAG_RECEIVE - TAG_DONE;
+		c->tag = (c->tag & ~(uint64_t)0xffff) | TAG_DONE;
 	}
 }
 

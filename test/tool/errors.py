@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
 import messages
 from harness import (ROOT, STATE, Failed, Netns, Skip, check, kvm_serves, need_root,
-                     run)
+                     run, wait_for)
 
 HERE = os.path.join(ROOT, "test/tool/errors")
 PREAMBLE = """
@@ -217,10 +217,9 @@ def test_z_every_message(_):
 def test_zz_clean(_):
     """nothing is left behind"""
     Place.get()
-    interfaces = Place.made.net.interfaces()
+    wait_for(lambda: Place.made.net.interfaces() == ["lo"], "the interfaces gone")
     Place.made.close()
     Place.made = None
-    check(interfaces == ["lo"], f"interfaces: {interfaces}")
 
 
 def rewrite(path, place):
