@@ -3,9 +3,9 @@
  * discovery and ICMPv6, and how it got its addresses.
  *
  * Options of the image: --ip A.B.C.D/N, dhcp (the default) or off, --gateway A.B.C.D; --ip6
- * ADDRESS/N, auto (the default: SLAAC, RFC 4862) or off, --gateway6 ADDRESS; --route
- * PREFIX=GATEWAY,... of both families. With several devices each is given by name: --ip
- * net0=10.0.0.2/24,net1=dhcp.
+ * ADDRESS/N, auto (the default: SLAAC, RFC 4862) or off, --gateway6 ADDRESS (else those that
+ * advertise themselves); --route PREFIX=GATEWAY,... of both families. With several devices each
+ * is given by name: --ip net0=10.0.0.2/24,net1=dhcp.
  */
 #ifndef KILN_NET_H
 #define KILN_NET_H

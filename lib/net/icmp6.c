@@ -74,16 +74,18 @@ void icmp6_refuse(struct net *net, const struct net_packet *packet, enum net_ref
 
 /* ---- messages in ---- */
 
-/* 4.2. One to a group is answered from an address of our own; it is not answered where
- * many would be made to answer somebody else, as with IPv4's broadcasts. */
+/* 4.2. One to a group is answered from an address of our own, within the rate of errors:
+ * many are made to answer one, who need not have asked. */
 static bool icmp6_echo(struct net *net, const struct net_packet *packet,
                        const struct icmp6_message *request)
 {
 	struct icmp6_message reply = {.type = ICMP6_ECHO_REPLY, .word = request->word};
-	struct net_send_options options = {.src = &packet->dst, .may_fragment = true};
+	struct net_send_options options = {.src = packet->broadcast ? NULL : &packet->dst,
+	                                   .may_fragment = true};
 	struct netdev_frame frame;
 
-	if (request->code != 0 || ip6_is_unspecified(&packet->src) || packet->broadcast)
+	if (request->code != 0 || ip6_is_unspecified(&packet->src) ||
+	    (packet->broadcast && !report_allowed(net)))
 		return false;
 	net->counters.icmp_echo++;
 	netdev_frame_init(&frame);

@@ -79,6 +79,7 @@ struct ip6 {
 	kiln_time solicit_interval; /* 0: not sent yet */
 	uint32_t reachable_base;    /* ms, as advertised */
 	bool automatic;             /* SLAAC is wanted */
+	bool listens;               /* to routers, for all else that they tell */
 	uint8_t secret[16];
 	struct ip6_prefix prefixes[IP6_PREFIXES];
 	struct ip6_router routers[IP6_ROUTERS];

@@ -1,6 +1,7 @@
 /*
  * How IPv6 is configured: the link-local address always, others from the options or from
- * what routers advertise.
+ * what routers advertise. An address that is given takes the place of theirs, and a router that
+ * is given that of routers: with both, what they advertise is not listened to.
  */
 #include "net_private.h"
 
@@ -54,17 +55,19 @@ static void address_up(struct net *net, struct slice option)
 	net->ip6->prefixes[0] = (struct ip6_prefix){given.addr, given.bits, KILN_NEVER};
 }
 
-static void gateway_take(struct net *net)
+/* False: none is given. */
+static bool gateway_take(struct net *net)
 {
 	struct static_route route = {.origin = ROUTE_OPTION};
 	struct slice text;
 
 	if (!kiln_option(net->kiln, "gateway6", &text) || text.len == 0)
-		return;
+		return false;
 	if (!ip6_parse(text, &route.gateway) || nd_prefix_bits(net, &route.gateway) < 0)
 		kiln_fail(net->kiln, "net", "--gateway6: %.*s is no router on our link",
 		          SLICE_ARG(text));
 	(void)route_add(net, &route);
+	return true;
 }
 
 /* Nothing on a link that does not carry its least packet (RFC 8200, 5); net_start() refuses
@@ -99,11 +102,11 @@ void ip6_start(struct net *net)
 	ip6_address_init(net);
 	mld_init(net);
 	link_local_up(net);
-	if (ip6->automatic)
-		nd_router_start(net);
-	else
+	if (!automatic)
 		address_up(net, option);
-	gateway_take(net);
-	if (!ip6->automatic)
+	ip6->listens = !gateway_take(net) || automatic;
+	if (ip6->listens)
+		nd_router_start(net);
+	if (!automatic)
 		net_changed(net);
 }

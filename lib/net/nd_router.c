@@ -121,7 +121,8 @@ static void prefix_heard(struct net *net, const struct nd_prefix *told)
 			break;
 		}
 	}
-	if (!place)
+	/* That of an address that was given is on our link, whatever is said of it. */
+	if (!place || (!ip6->automatic && place == &ip6->prefixes[0]))
 		return;
 	place->prefix = told->prefix;
 	place->bits = told->length;
@@ -237,8 +238,8 @@ bool nd_router_advertisement(struct net *net, const struct net_packet *packet,
 	struct cursor options = cursor_of(m->options);
 	struct nd_option option;
 
-	/* A network that is set by the options is not changed from outside. */
-	if (!net->ip6->automatic)
+	/* A network that the options set whole is not changed from outside. */
+	if (!net->ip6->listens)
 		return true;
 	times_heard(net, m);
 	nd_learn(net, &packet->src, m, true);

@@ -12,7 +12,7 @@ static void a_static_address_is_up_and_asked_about_at_once(void **state)
 	struct ip_addr group = ip6_solicited_node(OURS);
 	bool asked = false;
 
-	fake_start("ip6=2001:db8::2/64");
+	fake_start("ip6=2001:db8::2/64\0gateway6=fe80::1");
 	assert_true(net_is_up(fake.net));
 	assert_non_null(strstr(fake.console, "net0 up, 2001:db8::2/64"));
 	for (unsigned i = 0; i < fake.sent; i++) {

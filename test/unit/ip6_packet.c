@@ -200,7 +200,28 @@ static void an_echo_comes_back_whole(void **state)
 	assert_int_equal(m.word, 0x01020304);
 	assert_int_equal(m.body.len, sizeof(request) - 8);
 	assert_memory_equal(m.body.data, request + 8, m.body.len);
-	receive_icmp6(peer_mac, PEER, address("ff02::1"), 64, slice_of(request, 100));
+}
+
+static void an_echo_to_a_group_comes_from_us_and_not_without_end(void **state)
+{
+	static uint8_t request[100] = {[0] = ICMP6_ECHO, [4] = 1, 2, 3, 4};
+	struct ip6_header h;
+
+	receive_icmp6(peer_mac, PEER, address("ff02::1"), 64,
+	              slice_of(request, sizeof(request)));
+	assert_int_equal(sent_icmp6(0, &h).type, ICMP6_ECHO_REPLY);
+	assert_true(same(&h.src, OURS) && same(&h.dst, PEER));
+	/* Of a group that we are not in. */
+	receive_icmp6(peer_mac, PEER, address("ff02::2"), 64,
+	              slice_of(request, sizeof(request)));
+	assert_int_equal(fake.sent, 1);
+	for (unsigned i = 0; i < 1000; i++)
+		receive_icmp6(peer_mac, PEER, address("ff02::1"), 64,
+		              slice_of(request, sizeof(request)));
+	assert_in_range(fake.sent, 20, 60);
+	/* What is for us alone is answered all the same. */
+	fake.sent = 0;
+	receive_icmp6(peer_mac, PEER, OURS, 64, slice_of(request, sizeof(request)));
 	assert_int_equal(fake.sent, 1);
 }
 
@@ -429,6 +450,7 @@ int main(void)
 	    with(up_udp, what_is_for_a_group_is_not_answered_with_errors),
 	    with(up_udp, errors_are_limited),
 	    with(up_udp, an_echo_comes_back_whole),
+	    with(up_udp, an_echo_to_a_group_comes_from_us_and_not_without_end),
 	    with(up_udp, fragments_are_joined_in_any_order),
 	    with(up_udp, overlapping_fragments_drop_their_datagram),
 	    with(up_udp, an_atomic_fragment_is_a_datagram_of_its_own),

@@ -271,6 +271,52 @@ static void a_redirect_is_followed_if_it_is_from_the_first_hop(void **state)
 	assert_memory_equal(sent_to(fake.sent - 1), router_mac, 6);
 }
 
+static void a_given_address_leaves_the_routers_to_the_network(void **state)
+{
+	struct ip_addr hop, resolver;
+	struct nd_option options[] = {
+	    prefix_option("2001:db8:1::", 3600, 1800),
+	    prefix_option("2001:db8::", 0, 0),
+	    {.type = ND_OPTION_RESOLVERS,
+	     .dns = {.lifetime = 60, .list = slice_of(ROUTER, 16)}}};
+
+	fake_start("ip6=2001:db8::2/64");
+	assert_true(sent_find(0, ICMP6_ROUTER_SOLICITATION) < fake.sent);
+	assert_false(ip6_hop(fake.net, FAR, &hop));
+	router_says(router_mac, ROUTER, (struct nd_message){.lifetime = 1800}, options,
+	            KILN_COUNT_OF(options));
+	assert_true(ip6_hop(fake.net, FAR, &hop));
+	assert_true(same(&hop, ROUTER));
+	assert_int_equal(net_dns_servers(fake.net, &resolver, 1), 1);
+	/* Its network is on the link, but it has no address there; ours is, always. */
+	assert_null(ours_in("2001:db8:1::"));
+	assert_true(ip6_hop(fake.net, address("2001:db8:1::5"), &hop));
+	assert_true(same(&hop, address("2001:db8:1::5")));
+	assert_true(ip6_hop(fake.net, PEER, &hop));
+	assert_true(same(&hop, PEER));
+	assert_non_null(ours_in("2001:db8::"));
+}
+
+static void with_address_and_router_given_nobody_is_listened_to(void **state)
+{
+	struct ip_addr hop;
+
+	fake_start("ip6=2001:db8::2/64\0gateway6=fe80::9");
+	fake_pass(KILN_SECONDS(10));
+	assert_int_equal(sent_find(0, ICMP6_ROUTER_SOLICITATION), fake.sent);
+	advertise_prefix("2001:db8:1::", 3600, 1800);
+	assert_true(ip6_hop(fake.net, FAR, &hop));
+	assert_true(same(&hop, address("fe80::9")));
+	assert_true(ip6_hop(fake.net, address("2001:db8:1::5"), &hop));
+	assert_true(same(&hop, address("fe80::9")));
+	/* A router alone is preferred to theirs. */
+	fake_start("ip6=auto\0gateway6=fe80::9");
+	advertise_prefix("2001:db8:1::", 3600, 1800);
+	assert_non_null(ours_in("2001:db8:1::"));
+	assert_true(ip6_hop(fake.net, FAR, &hop));
+	assert_true(same(&hop, address("fe80::9")));
+}
+
 static void the_longest_of_the_static_routes_wins(void **state)
 {
 	struct ip_addr hop;
@@ -389,6 +435,8 @@ int main(void)
 	    with(up_auto, what_is_far_goes_to_the_router_and_what_is_near_does_not),
 	    with(up_auto, a_router_that_fails_gives_way_to_another),
 	    with(up_auto, a_redirect_is_followed_if_it_is_from_the_first_hop),
+	    cmocka_unit_test(a_given_address_leaves_the_routers_to_the_network),
+	    cmocka_unit_test(with_address_and_router_given_nobody_is_listened_to),
 	    cmocka_unit_test(the_longest_of_the_static_routes_wins),
 	    with(up_auto, the_source_is_chosen_by_scope_state_label_and_prefix),
 	    with(up_auto, a_link_local_address_is_no_source_for_far_away),
