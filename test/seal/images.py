@@ -87,13 +87,22 @@ def test_unused_libraries(_):
         check(not web & {"udp", "dns", "resolver", "ntp"}, f"web for {target} has {web}")
 
 
+def of_source(folder, name, code, target):
+    """An image of that C code: its path, what kiln info says, and the names of its functions and
+    constants."""
+    source = os.path.join(folder, name)
+    os.makedirs(source, exist_ok=True)
+    with open(os.path.join(source, "main.c"), "w") as file:
+        file.write(code)
+    image = os.path.join(folder, f"{name}.{target}")
+    run(KILN, "build", source, "-t", target, "-o", image)
+    return image, info(image), run("nm", image + ".debug").stdout
+
+
 def families(folder, up, target):
     """An echo by UDP on a network brought up by `up`: its size, its options, and the address
     families whose code is in it."""
-    source = os.path.join(folder, up)
-    os.makedirs(source, exist_ok=True)
-    with open(os.path.join(source, "main.c"), "w") as file:
-        file.write(f"""#include <kiln/appliance.h>
+    image, facts, names = of_source(folder, up, f"""#include <kiln/appliance.h>
 #include <kiln/udp.h>
 KILN_NET(net0, "of the test");
 static void echo(struct udp_socket *socket, const struct udp_datagram *d, void *context)
@@ -107,12 +116,10 @@ int appliance(struct kiln *k)
 		return 1;
 	return kiln_run(k);
 }}
-""")
-    image = os.path.join(folder, f"{up}.{target}")
-    run(KILN, "build", source, "-t", target, "-o", image)
-    facts = info(image)
+""", target)
+    check("tcp" not in [library["name"] for library in facts["libraries"]] and
+          not re.search(r" [tTrR] tcp_\w+$", names, re.M), "an image of UDP alone has TCP")
     options = {option["name"] for option in facts["parameters"]}
-    names = run("nm", image + ".debug").stdout
     found = {family for family, pattern in (
         ("IPv4", r" [tTrR] (arp|dhcp|icmp|ip4)_(?!parse|format|wire_parse|kind)\w+$"),
         ("IPv6", r" [tTrR] (nd|mld|slaac|icmp6|ip6)_(?!parse|format|kind)\w+$"))
@@ -135,6 +142,43 @@ def test_families(_):
             check_equal(found, {"IPv6"}, "net_up_ip6")
             check("ip6" in options and "ip" not in options, f"net_up_ip6: {options}")
             check(size < both - 10 * KIB, f"net_up_ip6: {size} of {both} bytes")
+
+
+# What an appliance has to name before it is linked in, and what the image has of it then.
+NAMED = [
+    ("", set()),
+    (".congestion = &tcp_newreno", {"newreno"}),
+    (".fast_open = &tcp_fast_open", {"fast_open"}),
+]
+
+
+def test_named(_):
+    """a congestion controller or an extension that no appliance names is not in its image"""
+    with tempfile.TemporaryDirectory(prefix="kiln-test-") as folder:
+        for target in TARGETS:
+            for number, (config, expected) in enumerate(NAMED):
+                _image, facts, names = of_source(folder, f"named{number}", f"""
+#include <kiln/appliance.h>
+#include <kiln/tcp.h>
+#include <kiln/tcp_congestion.h>
+KILN_NET(net0, "of the test");
+static bool accepted(struct tcp_conn *conn, void *context)
+{{
+	return false;
+}}
+int appliance(struct kiln *k)
+{{
+	static const struct tcp_config config = {{{config}}};
+	struct tcp *tcp = tcp_new_with(net_up(k, &net0), &config);
+	struct tcp_listener *listener;
+	return tcp_listen(tcp, 7, accepted, NULL, &listener) ? 1 : kiln_run(k);
+}}
+""", target)
+                found = set(re.findall(r" tcp_(newreno|fast_open)$", names, re.M))
+                check_equal(found, expected, f"linked in for '{config}' on {target}")
+                check(re.search(r" tcp_cubic$", names, re.M), "no CUBIC")
+                libraries = {library["name"] for library in facts["libraries"]}
+                check(not libraries & {"udp", "dns", "resolver", "ntp"}, f"it has {libraries}")
 
 
 def test_c_library(_):
