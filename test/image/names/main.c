@@ -1,6 +1,6 @@
 /*
  * For the end-to-end tests: connects to a service by name, says what it heard there, and
- * then what the time is, by a server that has a name as well.
+ * then what the time is, by a server that has a name as well, or that the network tells of.
  */
 #include <kiln/appliance.h>
 #include <kiln/connect.h>
@@ -9,7 +9,7 @@
 
 KILN_NET(net0, "to the servers");
 KILN_PARAM_STRING(service, "service", "whom to connect to");
-KILN_PARAM_STRING(clock, "clock", "whom to ask for the time");
+KILN_PARAM_STRING(clock, "clock", "whom to ask for the time; nobody: whom DHCP says");
 KILN_PARAM_PORT(port, 9000, "of the service");
 
 struct names {
@@ -62,7 +62,7 @@ int appliance(struct kiln *k)
 
 	n.resolver = resolver_new(net, udp, n.tcp);
 	n.ntp = ntp_new(net, udp);
-	if (!ntp_add_name(n.ntp, n.resolver, slice_text(clock)) ||
+	if ((clock[0] && !ntp_add_name(n.ntp, n.resolver, slice_text(clock))) ||
 	    task_start(n.tasks, run, &n) != KILN_OK)
 		kiln_fail(k, "names", "there is no room");
 	return kiln_run(k);
