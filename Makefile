@@ -63,7 +63,7 @@ $(foreach w,hosted asan,$(eval $(call archive,$(w),target-test,target/test)))
 
 # What runs at start only, waits for devices anyway, is about a network rather than its
 # traffic, or reads what few requests have: small rather than fast.
-SMALL = $(patsubst %,lib/core/%.c,format kiln log param) \
+SMALL = $(patsubst %,lib/core/%.c,format kiln log param random) \
 	$(patsubst %,lib/net/%.c,address address_option arp arp_wire dhcp dhcp_routes dhcp_wire \
 		fragment icmp icmp_wire icmp6 icmp6_wire ip4_address ip6_address ip6_start mld \
 		mld_wire nd nd_router nd_wire neighbour path report route slaac tcp_cookie tcp_icmp \
