@@ -34,9 +34,7 @@ struct kiln {
 	struct kiln_random random;
 	const struct kiln_boot *boot;
 	void *target; /* the target's own */
-	/* Blocks until then, or until a stop is asked for: what devices have to say does not
-	 * end it. NULL: the target cannot. */
-	void (*rest)(struct kiln *k, kiln_time until);
+	struct moderation *moderation; /* NULL: the loop never rests */
 	enum log_level log_level;
 	kiln_time started_at; /* monotonic, when kiln_start() ran */
 	kiln_time (*wall)(void *context); /* see kiln_set_wall; NULL: the target's */

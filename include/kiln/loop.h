@@ -56,7 +56,10 @@ struct timer_wheel {
 
 /* Whether to wait for the next frame or to rest until there are some: moderation.c. */
 struct moderation {
-	kiln_time rest; /* how long at a time; 0: never */
+	void (*count)(struct moderation *m, kiln_time now, kiln_time took, unsigned units,
+		      bool waited);
+	void (*sleep)(struct kiln *k, kiln_time until);
+	kiln_time rest; /* how long at a time */
 	kiln_time window_at, busy; /* since when it is measured; how long was work */
 	uint64_t units;            /* of the sources' work in the window */
 	uint64_t rate[2];          /* units a window, when waiting and when resting */
@@ -69,7 +72,6 @@ struct loop {
 	kiln_time now;  /* cached: set at the start of each iteration */
 	kiln_time spin; /* how long to poll on before blocking, at most; 0: never */
 	bool idle, soon; /* soon: when the loop was last idle, work came soon */
-	struct moderation moderation;
 	kiln_time worked_at, waited_at;
 	bool stopping;
 	struct list sources;
@@ -103,10 +105,12 @@ static inline bool timer_is_set(const struct timer *timer)
 	return timer->deadline != KILN_NEVER;
 }
 
-/* An iteration that took `took` and ended at `now`; how much the sources did in it, and
- * whether it waited for them (0 or 1). */
-void moderation_count(struct moderation *m, kiln_time now, kiln_time took, unsigned units,
-		      unsigned waits);
+/*
+ * For a target that can rest, before kiln_start(): kiln->moderation is to point there. `sleep`
+ * blocks until then, or until a stop is asked for: what devices have to say does not end it.
+ */
+void moderation_init(struct moderation *m, kiln_time rest,
+		     void (*sleep)(struct kiln *k, kiln_time until));
 
 /* Of the wheel itself, for loop.c and tests. */
 void timer_wheel_init(struct timer_wheel *wheel);

@@ -24,7 +24,6 @@ int kiln_start_with(struct kiln *k, int (*entry)(struct kiln *k))
 	random_init(&k->random, boot->seed, sizeof(boot->seed), real);
 	loop_init(&k->loop, k);
 	k->loop.spin = boot->spin;
-	k->loop.moderation.rest = k->rest ? boot->rest : 0;
 	param_apply(k);
 	return entry(k);
 }

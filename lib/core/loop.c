@@ -17,7 +17,6 @@ void loop_init(struct loop *loop, struct kiln *kiln)
 	loop->now = loop->worked_at = loop->waited_at = target_now(kiln);
 	loop->spin = 0;
 	loop->idle = loop->soon = false;
-	loop->moderation = (struct moderation){.window_at = loop->now};
 	loop->stopping = false;
 	loop->iterations = loop->waits = 0;
 	list_init(&loop->sources);
@@ -83,25 +82,42 @@ static void wait(struct loop *loop, kiln_time deadline)
 	loop->waited_at = target_now(loop->kiln);
 }
 
+static bool is_resting(const struct loop *loop)
+{
+	const struct moderation *m = loop->kiln->moderation;
+
+	return m && m->resting;
+}
+
 /* Nothing was done, and it is not polled on. Idle twice in a row is not busy. */
 static void rest_or_wait(struct loop *loop, kiln_time deadline)
 {
-	struct kiln *k = loop->kiln;
+	struct moderation *m = loop->kiln->moderation;
 
 	deadline = KILN_MIN(deadline, timer_wheel_next(&loop->wheel));
-	if (!loop->moderation.resting || loop->worked_at < loop->waited_at) {
+	if (!is_resting(loop) || loop->worked_at < loop->waited_at) {
 		wait(loop, deadline);
 		return;
 	}
-	k->rest(k, KILN_MIN(deadline, loop->now + loop->moderation.rest));
-	loop->waited_at = target_now(k);
+	m->sleep(loop->kiln, KILN_MIN(deadline, loop->now + m->rest));
+	loop->waited_at = target_now(loop->kiln);
 }
 
 /* Where the last work came too late for it, the next one is not expected sooner. */
 static bool poll_on(const struct loop *loop)
 {
-	return loop->soon && !loop->moderation.resting &&
+	return loop->soon && !is_resting(loop) &&
 	       loop->now - loop->worked_at < loop->spin;
+}
+
+/* What the iteration before this one was like. */
+static void moderate(struct loop *loop, kiln_time now)
+{
+	struct moderation *m = loop->kiln->moderation;
+
+	if (m)
+		m->count(m, now, now - loop->now, loop->polled,
+		         loop->waited_at > loop->now && !m->resting);
 }
 
 static unsigned poll_sources(struct loop *loop)
@@ -121,8 +137,7 @@ void loop_step(struct loop *loop, kiln_time deadline)
 	kiln_time now = target_now(loop->kiln);
 	unsigned work;
 
-	moderation_count(&loop->moderation, now, now - loop->now, loop->polled,
-	                 loop->waited_at > loop->now && !loop->moderation.resting);
+	moderate(loop, now);
 	loop->iterations++;
 	loop->now = now;
 	loop->polled = work = poll_sources(loop);

@@ -44,17 +44,16 @@ static void choose(struct moderation *m, bool busy)
 	}
 }
 
-void moderation_count(struct moderation *m, kiln_time now, kiln_time took, unsigned units,
-                      unsigned waits)
+static void count(struct moderation *m, kiln_time now, kiln_time took, unsigned units,
+                  bool waited)
 {
 	kiln_time window = now - m->window_at;
 
-	if (m->rest == 0)
-		return;
 	m->units += units;
 	if (units)
 		m->busy += took;
-	m->busy += waits * WAKE_COST;
+	if (waited)
+		m->busy += WAKE_COST;
 	if (window < WINDOW)
 		return;
 	m->rate[m->resting] = m->units * WINDOW / window;
@@ -62,4 +61,10 @@ void moderation_count(struct moderation *m, kiln_time now, kiln_time took, unsig
 	m->window_at = now;
 	m->busy = 0;
 	m->units = 0;
+}
+
+void moderation_init(struct moderation *m, kiln_time rest,
+                     void (*sleep)(struct kiln *k, kiln_time until))
+{
+	*m = (struct moderation){.count = count, .sleep = sleep, .rest = rest};
 }

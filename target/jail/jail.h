@@ -16,6 +16,7 @@ struct jail {
 	/* What to wait for: the stop descriptor first, then every opened network device. */
 	struct pollfd wait[KILN_BOOT_DEVICES + 1];
 	unsigned wait_count;
+	struct moderation moderation;
 	struct jail_ring *ring; /* of the network devices (net_ring.c); NULL: none */
 	bool console_stuck; /* the last write found no room in time */
 };

@@ -172,6 +172,9 @@ void jail_start(const struct kiln_boot *boot)
 	jail.kiln.target = &jail;
 	jail.wait[0] = (struct pollfd){.fd = boot->stop, .events = POLLIN};
 	jail.wait_count = 1;
-	jail.kiln.rest = rest;
+	if (boot->rest) {
+		moderation_init(&jail.moderation, boot->rest, rest);
+		jail.kiln.moderation = &jail.moderation;
+	}
 	end(kiln_start(&jail.kiln));
 }
