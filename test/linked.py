@@ -38,7 +38,7 @@ class Family(LinkedWorld):
     def start(self, image, *settings, link=(), mtu=1500, far_mtu=None, **options):
         """`link`: what it does to frames. `far_mtu`: of a second link, behind a router, on
         which Linux is then."""
-        self.options, self.mtu, self.far_mtu = link, mtu, far_mtu
+        self.bad, self.mtu, self.far_mtu = link, mtu, far_mtu
         self.client = self.far_network + "2" if far_mtu else self.gateway
         own = f"{self.address}/{self.bits}"
         if self.version == 4:
@@ -59,7 +59,7 @@ class Family(LinkedWorld):
         if self.far_mtu:
             near = self.router = Netns()
             others.append(near)
-        self.link = BadLink(near, self.options, f"{self.gateway}/{self.bits}", self.mtu)
+        self.link = BadLink(near, self.bad, f"{self.gateway}/{self.bits}", self.mtu)
         others.append(self.link)
         if self.far_mtu:
             self.join_far(net)
