@@ -162,8 +162,14 @@ KILN_DOOR_CALL size_t kiln_door_pending(struct kiln_door *door);
  *   and then drops them, and the ACKs that would complete a handshake, as Linux does.
  * - Closing a socket with unread bytes, or while SO_LINGER says 0 s, resets the connection;
  *   with SO_LINGER over 0 s close waits until all is acknowledged or the time is over.
- * - A connection or an attempt to connect is given up after 2 minutes without an answer
- *   (ETIMEDOUT), or after TCP_USER_TIMEOUT.
+ * - A connection is given up after 3 minutes without an answer (ETIMEDOUT), or after
+ *   TCP_USER_TIMEOUT; an attempt to connect after the SYNs of TCP_SYNCNT, by default 183 s.
+ * - Timeouts of retransmission end at 60 s, not 120 s.
+ * - TCP_DEFER_ACCEPT: the SYN-ACK is sent again meanwhile, as Linux did before 2.6.32.
+ *
+ * Acknowledgements are as quick as Linux's: each of the first 16 segments with data, and of
+ * those after a pause, is acknowledged at once, until one is answered by data within 40 ms;
+ * then every second one is, or 40 ms later. Out of order or window updates: at once.
  *
  * ICMP errors: one that quotes a SYN of ours fails connect with its errno (ECONNREFUSED,
  * EHOSTUNREACH, ENETUNREACH, ENOPROTOOPT ...). On an established connection it is only kept,
@@ -230,21 +236,30 @@ KILN_DOOR_CALL int kiln_door_poll(struct kiln_door *door, struct pollfd *fds, nf
  *
  *	SOL_SOCKET    SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST, SO_KEEPALIVE,
  *	              SO_LINGER (struct linger), SO_RCVBUF, SO_SNDBUF (get tells the double,
- *	              as on Linux), SO_RCVTIMEO, SO_SNDTIMEO (struct timeval);
+ *	              as on Linux), SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDTIMEO (struct timeval),
+ *	              SO_BINDTODEVICE (ENODEV: the interface has no name);
  *	              get: SO_ERROR, SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN
  *	IPPROTO_TCP   TCP_NODELAY, TCP_CORK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL,
- *	              TCP_KEEPCNT (s, s, probes), TCP_USER_TIMEOUT (ms), TCP_CONGESTION (text),
- *	              TCP_FASTOPEN (of a listening socket; clients do without),
- *	              get: TCP_INFO (struct tcp_info of <netinet/tcp.h> or <linux/tcp.h>, as
- *	              much of it as fits)
- *	IPPROTO_IP    IP_TTL, IP_TOS (UDP), IP_MTU_DISCOVER, IP_RECVERR; get: IP_MTU
- *	IPPROTO_IPV6  IPV6_V6ONLY, IPV6_UNICAST_HOPS, IPV6_TCLASS (UDP), IPV6_MTU_DISCOVER,
+ *	              TCP_KEEPCNT (s, s, probes), TCP_USER_TIMEOUT (ms), TCP_SYNCNT,
+ *	              TCP_DEFER_ACCEPT (s), TCP_QUICKACK, TCP_NOTSENT_LOWAT, TCP_INQ,
+ *	              TCP_CONGESTION (text), TCP_FASTOPEN (of a listening socket; clients do
+ *	              without), get: TCP_INFO (struct tcp_info of <netinet/tcp.h> or
+ *	              <linux/tcp.h>, as much of it as fits)
+ *	IPPROTO_IP    IP_TTL, IP_TOS, IP_MTU_DISCOVER (UDP), IP_RECVERR; get: IP_MTU
+ *	IPPROTO_IPV6  IPV6_V6ONLY, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_MTU_DISCOVER (UDP),
  *	              IPV6_RECVERR; get: IPV6_MTU
  *
- * These are taken, and change nothing: TCP_QUICKACK, SO_PRIORITY, SO_MARK, SO_OOBINLINE,
- * SO_TIMESTAMP, SO_RCVLOWAT. Others fail with ENOPROTOOPT. In struct tcp_info amounts are
- * as on Linux: tcpi_unacked, tcpi_sacked, tcpi_snd_cwnd and tcpi_snd_ssthresh in segments,
- * times in us but those of tcpi_last_* in ms.
+ * These are kept and told, and change nothing: SO_PRIORITY, SO_MARK, SO_OOBINLINE,
+ * SO_TIMESTAMP, SO_DONTROUTE, TCP_LINGER2. Others fail with ENOPROTOOPT. An accepted socket
+ * has its listener's.
+ *
+ * In struct tcp_info amounts are as on Linux: tcpi_unacked, tcpi_sacked, tcpi_lost,
+ * tcpi_retrans, tcpi_snd_cwnd and tcpi_snd_ssthresh in segments (bytes by the segment size,
+ * rounded up), times in us but those of tcpi_last_* in ms. tcpi_bytes_acked and
+ * tcpi_bytes_received count data, not SYN and FIN; tcpi_rcv_mss is tcpi_snd_mss. These are 0:
+ * tcpi_fackets, tcpi_last_ack_sent, tcpi_pacing_rate, tcpi_delivery_rate, tcpi_busy_time,
+ * tcpi_rwnd_limited, tcpi_sndbuf_limited, tcpi_rcv_ooopack. After the end what was known is
+ * told.
  */
 KILN_DOOR_CALL int kiln_door_getsockopt(struct kiln_door *door, int fd, int level, int name,
 					void *value, socklen_t *size);

@@ -37,6 +37,7 @@ struct tcp_conn;
 struct tcp_listener;
 struct tcp_congestion;
 struct tcp_fast_open;
+struct tcp_observer;
 
 /*
  * What the owner of a connection is told. Each is called from the event loop, never from
@@ -75,6 +76,7 @@ struct tcp_config {
 	 * its data delivered twice, in two connections: for requests that bear it. NULL: off. */
 	const struct tcp_fast_open *fast_open;
 	uint32_t fast_open_pending; /* connections at once that are so early; 0: 64 */
+	const struct tcp_observer *observer; /* for targets with sockets; NULL: none */
 };
 
 extern const struct tcp_fast_open tcp_fast_open;
@@ -153,7 +155,7 @@ void tcp_abort(struct tcp_conn *conn);
 
 /* ---- settings and facts ---- */
 
-/* RFC 5482; default: 2 min. */
+/* RFC 5482; default: 3 min. */
 void tcp_set_user_timeout(struct tcp_conn *conn, kiln_time timeout);
 void tcp_set_keepalive(struct tcp_conn *conn, kiln_time idle, kiln_time interval,
 		       unsigned probes);

@@ -53,7 +53,7 @@ uint32_t net_segmentation(const struct net *net, const struct ip_addr *dst)
 	const struct netdev *dev = net->device;
 
 	if (!family || !(dev->features & NETDEV_TX_CSUM) ||
-	    !(dev->features & family->tcp_offload) || net_is_own(net, dst))
+	    !(dev->features & family->tcp_offload))
 		return 0;
 	uint32_t packet = dev->gso_max - KILN_MIN(dev->gso_max, (uint32_t)ETH_HEADER);
 	packet = KILN_MIN(packet, (uint32_t)NET_PACKET_MAX);

@@ -178,6 +178,8 @@ void tcp_ack_input(struct tcp_conn *conn, const struct tcp_segment *s)
 		sack_input(conn, &s->options, &news);
 	if (news.rtt != KILN_NEVER)
 		tcp_rack_rtt(conn, news.rtt);
+	if (conn->tcp->config.observer)
+		conn->tcp->config.observer->acked(conn, &news);
 	tcp_window_input(conn, s);
 	if (news.acked || news.duplicate || news.reported || news.twice || news.marked) {
 		tcp_recovery_ack(conn, &news);

@@ -317,6 +317,7 @@ static void check_fin(struct tcp_conn *conn, const struct tcp_segment *s)
 
 void tcp_segment_arrives(struct tcp_conn *conn, struct tcp_segment *s, uint16_t gso_size)
 {
+	conn->tally.in++;
 	if (conn->fast_open && tcp_seq_eq(s->seq, conn->irs) &&
 	    (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
 		conn->ack_now = true; /* the SYN again: our answer was lost */
@@ -359,6 +360,7 @@ static void syn_sent_input(struct tcp_conn *conn, struct tcp_segment *s,
 	bool ack = s->flags & TCP_ACK;
 	struct tcp_handshake hand;
 
+	conn->tally.in++;
 	/* First, check the ACK bit. */
 	if (ack && !tcp_seq_eq(s->ack, conn->snd_nxt)) {
 		tcp_refuse_segment(tcp, &conn->flow.tuple, s);

@@ -105,6 +105,7 @@ static void send_syn_ack(const struct tcp_listener *listener,
 	    .ack = tcp_seq_add(hand->irs, 1),
 	    .flags = TCP_SYN | TCP_ACK | (hand->has_ecn ? TCP_ECE : 0),
 	    .window = first_window(listener),
+	    .service = listener->service,
 	    .options =
 	        {
 	            .has_mss = true,
@@ -263,6 +264,8 @@ void tcp_listener_settle(const struct tcp_listener *listener, struct tcp_conn *c
 	conn->receive_limit = listener->receive_limit;
 	conn->receive_limit_set = listener->receive_limit_set;
 	conn->mss_most = listener->mss_most;
+	conn->service = listener->service;
+	conn->tally.in = 1; /* the SYN */
 	tcp_conn_settle(conn, hand);
 	conn->snd_una = conn->snd_nxt;
 }
@@ -356,6 +359,7 @@ static void half_challenge(struct tcp *tcp, const struct tcp_half *half)
 	    .ack = tcp_seq_add(half->hand.irs, 1),
 	    .flags = TCP_ACK,
 	    .window = (uint16_t)(first_window(half->listener) >> scale),
+	    .service = half->listener->service,
 	    .options =
 	        {
 	            .has_timestamps = half->hand.has_timestamps,
@@ -426,19 +430,22 @@ void tcp_half_input(struct tcp *tcp, struct tcp_half *half, struct tcp_segment *
 		tcp_refuse_segment(tcp, &tuple, s);
 		return;
 	}
+	if (half->tries < listener->defer && s->data.len == 0)
+		return; /* until it has something to say */
 	if (listener->paused || tcp->conns.used >= tcp->conns.count) {
 		tcp->count.drop_no_memory++; /* the peer will send again, so may we */
 		return;
 	}
 	/* Karn: a SYN-ACK that was sent twice tells no time. */
 	kiln_time rtt = half->tries == 0 ? KILN_MAX(tcp_now(tcp) - half->sent_at, 1u) : 0;
-	bool syn_lost = half->tries > 0;
+	uint8_t tries = half->tries;
 	tcp_half_free(tcp, half);
 	struct tcp_conn *conn = tcp_conn_new(tcp, &tuple);
 	if (!conn)
 		return;
-	conn->syn_lost = syn_lost;
-	if (syn_lost)
+	conn->syn_lost = tries > 0;
+	conn->tally.again = tries;
+	if (tries > 0)
 		conn->rto = TCP_RTO_AFTER_SYN;
 	accept(listener, conn, &hand, s, gso_size, rtt);
 }

@@ -21,7 +21,11 @@ static enum kiln_error send_frame(struct tcp *tcp, const struct tcp_tuple *tuple
 {
 	size_t size = tcp_header_size(&s->options);
 	struct writer w = writer_of(netdev_frame_push(frame, size), size);
-	struct net_send_options options = {.src = &tuple->local, .tos = s->ecn};
+	struct net_send_options options = {
+	    .src = &tuple->local,
+	    .ttl = s->service.ttl,
+	    .tos = s->service.tos | s->ecn,
+	};
 	enum kiln_error error;
 
 	s->src_port = tuple->local_port;
@@ -95,6 +99,7 @@ static enum kiln_error send_segment(struct tcp_conn *conn, struct tcp_seq seq,
 	    .ack = conn->rcv_nxt,
 	    .flags = (uint8_t)(flags | TCP_ACK | (conn->ecn_echo ? TCP_ECE : 0)),
 	    .ecn = capable ? IP_ECN_ECT0 : IP_ECN_NOT,
+	    .service = conn->service,
 	    .window = (uint16_t)(tcp_receive_window(conn) >> conn->rcv_wscale),
 	    .options = *options,
 	};
@@ -105,6 +110,8 @@ static enum kiln_error send_segment(struct tcp_conn *conn, struct tcp_seq seq,
 		conn->rcv_adv = adv;
 		return error;
 	}
+	if (tcp->config.observer)
+		tcp->config.observer->sent(conn, gso_size);
 	conn->last_ack_sent = conn->rcv_nxt;
 	conn->in.twice.end = conn->in.twice.start;
 	conn->unacked_segments = 0;
@@ -174,6 +181,7 @@ void tcp_send_syn(struct tcp_conn *conn)
 	    .flags =
 	        (uint8_t)(TCP_SYN | (answer ? TCP_ACK : 0) | tcp_ecn_syn_flags(conn)),
 	    .window = (uint16_t)KILN_MIN(window, UINT16_MAX),
+	    .service = conn->service,
 	    .options =
 	        {
 	            .has_mss = true,
@@ -193,6 +201,7 @@ void tcp_send_syn(struct tcp_conn *conn)
 	if (conn->fast_open_renew)
 		config->fast_open->offer(tcp, &conn->flow.tuple, &s.options);
 	tcp_send_bare(tcp, &conn->flow.tuple, &s);
+	conn->tally.out++;
 	conn->ecn_asked = s.flags & TCP_CWR;
 	conn->ack_now = false;
 	conn->unacked_segments = 0;

@@ -50,16 +50,17 @@
 #define TCP_RTO_MAX        KILN_SECONDS(60) /* RFC 6298, 2.5 */
 #define TCP_DELAYED_ACK    KILN_MS(40)      /* RFC 9293, 3.8.6.3: less than 500 ms */
 #define TCP_TIME_WAIT_TIME KILN_SECONDS(60) /* 2 MSL, with MSL 30 s as is practice */
-#define TCP_USER_TIMEOUT   KILN_SECONDS(120)
-#define TCP_CHALLENGE_GAP  KILN_MS(500) /* between unasked ACKs of one connection */
-#define TCP_PAWS_IDLE      KILN_SECONDS(24 * 86400) /* RFC 7323, 5.5 */
-#define TCP_SYN_ACK_RTO    KILN_SECONDS(1)
-#define TCP_DEVICE_RETRY   KILN_MS(1)
+/* For a SYN at least 3 minutes, for data 100 s (RFC 9293, 3.8.3, MUST-23, SHLD-11). */
+#define TCP_USER_TIMEOUT  KILN_SECONDS(180)
+#define TCP_CHALLENGE_GAP KILN_MS(500) /* between unasked ACKs of one connection */
+#define TCP_PAWS_IDLE     KILN_SECONDS(24 * 86400) /* RFC 7323, 5.5 */
+#define TCP_SYN_ACK_RTO   KILN_SECONDS(1)
+#define TCP_DEVICE_RETRY  KILN_MS(1)
 
 enum {
 	TCP_MSS_DEFAULT = 536,      /* RFC 9293, 3.7.1: the peer sent no MSS option, */
 	TCP_MSS_DEFAULT_IP6 = 1220, /* and by IPv6 */
-	TCP_MSS_MIN = 64,      /* a peer's smaller one is raised to this */
+	TCP_MSS_MIN = 64,           /* a peer's smaller one is raised to this */
 	TCP_PATH_MSS_MIN = 512,
 	TCP_INITIAL_SEGMENTS = 10, /* RFC 6928 */
 	TCP_DUP_THRESH = 3,
@@ -69,6 +70,7 @@ enum {
 	TCP_PIECES_MAX = 256, /* references queued by one connection */
 	TCP_PIECES_LEAST = 4, /* that it may have, however many others hold */
 	TCP_SHARE = 4,        /* a connection may take that part of what is left */
+	TCP_QUICK_ACKS = 16,  /* as Linux has it */
 	TCP_WORTH_A_CALL = CHUNK_SIZE, /* room for an owner that was refused */
 	TCP_WINDOW_MAX = TCP_SSTHRESH_NONE,
 	TCP_CHALLENGES = 1000, /* challenge ACKs a second, of all connections: about */
@@ -134,7 +136,8 @@ struct tcp_send_queue {
 	struct tcp_piece *head, *tail;
 	uint64_t start, end;
 	struct tcp_mark next, again;
-	struct chunk *open; /* the chunk that was copied to last, while a piece lies in it */
+	struct chunk
+	    *open; /* the chunk that was copied to last, while a piece lies in it */
 	uint16_t open_used; /* its bytes that are taken */
 	uint16_t chunks;    /* what counts against the limit */
 	uint16_t pieces;
@@ -161,7 +164,8 @@ struct tcp_receive_queue {
 	    inflight; /* unread bytes in the frame being input, behind the runs */
 	struct tcp_range
 	    sack[TCP_SACK_BLOCKS]; /* to report, the latest first (RFC 2018, 4) */
-	struct tcp_range twice; /* to report before these: it had come before (RFC 2883) */
+	struct tcp_range
+	    twice; /* to report before these: it had come before (RFC 2883) */
 };
 
 /* ---- bytes in flight ---- */
@@ -182,30 +186,30 @@ struct tcp_flight {
 
 /* RFC 8985. Times are 0 until there is one. */
 struct tcp_rack {
-	uint32_t sent_order;     /* of what was sent last of all that has arrived; its end: */
+	uint32_t sent_order; /* of what was sent last of all that has arrived; its end: */
 	struct tcp_seq sent_end; /* RACK.xmit_ts and RACK.end_seq */
 	struct tcp_seq fack;     /* the end of the highest that has arrived */
 	kiln_time rtt;
 	kiln_time min_rtt, min_rtt_at;
 	struct tcp_seq dsack_round; /* no further widening before this is acknowledged */
-	uint8_t quarters;           /* RACK.reo_wnd_mult: of min_rtt, to wait for late ones */
-	uint8_t persist;            /* recoveries until it is 1 again */
-	bool reordering : 1;        /* the path has been seen to do so */
+	uint8_t quarters;    /* RACK.reo_wnd_mult: of min_rtt, to wait for late ones */
+	uint8_t persist;     /* recoveries until it is 1 again */
+	bool reordering : 1; /* the path has been seen to do so */
 	bool in_dsack_round : 1;
-	bool probing : 1;       /* TLP.end_seq is not None */
-	bool probe_again : 1;   /* TLP.is_retrans */
-	bool probe_now : 1;     /* the probe timeout has expired */
-	bool probe_due : 1;     /* new bytes left, or arrived: the timeout is to be set */
+	bool probing : 1;     /* TLP.end_seq is not None */
+	bool probe_again : 1; /* TLP.is_retrans */
+	bool probe_now : 1;   /* the probe timeout has expired */
+	bool probe_due : 1;   /* new bytes left, or arrived: the timeout is to be set */
 	struct tcp_seq probe_end; /* TLP.end_seq */
 };
 
 /* What one acknowledgement has told. */
 struct tcp_news {
 	uint32_t flight_before;
-	uint32_t acked;     /* sequence numbers */
-	uint32_t delivered; /* acknowledged or reported for the first time */
-	uint32_t found;     /* of these, taken for lost and not sent again yet */
-	kiln_time rtt;      /* of the bytes that left last; KILN_NEVER: unknown */
+	uint32_t acked;          /* sequence numbers */
+	uint32_t delivered;      /* acknowledged or reported for the first time */
+	uint32_t found;          /* of these, taken for lost and not sent again yet */
+	kiln_time rtt;           /* of the bytes that left last; KILN_NEVER: unknown */
 	kiln_time first_sent_at; /* of the bytes that left first; KILN_NEVER: unknown */
 	uint32_t ts_echo;
 	bool has_echo;
@@ -244,17 +248,29 @@ struct tcp_tuning {
 	struct tcp_seq read;
 	uint32_t bytes; /* the most that was read in a round trip */
 	uint32_t echo;  /* the last timestamp that was measured by */
-	struct tcp_seq edge; /* without timestamps: data from here on was let go at edge_at */
+	struct tcp_seq
+	    edge; /* without timestamps: data from here on was let go at edge_at */
 	kiln_time edge_at;
 };
 
 /* The search for the path's MTU (RFC 4821), in sizes of conn->mss; see tcp_mtu.c. */
 struct tcp_mtu {
-	uint16_t limit;  /* of conn->mss, until a larger one arrives; UINT16_MAX: no search */
-	uint16_t failed; /* the smallest that was lost; 0: none */
-	uint16_t probe;  /* on its way; 0: none */
+	uint16_t
+	    limit; /* of conn->mss, until a larger one arrives; UINT16_MAX: no search */
+	uint16_t failed;        /* the smallest that was lost; 0: none */
+	uint16_t probe;         /* on its way; 0: none */
 	struct tcp_range range; /* it is these bytes */
 	kiln_time next_at;
+};
+
+/* What has passed, for tcp_facts to tell (RFC 4898): segments, of which some are data. */
+struct tcp_tally {
+	uint32_t in, data_in, out, data_out;
+	uint32_t again; /* sent again, a SYN too */
+	uint32_t delivered,
+	    marked;     /* arrived, as told by ACKs; of these by some with ECE */
+	uint32_t twice; /* DSACKs */
+	uint64_t bytes_again;
 };
 
 struct tcp_conn {
@@ -277,23 +293,24 @@ struct tcp_conn {
 	bool fin_seen : 1;       /* the peer's FIN arrived, its place is fin_seq */
 	bool fin_received : 1;   /* and all before it: rcv_nxt is beyond it */
 	bool nodelay : 1;
-	bool cork : 1;         /* whole segments only */
-	bool resend_front : 1; /* retransmit at snd_una whatever cwnd says */
-	bool rtt_due : 1;      /* no sample in this round trip yet */
-	bool cwnd_full : 1;    /* in this round trip cwnd held something back, */
+	bool cork : 1;          /* whole segments only */
+	bool resend_front : 1;  /* retransmit at snd_una whatever cwnd says */
+	bool rtt_due : 1;       /* no sample in this round trip yet */
+	bool cwnd_full : 1;     /* in this round trip cwnd held something back, */
 	bool cwnd_was_full : 1; /* in the last one it did */
-	bool has_ecn : 1;  /* negotiated (RFC 3168) */
-	bool ecn_asked : 1; /* by our SYN */
-	bool ecn_echo : 1;  /* a mark has come, and the peer has not reacted yet */
-	bool cwr_due : 1;   /* we have, and are to say so */
-	bool can_undo : 1;     /* the last reduction may prove to have been for nothing */
-	bool syn_lost : 1;     /* the SYN had to be sent again */
-	bool orphan : 1;       /* on tcp->orphans */
-	bool released : 1;     /* on tcp->dead: only its memory is left */
+	bool has_ecn : 1;       /* negotiated (RFC 3168) */
+	bool ecn_asked : 1;     /* by our SYN */
+	bool ecn_echo : 1;      /* a mark has come, and the peer has not reacted yet */
+	bool cwr_due : 1;       /* we have, and are to say so */
+	bool can_undo : 1; /* the last reduction may prove to have been for nothing */
+	bool syn_lost : 1; /* the SYN had to be sent again */
+	bool orphan : 1;   /* on tcp->orphans */
+	bool released : 1; /* on tcp->dead: only its memory is left */
 	bool receive_limit_set : 1; /* by the owner: not tuned */
-	bool fast_open : 1;         /* its owner has it, but our SYN is not acknowledged */
-	bool fast_open_renew : 1;   /* the SYN-ACK brings a new cookie */
-	bool crowded : 1; /* the send queue was nearly full, and the owner not called since */
+	bool fast_open : 1;       /* its owner has it, but our SYN is not acknowledged */
+	bool fast_open_renew : 1; /* the SYN-ACK brings a new cookie */
+	bool
+	    crowded : 1; /* the send queue was nearly full, and the owner not called since */
 	uint8_t dup_acks;
 	uint16_t mss;  /* the largest segment: data and options but not the header */
 	uint16_t smss; /* the data in it with the usual options: RFC 5681's SMSS */
@@ -321,8 +338,8 @@ struct tcp_conn {
 	kiln_time srtt, rttvar, rto; /* srtt 0: no sample yet */
 	kiln_time rtt_started_at;
 	struct tcp_seq round_end; /* snd_nxt when this round trip began */
-	uint8_t backoff;        /* doublings of rto, until it is measured anew */
-	uint8_t timeouts;       /* in a row, without progress */
+	uint8_t backoff;          /* doublings of rto, until it is measured anew */
+	uint8_t timeouts;         /* in a row, without progress */
 	uint8_t keepalive_sent;
 	uint8_t keepalive_probes;
 	uint8_t soft_error; /* enum kiln_error from ICMP, told if it times out */
@@ -341,23 +358,31 @@ struct tcp_conn {
 
 	/* Ends of the connection. */
 	struct tcp_seq iss, irs, fin_seq;
-	uint16_t mss_peer; /* from its SYN */
-	uint16_t mss_most; /* that the owner wants, either way */
+	uint16_t mss_peer;            /* from its SYN */
+	uint16_t mss_most;            /* that the owner wants, either way */
 	uint8_t icmp_type, icmp_code; /* the last error about it; 0: none */
-	struct list link;  /* on tcp->starved or tcp->orphans */
+	struct list link;             /* on tcp->starved or tcp->orphans */
 
 	/* Loss recovery. */
-	struct tcp_seq cwr_end; /* snd_nxt at the last reduction: one a window is enough */
-	struct tcp_seq recover;  /* snd_nxt when it began */
+	struct tcp_seq
+	    cwr_end; /* snd_nxt at the last reduction: one a window is enough */
+	struct tcp_seq recover; /* snd_nxt when it began */
 	struct tcp_flight flight;
 	struct tcp_rack rack;
 	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 9937, 6 */
 	struct tcp_congestion_window undo;           /* as it was before it was reduced */
 	uint32_t undo_bytes; /* sent again since, and not reported to have come twice */
 	struct tcp_range undo_range; /* around them */
-	uint32_t undo_timestamp; /* of the first that was sent again */
+	uint32_t undo_timestamp;     /* of the first that was sent again */
 	kiln_time pace_at;   /* when what has left will have left at the pacing rate */
 	uint32_t pace_burst; /* bytes that may leave at once before that counts */
+
+	/* Of targets with sockets. */
+	uint8_t quick_acks;         /* segments to acknowledge at once, each */
+	struct tcp_service service; /* of all it sends */
+	kiln_time data_heard_at;
+	struct tcp_tally tally;
+
 	struct tcp_scoreboard sacked, lost;
 };
 
@@ -403,8 +428,10 @@ struct tcp_listener {
 	 * or of IPv6 alone. */
 	struct ip_addr local;
 	bool ip6_only;
-	bool paused; /* SYNs and what completes a handshake are dropped */
+	bool paused;       /* SYNs and what completes a handshake are dropped */
 	bool no_fast_open; /* whatever the stack's configuration says */
+	uint8_t defer;     /* tries of a SYN-ACK until an ACK without data is accepted */
+	struct tcp_service service;
 	uint16_t mss_most;
 	uint32_t receive_limit;
 	bool receive_limit_set; /* by the owner: not tuned */
@@ -432,8 +459,8 @@ struct tcp {
 	uint32_t orphan_count, orphans_most;
 	/* Of one connection, to begin with: bytes of chunks to send, bytes unread. */
 	uint32_t send_limit, receive_limit;
-	uint32_t limit_most; /* that either may grow to */
-	uint8_t window_scale;   /* that we offer */
+	uint32_t limit_most;  /* that either may grow to */
+	uint8_t window_scale; /* that we offer */
 
 	/* Connections early by Fast Open, and those that were reset, until when they count. */
 	uint8_t fast_open_key[16];
@@ -468,8 +495,7 @@ void tcp_flow_remove(struct tcp *tcp, struct tcp_flow *flow);
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple);
 /* What the peer's SYN offers and we agree to. */
 struct tcp_handshake tcp_handshake_of(const struct tcp *tcp, const struct ip_addr *remote,
-                                      const struct tcp_segment *syn,
-                                      struct tcp_seq iss);
+                                      const struct tcp_segment *syn, struct tcp_seq iss);
 /* Takes over what the handshake has settled; sets both windows and the segment size. */
 void tcp_conn_settle(struct tcp_conn *conn, const struct tcp_handshake *hand);
 /* Ends it: state CLOSED, off all lists, queues freed, memory given back later. */
@@ -553,6 +579,17 @@ struct tcp_fast_open {
 	void (*done)(struct tcp_conn *conn, bool reset);
 };
 
+/* ---- tcp_socket.c ---- */
+
+/* What the rest of TCP tells it, if the image has it: of one segment, or of several of
+ * gso_size. */
+struct tcp_observer {
+	void (*sent)(struct tcp_conn *conn, uint16_t gso_size); /* tcp->frame */
+	void (*sent_again)(struct tcp_conn *conn, uint32_t size);
+	void (*received)(struct tcp_conn *conn, size_t size, uint16_t gso_size);
+	void (*acked)(struct tcp_conn *conn, const struct tcp_news *news);
+};
+
 /* ---- tcp_cookie.c ---- */
 
 struct tcp_seq tcp_cookie_make(struct tcp *tcp, const struct tcp_tuple *tuple,
@@ -566,8 +603,7 @@ enum tcp_cookie {
 	TCP_COOKIE_GOOD,  /* hand is set */
 };
 enum tcp_cookie tcp_cookie_check(struct tcp *tcp, const struct tcp_tuple *tuple,
-                                 const struct tcp_segment *s,
-                                 struct tcp_handshake *hand);
+                                 const struct tcp_segment *s, struct tcp_handshake *hand);
 
 /* ---- tcp_time_wait.c ---- */
 

@@ -300,6 +300,8 @@ bool tcp_receive_data(struct tcp_conn *conn, const struct tcp_segment *s,
 	size_t len = s->data.len;
 
 	conn->tcp->count.bytes_in += len;
+	if (conn->tcp->config.observer)
+		conn->tcp->config.observer->received(conn, len, gso_size);
 	if (!tcp_seq_eq(s->seq, conn->rcv_nxt)) {
 		receive_beyond_gap(conn, s);
 		return true;

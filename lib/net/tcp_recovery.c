@@ -178,6 +178,8 @@ void tcp_recovery_sent_again(struct tcp_conn *conn, struct tcp_range range)
 	conn->resend_front = false;
 	conn->last_sent_at = tcp_now(conn->tcp);
 	conn->tcp->count.retransmits++;
+	if (conn->tcp->config.observer)
+		conn->tcp->config.observer->sent_again(conn, tcp_range_size(range));
 	tcp_flight_sent(conn, range, true);
 }
 

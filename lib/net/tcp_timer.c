@@ -88,6 +88,7 @@ static void retransmit(struct tcp_conn *conn)
 	}
 	if (conn->state == TCP_SYN_SENT || conn->state == TCP_SYN_RECEIVED) {
 		conn->syn_lost = true;
+		conn->tally.again++;
 		back_off(conn);
 		doubt_neighbour(conn);
 		tcp_send_syn(conn);

@@ -42,13 +42,20 @@ struct tcp_options {
 	uint8_t fast_open[TCP_FAST_OPEN_COOKIE_MAX];
 };
 
+/* What an IP header can say of what it carries; zeroed: the default. */
+struct tcp_service {
+	uint8_t tos, ttl; /* without the bits of ECN */
+};
+
 struct tcp_segment {
 	uint16_t src_port, dst_port;
 	struct tcp_seq seq, ack;
 	uint8_t flags;   /* enum tcp_flags */
 	uint16_t window; /* as on the wire, not scaled */
 	uint16_t urgent;
-	uint8_t ecn; /* not of the header: IP_ECN_* of the packet that brought it */
+	/* Not of the header: IP_ECN_* of the packet that brings it, or is to; and the rest. */
+	uint8_t ecn;
+	struct tcp_service service;
 	struct tcp_options options;
 	struct slice data;
 };

@@ -188,7 +188,7 @@ static enum kiln_error send_one(struct door_socket *s, const struct endpoint *to
 	struct udp_send_options options = {
 	    .src = local_is_any(&s->local.addr) ? NULL : &s->local.addr,
 	    .ttl = s->set.ttl,
-	    .tos = s->set.tos,
+	    .tos = (uint8_t)s->set.tos,
 	    .whole = s->set.discover != IP_PMTUDISC_DONT,
 	};
 	enum kiln_error failed = udp_send_with(s->udp, to, payload, &options);

@@ -112,6 +112,7 @@ static bool read_tcp(struct kiln_door *door, const struct kiln_door_config *c)
 	    .no_window_scaling = c->no_window_scaling,
 	    .initial_window = c->initial_window,
 	    .ecn = ecn[c->ecn],
+	    .observer = &tcp_socket_observer,
 	    .fast_open = &tcp_fast_open, /* for the listeners that are told to */
 	};
 	return read_congestion(door, c->congestion);

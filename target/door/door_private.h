@@ -159,18 +159,27 @@ struct door_datagram {
 struct door_settings {
 	bool nonblocking, close_on_exec;
 	bool reuse_address, reuse_port, broadcast;
-	bool keepalive, nodelay, cork;
+	bool keepalive, nodelay, cork, quick_ack;
 	bool ip6_only, told_errors; /* IP_RECVERR */
+	bool told_unread;           /* TCP_INQ */
 	int discover;               /* IP_PMTUDISC_* */
-	uint8_t ttl, tos;           /* 0: the default */
+	int tos;
+	uint8_t ttl; /* 0: the default */
 	bool linger;
 	kiln_time linger_time;
-	kiln_time receive_timeout, send_timeout;       /* 0: none */
-	uint32_t receive_buffer, send_buffer;          /* 0: the stack's own */
-	uint16_t mss_most;                             /* 0: none */
-	uint32_t keep_idle, keep_interval, keep_count; /* s */
-	uint32_t user_timeout;                         /* ms; 0: the default */
-	int fast_open; /* of a listener: connections at once; 0: none */
+	kiln_time receive_timeout, send_timeout;  /* 0: none */
+	uint32_t receive_buffer, send_buffer;     /* 0: the stack's own */
+	uint16_t mss_most;                        /* 0: none */
+	int keep_idle, keep_interval, keep_count; /* s */
+	int user_timeout;                         /* ms; 0: the default */
+	int syn_tries;   /* SYNs that are sent again; 0: the default */
+	int receive_low; /* unread bytes that are worth a wait */
+	int unsent_low; /* with less unsent it is ready for more; 0: whatever is unsent */
+	int fast_open;  /* of a listener: connections at once; 0: none */
+	int defer_accept; /* s */
+	/* Those that change nothing. */
+	bool out_of_band_inline, no_route, timestamp;
+	int priority, mark, linger2;
 	const struct tcp_congestion *congestion;
 };
 
@@ -191,8 +200,9 @@ struct door_socket {
 	struct tcp_listener *listener;
 	struct door_socket *queue, **queue_end, *queue_next; /* to be accepted */
 	int queued, backlog;
-	bool ended, end_seen; /* conn is gone; the peer's FIN had come */
-	uint8_t *left;        /* what it had received */
+	bool ended, end_seen;  /* conn is gone; the peer's FIN had come */
+	struct tcp_facts last; /* about it */
+	uint8_t *left;         /* what it had received */
 	size_t left_size, left_at;
 
 	/* UDP */
@@ -239,6 +249,8 @@ void door_address_write(const struct door_socket *s, const struct endpoint *endp
 int door_listen(struct door_socket *s, int backlog);
 /* Gives the listener, if there is one, the socket's settings. */
 void door_listen_apply(struct door_socket *s);
+/* SYN-ACKs that are not sent again while a client says nothing (TCP_DEFER_ACCEPT). */
+uint8_t door_listen_defers(const struct door_socket *s);
 void door_unlisten(struct door_socket *s);
 
 /* ---- stream.c ---- */
@@ -252,6 +264,8 @@ struct door_message {
 	struct sockaddr *address;
 	socklen_t *address_size; /* receiving */
 	socklen_t to_size;       /* sending */
+	void *control;           /* receiving */
+	size_t control_size, control_used;
 	int flags_out;
 };
 
@@ -291,6 +305,9 @@ short door_datagram_poll(const struct door_socket *s);
 
 /* ---- message.c ---- */
 
+/* Adds a control message, or says that there is no room for it. */
+void door_control_put(struct door_message *m, int level, int type, const void *data,
+                      size_t size);
 /* Copies to the parts from an offset of the message; returns how many bytes fitted. */
 size_t door_scatter(const struct door_message *m, size_t offset, struct slice bytes);
 

@@ -10,10 +10,37 @@ static void set_pause(struct door_socket *s)
 		tcp_listener_pause(s->listener, s->queued > s->backlog);
 }
 
+/* They are due after 1 s, and each time after twice as much. */
+uint8_t door_listen_defers(const struct door_socket *s)
+{
+	enum { MOST = 16 };
+	uint8_t tries = 0;
+
+	while (tries < MOST && (1 << tries) - 1 < s->set.defer_accept)
+		tries++;
+	return tries;
+}
+
+static struct tcp_listen_options options_of(const struct door_socket *s)
+{
+	return (struct tcp_listen_options){
+	    .local = s->local,
+	    .ip6_only = s->set.ip6_only,
+	    .mss_most = s->set.mss_most,
+	    .receive_limit = s->set.receive_buffer,
+	    .tos = (uint8_t)s->set.tos,
+	    .ttl = s->set.ttl,
+	    .fast_open = s->set.fast_open > 0,
+	    .defer = door_listen_defers(s),
+	};
+}
+
 void door_listen_apply(struct door_socket *s)
 {
+	struct tcp_listen_options options = options_of(s);
+
 	if (s->listener)
-		tcp_listener_fast_open(s->listener, s->set.fast_open > 0);
+		tcp_listener_configure(s->listener, &options);
 }
 
 static bool accepted(struct tcp_conn *conn, void *context)
@@ -36,17 +63,11 @@ static bool accepted(struct tcp_conn *conn, void *context)
 
 static int start_listening(struct door_socket *s)
 {
-	const struct tcp_listen_options options = {
-	    .local = s->local,
-	    .ip6_only = s->set.ip6_only,
-	    .mss_most = s->set.mss_most,
-	    .receive_limit = s->set.receive_buffer,
-	};
+	const struct tcp_listen_options options = options_of(s);
 
 	switch (tcp_listen_on(s->door->tcp, &options, accepted, s, &s->listener)) {
 	case KILN_OK:
 		s->state = DOOR_LISTENING;
-		door_listen_apply(s);
 		return 0;
 	case KILN_ERR_IN_USE:
 		return -EADDRINUSE;

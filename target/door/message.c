@@ -3,6 +3,7 @@
  * one function for each direction does the rest.
  */
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include "door_private.h"
 
@@ -26,6 +27,23 @@ size_t door_scatter(const struct door_message *m, size_t offset, struct slice by
 	return done;
 }
 
+void door_control_put(struct door_message *m, int level, int type, const void *data,
+                      size_t size)
+{
+	struct cmsghdr header = {CMSG_LEN(size), level, type};
+	struct writer w = writer_of(m->control, m->control_size);
+
+	(void)writer_room(&w, m->control_used);
+	if (writer_left(&w) < header.cmsg_len) {
+		m->flags_out |= MSG_CTRUNC;
+		return;
+	}
+	writer_bytes(&w, slice_of(&header, sizeof(header)));
+	(void)writer_room(&w, CMSG_LEN(0) - sizeof(header));
+	writer_bytes(&w, slice_of(data, size));
+	m->control_used += KILN_MIN(CMSG_SPACE(size), m->control_size - m->control_used);
+}
+
 /* The sum of the parts; false if that is no size. */
 static bool measure(struct door_message *m)
 {
@@ -38,6 +56,16 @@ static bool measure(struct door_message *m)
 		m->size += m->parts[i].iov_len;
 	}
 	return true;
+}
+
+/* TCP_INQ: what is still there; the end counts as a byte. */
+static void tell_unread(const struct door_socket *s, struct door_message *m)
+{
+	int unread = (int)door_stream_unread(s);
+
+	if (unread == 0 && door_stream_at_end(s))
+		unread = 1;
+	door_control_put(m, IPPROTO_TCP, TCP_CM_INQ, &unread, sizeof(unread));
 }
 
 static ssize_t receive(struct kiln_door *door, int fd, struct door_message *m)
@@ -54,6 +82,8 @@ static ssize_t receive(struct kiln_door *door, int fd, struct door_message *m)
 		/* A stream tells no address, as on Linux. */
 		if (result >= 0 && door_is_stream(s) && m->address_size)
 			*m->address_size = 0;
+		if (result >= 0 && door_is_stream(s) && s->set.told_unread)
+			tell_unread(s, m);
 	}
 	return door_leave(&call, result);
 }
@@ -101,17 +131,19 @@ ssize_t kiln_door_read(struct kiln_door *door, int fd, void *data, size_t size)
 ssize_t kiln_door_recvmsg(struct kiln_door *door, int fd, struct msghdr *message,
                           int flags)
 {
-	struct door_message m = {.parts = message->msg_iov,
-	                         .count = message->msg_iovlen,
-	                         .flags = flags,
-	                         .address = message->msg_name,
-	                         .address_size =
-	                             message->msg_name ? &message->msg_namelen : NULL};
+	struct door_message m = {
+	    .parts = message->msg_iov,
+	    .count = message->msg_iovlen,
+	    .flags = flags,
+	    .address = message->msg_name,
+	    .address_size = message->msg_name ? &message->msg_namelen : NULL,
+	    .control = message->msg_control,
+	    .control_size = message->msg_control ? message->msg_controllen : 0};
 	ssize_t result = receive(door, fd, &m);
 
 	if (result >= 0) {
 		message->msg_flags = m.flags_out;
-		message->msg_controllen = 0;
+		message->msg_controllen = m.control_used;
 	}
 	return result;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "door_private.h"
 
+enum { SYN_TRIES = 7 }; /* after which the user timeout is over as well */
 enum { EPHEMERAL_FIRST = 32768, EPHEMERAL_COUNT = 28232 }; /* as on Linux */
 
 /* ---- descriptors ---- */
@@ -30,6 +31,10 @@ struct door_socket *door_socket_new(struct kiln_door *door, int domain, int type
 	s->set.receive_buffer = door->receive_buffer;
 	s->set.send_buffer = door->send_buffer;
 	s->set.discover = IP_PMTUDISC_WANT;
+	s->set.quick_ack = true;
+	s->set.receive_low = 1;
+	s->set.syn_tries = SYN_TRIES;
+	s->set.linger2 = 60;
 	s->set.keep_idle = 7200;
 	s->set.keep_interval = 75;
 	s->set.keep_count = 9;

@@ -13,8 +13,30 @@
 
 /* ---- what the connection tells ---- */
 
+/* An attempt lasts for the time that its SYNs take, sent after 1 s and each time after twice
+ * as much: TCP_SYNCNT. */
+static void set_user_timeout(struct door_socket *s)
+{
+	enum { MOST = 6 }; /* from there on they follow each minute */
+	const struct door_settings *set = &s->set;
+	kiln_time timeout =
+	    set->user_timeout ? KILN_MS((unsigned)set->user_timeout) : KILN_SECONDS(180);
+	kiln_time tries = KILN_SECONDS((1u << KILN_MIN(set->syn_tries + 1, MOST)) - 1);
+
+	if (set->syn_tries >= MOST)
+		tries += KILN_SECONDS(60u * (unsigned)(set->syn_tries + 1 - MOST));
+	if (s->state == DOOR_CONNECTING && !door_stream_is_established(s) &&
+	    (!set->user_timeout || tries < timeout))
+		timeout = tries;
+	tcp_set_user_timeout(s->conn, timeout);
+}
+
 static void conn_ready(struct tcp_conn *conn, void *user)
 {
+	struct door_socket *s = user;
+
+	if (s->state == DOOR_CONNECTING && door_stream_is_established(s))
+		set_user_timeout(s);
 }
 
 static int end_errno(const struct door_socket *s, const struct tcp_facts *facts,
@@ -42,17 +64,16 @@ static int end_errno(const struct door_socket *s, const struct tcp_facts *facts,
 static void conn_closed(struct tcp_conn *conn, void *user, enum kiln_error why)
 {
 	struct door_socket *s = user;
-	struct tcp_facts facts;
-
-	tcp_facts(conn, &facts);
-	s->error = end_errno(s, &facts, why);
+	tcp_facts(conn, &s->last);
+	s->last.state = TCP_FACT_CLOSED;
+	s->error = end_errno(s, &s->last, why);
 	s->local = tcp_local(conn);
 	s->left_size = tcp_unread(conn);
 	s->left = s->left_size ? malloc(s->left_size) : NULL;
 	s->left_size = s->left ? tcp_read(conn, s->left, s->left_size) : 0;
 	s->conn = NULL;
 	s->ended = true;
-	s->end_seen = facts.peer_closed;
+	s->end_seen = s->last.peer_closed;
 }
 
 static const struct tcp_events events = {conn_ready, conn_closed};
@@ -62,8 +83,9 @@ static void set_keepalive(const struct door_socket *s)
 	const struct door_settings *set = &s->set;
 
 	if (set->keepalive)
-		tcp_set_keepalive(s->conn, KILN_SECONDS(set->keep_idle),
-		                  KILN_SECONDS(set->keep_interval), set->keep_count);
+		tcp_set_keepalive(s->conn, KILN_SECONDS((unsigned)set->keep_idle),
+		                  KILN_SECONDS((unsigned)set->keep_interval),
+		                  (unsigned)set->keep_count);
 	else
 		tcp_set_keepalive(s->conn, 0, 0, 0);
 }
@@ -80,8 +102,8 @@ void door_stream_apply(struct door_socket *s)
 		tcp_set_receive_limit(s->conn, set->receive_buffer);
 	if (set->mss_most)
 		tcp_limit_mss(s->conn, set->mss_most);
-	if (set->user_timeout)
-		tcp_set_user_timeout(s->conn, KILN_MS(set->user_timeout));
+	set_user_timeout(s);
+	tcp_set_service(s->conn, (uint8_t)set->tos, set->ttl);
 	if (set->congestion)
 		tcp_set_congestion(s->conn, set->congestion);
 	set_keepalive(s);
@@ -140,7 +162,20 @@ size_t door_stream_room(const struct door_socket *s)
 
 		room = KILN_MIN(room, most > queued ? most - queued : 0);
 	}
+	if (s->set.unsent_low) {
+		struct tcp_facts facts;
+		uint32_t low = (uint32_t)s->set.unsent_low;
+
+		tcp_facts(s->conn, &facts);
+		room = KILN_MIN(room, low > facts.unsent ? low - facts.unsent : 0);
+	}
 	return room;
+}
+
+/* Bytes are there that are worth a call. */
+static bool is_readable(const struct door_socket *s)
+{
+	return door_stream_unread(s) >= (size_t)s->set.receive_low;
 }
 
 short door_stream_poll(const struct door_socket *s)
@@ -159,7 +194,7 @@ short door_stream_poll(const struct door_socket *s)
 	if (state != TCP_SYN_SENT && state != TCP_SYN_RECV) {
 		size_t wanted = s->set.send_buffer / 3;
 
-		if (door_stream_unread(s))
+		if (is_readable(s))
 			ready |= POLLIN | POLLRDNORM;
 		if (shut_write || !s->conn || door_stream_room(s) > wanted)
 			ready |= POLLOUT | POLLWRNORM;
@@ -181,6 +216,7 @@ void door_stream_disconnect(struct door_socket *s)
 	s->state = DOOR_IDLE;
 	s->error = 0;
 	s->shut_read = s->shut_write = s->ended = s->end_seen = false;
+	s->last = (struct tcp_facts){0};
 	free(s->left);
 	s->left = NULL;
 	s->left_size = s->left_at = 0;
@@ -318,8 +354,10 @@ ssize_t door_stream_receive(struct door_call *call, struct door_socket *s,
                             struct door_message *m)
 {
 	bool once = s->set.nonblocking || m->flags & MSG_DONTWAIT;
-	size_t done = 0;
+	size_t done = 0, enough = KILN_MIN(m->size, (size_t)s->set.receive_low);
 
+	if (m->flags & MSG_WAITALL)
+		enough = m->size;
 	if (m->flags & MSG_OOB)
 		return -EINVAL;
 	if (m->flags & MSG_ERRQUEUE)
@@ -333,7 +371,7 @@ ssize_t door_stream_receive(struct door_call *call, struct door_socket *s,
 		done += take(s, m, done);
 		if (done == m->size && (done || s->state == DOOR_CONNECTED))
 			return (ssize_t)done;
-		if (done && !(m->flags & MSG_WAITALL))
+		if (done && done >= enough)
 			return (ssize_t)done;
 		if (done && (s->error || door_stream_at_end(s)))
 			return (ssize_t)done;
@@ -400,10 +438,14 @@ ssize_t door_stream_send(struct door_call *call, struct door_socket *s,
 		if (error)
 			return done ? (ssize_t)done : error;
 		tcp_set_cork(s->conn, s->set.cork || m->flags & MSG_MORE);
-		if (tcp_can_send(s->conn))
-			done += give(s, m, done);
+		size_t given = tcp_can_send(s->conn) ? give(s, m, done) : 0;
+		done += given;
 		if (done == m->size)
 			return (ssize_t)done;
+		if (given && s->set.unsent_low) { /* what leaves makes room */
+			door_settle(s->door);
+			continue;
+		}
 		error = once ? -EAGAIN : door_wait(call);
 		if (error)
 			return done ? (ssize_t)done : error;

@@ -22,6 +22,13 @@ static void what_is_set_is_told(void **state)
 	    {IPPROTO_TCP, TCP_KEEPINTVL, 12, 12},
 	    {IPPROTO_TCP, TCP_KEEPCNT, 13, 13},
 	    {IPPROTO_TCP, TCP_USER_TIMEOUT, 14000, 14000},
+	    {IPPROTO_TCP, TCP_SYNCNT, 5, 5},
+	    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 5, 7},
+	    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 9, 9},
+	    {IPPROTO_TCP, TCP_LINGER2, 10, 10},
+	    {IPPROTO_TCP, TCP_QUICKACK, 0, 0},
+	    {SOL_SOCKET, SO_RCVLOWAT, 7, 7},
+	    {SOL_SOCKET, SO_PRIORITY, 6, 6},
 	    {IPPROTO_IP, IP_TTL, 15, 15},
 	    {IPPROTO_IP, IP_TOS, 16, 16},
 	    {IPPROTO_IP, IP_RECVERR, 1, 1},
@@ -36,7 +43,67 @@ static void what_is_set_is_told(void **state)
 	assert_int_equal(get_int(fd, SOL_SOCKET, SO_TYPE), SOCK_STREAM);
 	assert_int_equal(get_int(fd, SOL_SOCKET, SO_DOMAIN), AF_INET);
 	assert_int_equal(get_int(fd, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
-	fails(kiln_door_getsockopt(door, fd, SOL_SOCKET, 9999, NULL, NULL), ENOPROTOOPT);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_ACCEPTCONN), 0);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_SNDLOWAT), 1);
+}
+
+static void bad_arguments_of_options_have_their_errno(void **state)
+{
+	static const struct {
+		int level, name, value, number;
+	} all[] = {
+	    {SOL_SOCKET, 9999, 1, ENOPROTOOPT},
+	    {SOL_SOCKET, SO_TYPE, 1, ENOPROTOOPT},
+	    {SOL_SOCKET, SO_ERROR, 1, ENOPROTOOPT},
+	    {IPPROTO_TCP, 9999, 1, ENOPROTOOPT},
+	    {IPPROTO_TCP, TCP_INFO, 1, ENOPROTOOPT},
+	    {IPPROTO_TCP, TCP_MAXSEG, 87, EINVAL},
+	    {IPPROTO_TCP, TCP_MAXSEG, 32768, EINVAL},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, 0, EINVAL},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, 32768, EINVAL},
+	    {IPPROTO_TCP, TCP_KEEPINTVL, 0, EINVAL},
+	    {IPPROTO_TCP, TCP_KEEPCNT, 128, EINVAL},
+	    {IPPROTO_TCP, TCP_SYNCNT, 0, EINVAL},
+	    {IPPROTO_TCP, TCP_SYNCNT, 128, EINVAL},
+	    {IPPROTO_TCP, TCP_USER_TIMEOUT, -1, EINVAL},
+	    {IPPROTO_IP, IP_TTL, 0, EINVAL},
+	    {IPPROTO_IP, IP_TTL, 256, EINVAL},
+	    {IPPROTO_IP, IP_MTU_DISCOVER, 9, EINVAL},
+	    {IPPROTO_IP, IP_MTU, 1, ENOPROTOOPT},
+	    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1, ENOPROTOOPT}, /* of an IPv4 socket */
+	    {IPPROTO_UDP, 1, 1, ENOPROTOOPT},
+	};
+	struct timeval time = {0, 1000000};
+	socklen_t size = 4;
+	int fd = open_socket(SOCK_STREAM), datagrams = open_socket(SOCK_DGRAM), v = 1;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		fails(set_int(fd, all[i].level, all[i].name, all[i].value),
+		      all[i].number);
+	fails(set_int(datagrams, IPPROTO_TCP, TCP_NODELAY, 1), ENOPROTOOPT);
+	fails(kiln_door_setsockopt(door, fd, SOL_SOCKET, SO_REUSEADDR, NULL, 4), EFAULT);
+	fails(kiln_door_setsockopt(door, fd, SOL_SOCKET, SO_REUSEADDR, NULL, 3), EINVAL);
+	fails(kiln_door_setsockopt(door, fd, SOL_SOCKET, SO_LINGER, &v, 4), EINVAL);
+	fails(kiln_door_setsockopt(door, fd, SOL_SOCKET, SO_LINGER, NULL, 8), EFAULT);
+	fails(kiln_door_setsockopt(door, fd, SOL_SOCKET, SO_RCVTIMEO, &time, 4), EINVAL);
+	fails(
+	    kiln_door_setsockopt(door, fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)),
+	    EDOM);
+	fails(kiln_door_setsockopt(door, fd, SOL_SOCKET, SO_BINDTODEVICE, "eth9", 5),
+	      ENODEV);
+	fails(kiln_door_setsockopt(door, fd, IPPROTO_TCP, TCP_CONGESTION, NULL, 4),
+	      EFAULT);
+	fails(kiln_door_setsockopt(door, fd, IPPROTO_TCP, TCP_NODELAY, &v, 3), EINVAL);
+	fails(kiln_door_getsockopt(door, fd, SOL_SOCKET, SO_TYPE, &v, NULL), EFAULT);
+	fails(kiln_door_getsockopt(door, fd, SOL_SOCKET, SO_TYPE, NULL, &size), EFAULT);
+	fails(kiln_door_getsockopt(door, fd, SOL_SOCKET, 9999, &v, &size), ENOPROTOOPT);
+	size = (socklen_t)-1;
+	fails(kiln_door_getsockopt(door, fd, SOL_SOCKET, SO_TYPE, &v, &size), EINVAL);
+	fails(kiln_door_getsockopt(door, 99, SOL_SOCKET, SO_TYPE, &v, &size), EBADF);
+	/* Those of IPv4 may be a byte. */
+	assert_int_equal(kiln_door_setsockopt(door, fd, IPPROTO_IP, IP_TOS, "\x20", 1),
+	                 0);
+	assert_int_equal(get_int(fd, IPPROTO_IP, IP_TOS), 0x20);
 }
 
 static void linger_and_timeouts_are_told_whole(void **state)
@@ -184,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest all[] = {
 	    PLAY(what_is_set_is_told),
+	    PLAY(bad_arguments_of_options_have_their_errno),
 	    PLAY(linger_and_timeouts_are_told_whole),
 	    PLAY(a_congestion_control_is_chosen_by_name),
 	    PLAY(tcp_info_tells_the_state),

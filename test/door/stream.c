@@ -47,16 +47,33 @@ static void a_refused_connect_can_be_tried_again(void **state)
 
 static void a_syn_is_sent_again_at_its_times_and_given_up(void **state)
 {
-	static const uint64_t times[] = {1, 3, 7, 15, 31, 63};
+	static const uint64_t times[] = {1, 3, 7, 15, 31, 63, 123};
 	int fd = open_socket(SOCK_STREAM | SOCK_NONBLOCK);
 
 	connecting(fd);
-	pass(MS(130000));
+	pass(MS(182990)); /* at least 3 minutes: RFC 9293, MUST-23 */
 	for (unsigned i = 0; i < sizeof(times) / sizeof(*times); i++) {
 		const struct packet *p = expect(SYN, 0, 0, 0);
 
 		assert_in_range(p->at, MS(times[i] * 1000), MS(times[i] * 1000 + 2));
 	}
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_ERROR), 0);
+	pass(MS(20));
+	expect_nothing();
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
+}
+
+static void syns_are_counted_if_that_is_wanted(void **state)
+{
+	int fd = open_socket(SOCK_STREAM | SOCK_NONBLOCK);
+
+	assert_int_equal(set_int(fd, IPPROTO_TCP, TCP_SYNCNT, 2), 0);
+	connecting(fd);
+	pass(MS(6990));
+	expect(SYN, 0, 0, 0);
+	expect(SYN, 0, 0, 0);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_ERROR), 0);
+	pass(MS(20));
 	expect_nothing();
 	assert_int_equal(get_int(fd, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
 }
@@ -576,6 +593,7 @@ static void closing_with_unread_bytes_resets(void **state)
 	int fd = accepted();
 
 	peer_sends(ACK, 1, 1, "unread");
+	expect(ACK, 1, 7, 0);
 	assert_int_equal(kiln_door_close(door, fd), 0);
 	assert_int_equal(taken()->flags & RST, RST);
 }
@@ -702,6 +720,8 @@ int main(void)
 	    PLAY6(a_refused_connect_can_be_tried_again),
 	    PLAY(a_syn_is_sent_again_at_its_times_and_given_up),
 	    PLAY6(a_syn_is_sent_again_at_its_times_and_given_up),
+	    PLAY(syns_are_counted_if_that_is_wanted),
+	    PLAY6(syns_are_counted_if_that_is_wanted),
 	    PLAY(both_ends_open_at_once),
 	    PLAY6(both_ends_open_at_once),
 	    PLAY(icmp_errors_end_an_attempt_to_connect),

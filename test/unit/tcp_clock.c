@@ -495,7 +495,7 @@ static void the_oldest_orphan_makes_room(void **state)
 	assert_int_equal(tcp->orphan_count, most);
 	assert_int_equal(tcp->count.resets_out, 1);
 	forget_sent();
-	pass(KILN_SECONDS(121)); /* none of them is ever acknowledged */
+	pass(KILN_SECONDS(181)); /* none of them is ever acknowledged */
 	forget_sent();
 	assert_no_leak();
 }
