@@ -227,7 +227,8 @@ static bool check_entry(struct parse *p, const Elf64_Ehdr *header)
 uint64_t image_gate_return(const struct image *image)
 {
 	uint64_t address = image->entry + (uint64_t)image->gate.offset, found = 0;
-	const struct image_segment *s = segment_of(image, address, image->gate.size, true);
+	const struct image_segment *s =
+	    segment_of(image, address, image->gate.size, true);
 
 	for (uint64_t i = 0; image->has_gate && s && i + 1 < image->gate.size; i++) {
 		const uint8_t *code =

@@ -24,9 +24,16 @@ struct monitor_binding {
 	char name[20];      /* in the manifest; "" stands for the only one of its type */
 	uint32_t type;      /* enum kiln_device_type */
 	const char *source; /* the tap interface, or the file; NULL: */
-	int link;           /* a network device that is a socket: see monitor_net_open() */
+	int link;           /* a network device that is open: see monitor_net_open() */
 	uint16_t mtu;       /* of its frames */
+	bool queue;         /* it is one of several queues of a tap, with these: */
+	uint32_t offloads;
+	uint8_t mac[6];
 };
+
+/* The bits of an address's last byte in which the images of a tap's queues differ, each by the
+ * number of its own. */
+enum { TAP_QUEUES = 16, TAP_QUEUE_BITS = TAP_QUEUES - 1 };
 
 struct monitor_options {
 	const char *program; /* the monitor's own name, for messages */
@@ -103,23 +110,25 @@ struct tap {
 	uint32_t offloads; /* TUN_F_* that may come from it; it takes the same */
 	uint16_t mtu;
 	uint8_t mac[6]; /* for the image's end: random, locally administered */
+	bool shared;    /* one of several queues */
 };
 
 /*
  * Opens the tap interface, creating it if there is none, with a virtio-net header of
  * `header_size` bytes (10, or 12 with num_buffers) on every frame. One that was created is
- * brought up, and given `address` (host order; 0: none) with its prefix length.
+ * brought up, and given `address` (host order; 0: none) with its prefix length. `several`:
+ * it is to have a queue for each time it is opened so.
  */
-bool tap_open(struct tap *tap, const char *interface, unsigned header_size, uint32_t address,
-	      unsigned prefix_bits, char *error, size_t error_size);
+bool tap_open(struct tap *tap, const char *interface, bool several, unsigned header_size,
+	      uint32_t address, unsigned prefix_bits, char *error, size_t error_size);
 
 /* A random address for an image's end. False: there are no random numbers. */
 bool tap_choose_mac(uint8_t mac[6]);
 
 /*
- * Opens what the device is bound to: a tap, or a socket of `kiln run`'s, on which each
- * message is one frame behind such a header, without offloads. Ends the process with a
- * message if it cannot.
+ * Opens what the device is bound to: a tap; or what `kiln run` has opened, a queue of one, or
+ * a socket, on which each message is one frame behind such a header, without offloads. Ends
+ * the process with a message if it cannot.
  */
 void monitor_net_open(const struct monitor_options *options,
 		      const struct kiln_note_device *device, unsigned header_size,

@@ -110,10 +110,32 @@ static void bind_link(struct monitor_options *o, struct monitor_binding *b, char
 	                          comma + 1);
 }
 
+/* "queue:N,MTU,OFFLOADS,MAC": numbers, the last two in hexadecimal. */
+static void bind_queue(struct monitor_options *o, struct monitor_binding *b, char *text)
+{
+	char *rest = strchr(text, ',');
+	unsigned mtu, offloads, m[6];
+	char end;
+
+	if (!rest || sscanf(rest, ",%u,%x,%2x%2x%2x%2x%2x%2x%c", &mtu, &offloads, &m[0],
+	                    &m[1], &m[2], &m[3], &m[4], &m[5], &end) != 8)
+		misuse(o, "--net queue:N,MTU,OFFLOADS,MAC is for kiln run, not '%s'",
+		       text);
+	*rest = '\0';
+	b->link = keep(o, "--net queue:", text);
+	b->queue = true;
+	b->mtu = (uint16_t)mtu;
+	b->offloads = offloads;
+	for (int i = 0; i < 6; i++)
+		b->mac[i] = (uint8_t)m[i];
+}
+
 static void bind_net(struct monitor_options *o, struct monitor_binding *b, char *text)
 {
 	if (strncmp(text, "fd:", 3) == 0)
 		bind_link(o, b, text + 3);
+	else if (strncmp(text, "queue:", 6) == 0)
+		bind_queue(o, b, text + 6);
 	else if (strncmp(text, "tap:", 4) == 0 && text[4])
 		b->source = text + 4;
 	else

@@ -60,7 +60,7 @@ static struct ifreq request_for(const char *interface)
 enum { BUSY_TRIES = 200, BUSY_PAUSE_US = 5000 };
 
 /* False with errno. Also finds out whether the interface is new. */
-static bool set_interface(struct tap *tap, int s, const char *interface)
+static bool set_interface(struct tap *tap, int s, const char *interface, bool several)
 {
 	for (int i = 0; i < BUSY_TRIES; i++) {
 		struct ifreq request = request_for(interface);
@@ -68,6 +68,8 @@ static bool set_interface(struct tap *tap, int s, const char *interface)
 		tap->created = ioctl(s, SIOCGIFINDEX, &request) < 0;
 		request = request_for(interface);
 		request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+		if (several)
+			request.ifr_flags |= IFF_MULTI_QUEUE;
 		if (ioctl(tap->fd, TUNSETIFF, &request) == 0)
 			return true;
 		if (errno != EBUSY)
@@ -78,7 +80,7 @@ static bool set_interface(struct tap *tap, int s, const char *interface)
 	return false;
 }
 
-static bool attach(struct tap *tap, int s, const struct report *r)
+static bool attach(struct tap *tap, int s, bool several, const struct report *r)
 {
 
 	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -89,7 +91,7 @@ static bool attach(struct tap *tap, int s, const struct report *r)
 		                 "reach the image without a tap: kiln run -p HOST:GUEST");
 	if (tap->fd < 0)
 		return failed(r, "cannot open /dev/net/tun: %s", strerror(errno));
-	if (set_interface(tap, s, r->interface))
+	if (set_interface(tap, s, r->interface, several))
 		return true;
 	switch (errno) {
 	case EPERM:
@@ -101,6 +103,13 @@ static bool attach(struct tap *tap, int s, const struct report *r)
 		return failed(
 		    r, "in use by another process: stop that, or choose another name");
 	case EINVAL:
+		if (several && !tap->created)
+			return failed(
+			    r,
+			    "it is no tap, or one with a single queue: remove it, "
+			    "or create it with: ip tuntap add dev %s mode tap "
+			    "vnet_hdr multi_queue",
+			    r->interface);
 		return failed(
 		    r, "no tap can have that name: it is another interface's, or has "
 		       "a character that none may have; choose another");
@@ -193,7 +202,7 @@ static bool choose_mac(struct tap *tap, const struct report *r)
 	return tap_choose_mac(tap->mac) || failed(r, "no random numbers for its address");
 }
 
-bool tap_open(struct tap *tap, const char *interface, unsigned header_size,
+bool tap_open(struct tap *tap, const char *interface, bool several, unsigned header_size,
               uint32_t address, unsigned prefix_bits, char *error, size_t error_size)
 {
 	const struct report r = {interface, error, error_size};
@@ -207,7 +216,7 @@ bool tap_open(struct tap *tap, const char *interface, unsigned header_size,
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return failed(&r, "no socket to configure it: %s", strerror(errno));
-	ok = attach(tap, s, &r) && set_header(tap, header_size, &r) &&
+	ok = attach(tap, s, several, &r) && set_header(tap, header_size, &r) &&
 	     set_offloads(tap, &r) &&
 	     (!tap->created || configure(s, address, prefix_bits, &r)) &&
 	     read_mtu(tap, s, &r) && choose_mac(tap, &r);
@@ -231,8 +240,15 @@ void monitor_net_open(const struct monitor_options *options,
 	if (binding->source) {
 		if (!monitor_host_address(options, device->name, &address, &prefix_bits))
 			address = 0;
-		ok = tap_open(tap, binding->source, header_size, address, prefix_bits,
-		              error, sizeof(error));
+		ok = tap_open(tap, binding->source, false, header_size, address,
+		              prefix_bits, error, sizeof(error));
+	} else if (binding->queue) {
+		*tap = (struct tap){.fd = binding->link,
+		                    .offloads = binding->offloads,
+		                    .mtu = binding->mtu,
+		                    .shared = true};
+		memcpy(tap->mac, binding->mac, sizeof(tap->mac));
+		ok = true;
 	} else {
 		*tap = (struct tap){.fd = binding->link, .mtu = binding->mtu};
 		fcntl(tap->fd, F_SETFL, O_NONBLOCK);

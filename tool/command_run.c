@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <kiln/abi/param.h>
 #include "build.h"
+#include "cpus.h"
 #include "network.h"
 #include "run.h"
 #include "supervise.h"
@@ -30,6 +31,8 @@ static void take_setting(struct run *run)
 		words_add(&run->pcaps, last->value);
 	else if (strcmp(last->key, "cpu") == 0)
 		place = &run->cpu;
+	else if (strcmp(last->key, "cpus") == 0)
+		place = &run->cpus;
 	else if (strcmp(last->key, "spin") == 0)
 		place = &run->spin;
 	else if (strcmp(last->key, "rest") == 0)
@@ -224,6 +227,14 @@ static void add_option(struct words *command, const char *option, const char *va
 	words_add(command, value);
 }
 
+static void hand_queues(struct run *run, struct supervised *s)
+{
+	run->nets = run->queues;
+	for (size_t i = 0; i < run->nets.count; i++)
+		supervise_hand(
+		    s, atoi(strstr(run->nets.item[i], "queue:") + strlen("queue:")));
+}
+
 static int run_monitor(struct run *run, const char *program, unsigned header_size)
 {
 	bool jail = run->target->id == KILN_TARGET_JAIL;
@@ -237,7 +248,10 @@ static int run_monitor(struct run *run, const char *program, unsigned header_siz
 	};
 	struct words command = {0};
 
-	network_open(run, &s, header_size);
+	if (run->queues.count)
+		hand_queues(run, &s);
+	else
+		network_open(run, &s, header_size);
 	supervise_report(&s);
 	words_add(&command, kiln_path(text_format("build/bin/%s", program)));
 	for (size_t i = 0; i < run->nets.count; i++)
@@ -347,6 +361,11 @@ static bool kvm_serves(void)
 	return fd >= 0;
 }
 
+static int run_jail(struct run *run)
+{
+	return run_monitor(run, "kiln-jail", JAIL_HEADER);
+}
+
 int command_run(int argc, char **argv)
 {
 	struct run *run = allocate(sizeof(*run));
@@ -359,6 +378,9 @@ int command_run(int argc, char **argv)
 		take_image(run);
 	read_manifest(run);
 	check_options(run);
+	if (run->cpus && run->target->id != KILN_TARGET_JAIL)
+		fail_usage("--cpus is for -t jail: a %s image is run alone",
+		           run->target->name);
 	if (run->timings)
 		prepare_timings(run);
 	if (run->target->id == KILN_TARGET_SIM)
@@ -367,7 +389,8 @@ int command_run(int argc, char **argv)
 		return run_host(run);
 	check_disks(run);
 	if (run->target->id == KILN_TARGET_JAIL)
-		return run_monitor(run, "kiln-jail", JAIL_HEADER);
+		return run->cpus ? run_on_cpus(run, JAIL_HEADER, run_jail)
+		                 : run_jail(run);
 	if (!run->monitor && !kvm_serves()) {
 		fprintf(stderr,
 		        "kiln: /dev/kvm does not open (%s%s): running on QEMU, in "

@@ -373,8 +373,9 @@ static void add_user(const struct network *n, struct net *net)
 	add_forwards(n, net);
 }
 
-void network_open_tap(const struct run *run, const struct kiln_note_device *device,
-                      const char *interface, unsigned header_size, struct tap *tap)
+static void open_tap(const struct run *run, const struct kiln_note_device *device,
+                     const char *interface, bool several, unsigned header_size,
+                     struct tap *tap)
 {
 	struct monitor_options options = {.value_count = (unsigned)run->values.count};
 	uint32_t address = 0;
@@ -385,8 +386,15 @@ void network_open_tap(const struct run *run, const struct kiln_note_device *devi
 		options.values[i] = run->values.item[i];
 	if (!monitor_host_address(&options, device->name, &address, &bits))
 		address = 0;
-	if (!tap_open(tap, interface, header_size, address, bits, error, sizeof(error)))
+	if (!tap_open(tap, interface, several, header_size, address, bits, error,
+	              sizeof(error)))
 		fail("%s", error);
+}
+
+void network_open_tap(const struct run *run, const struct kiln_note_device *device,
+                      const char *interface, unsigned header_size, struct tap *tap)
+{
+	open_tap(run, device, interface, false, header_size, tap);
 }
 
 /* A pair of sockets that takes many frames, so that bursts wait instead of being lost. */
@@ -446,5 +454,59 @@ void network_open(struct run *run, struct supervised *s, unsigned header_size)
 			                                  net->interface));
 		else
 			words_add(&run->nets, open_link(n, net, s));
+	}
+}
+
+/* ---- several images on one network ---- */
+
+/* DHCP and SLAAC would give each its own. */
+static void check_shared(const struct network *n)
+{
+	const char *ip = option_value(n->run, "ip");
+
+	for (unsigned i = 0; i < n->count; i++) {
+		const struct net *net = &n->nets[i];
+		const char *part =
+		    ip ? monitor_address_part(ip, net->device->name) : NULL;
+
+		if (!net->interface || net->pcap)
+			fail_usage("--cpus is for images on taps: give %s one with --net "
+			           "%s=tap:NAME, without -p and --pcap",
+			           net->device->name, net->device->name);
+		if (!part || strncmp(part, "dhcp", 4) == 0 ||
+		    strncmp(part, "off", 3) == 0)
+			fail_usage("--cpus: images that share an address must be given "
+			           "it: --ip ADDRESS/BITS");
+	}
+}
+
+void network_open_queues(struct run *run, unsigned count, unsigned header_size,
+                         struct words *nets)
+{
+	struct network *n = allocate(sizeof(*n));
+
+	n->run = run;
+	find_nets(n);
+	check_shared(n);
+	for (unsigned i = 0; i < n->count; i++) {
+		const struct net *net = &n->nets[i];
+		uint8_t mac[6];
+
+		if (!tap_choose_mac(mac))
+			fail("no random numbers for addresses");
+		for (unsigned q = 0; q < count; q++) {
+			struct tap tap;
+
+			open_tap(run, net->device, net->interface, true, header_size,
+			         &tap);
+			if (q == 0)
+				steer(tap.fd, net->interface);
+			mac[5] = (uint8_t)((mac[5] & ~TAP_QUEUE_BITS) | q);
+			words_add(
+			    &nets[q],
+			    text_format("%s=queue:%d,%u,%x,%02x%02x%02x%02x%02x%02x",
+			                net->device->name, tap.fd, tap.mtu, tap.offloads,
+			                mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]));
+		}
 	}
 }

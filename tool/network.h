@@ -4,6 +4,7 @@
  * (usernet/usernet.h), for user-mode networks and for captures.
  *
  *	network.c   which device gets what, addresses, the process
+ *	steer.c     which of a tap's queues a frame goes to
  *	forward.c   -p: its syntax, and the sockets of this machine
  */
 #ifndef TOOL_NETWORK_H
@@ -20,6 +21,20 @@
  * if something is wrong.
  */
 void network_open(struct run *run, struct supervised *s, unsigned header_size);
+
+/*
+ * For --cpus: opens a queue of each device's tap for each of `count` images, and adds what
+ * the monitor of each is to be told to its list: NAME=queue:N,..., of a descriptor that only
+ * it is to inherit. Flows are steered to the queues (steer.c). Ends the process with a message
+ * if something is wrong.
+ */
+void network_open_queues(struct run *run, unsigned count, unsigned header_size,
+			 struct words *nets);
+
+/* ---- steer.c ---- */
+
+/* Has the tap choose a frame's queue by its flow. */
+void steer(int tap, const char *interface);
 
 /* The network device's tap, opened and with the host's address on it. */
 struct tap;

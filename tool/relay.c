@@ -190,7 +190,7 @@ static int open_tap(const char *name)
 	struct tap tap;
 	char error[256];
 
-	if (!tap_open(&tap, name, HEADER, 0, 0, error, sizeof(error)))
+	if (!tap_open(&tap, name, false, HEADER, 0, 0, error, sizeof(error)))
 		fail("%s", error);
 	if (ioctl(tap.fd, TUNSETOFFLOAD, 0ul) < 0)
 		fail("tap:%s: its offloads cannot be switched off: %s", name,

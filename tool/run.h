@@ -16,7 +16,8 @@ struct run {
 	struct settings options; /* parameters of the image */
 	struct words values;     /* the same as "key=value" */
 	struct words nets, disks, forwards, pcaps; /* --net, --disk, -p, --pcap */
-	const char *memory, *cpu, *spin, *rest, *io_uring, *monitor; /* NULL: not given */
+	const char *memory, *cpu, *spin, *rest, *io_uring, *monitor, *cpus; /* NULL: not given */
+	struct words queues; /* for one of several images: in place of nets (cpus.c) */
 	struct timings *timings; /* with --timings; else NULL */
 	bool valgrind;
 	bool has_sanitizer; /* the image was built with it */

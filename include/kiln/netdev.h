@@ -107,6 +107,9 @@ struct netdev {
 	const struct netdev_ops *ops;
 	struct kiln *kiln;
 	uint8_t mac[6];
+	/* Bits of mac[5] in which images differ that share its IP addresses: what is sent to
+	 * one of them is for this one as well. 0: it shares them with none. */
+	uint8_t mac_shared;
 	uint16_t mtu;      /* largest IP packet, without the Ethernet header */
 	uint32_t features; /* NETDEV_TX_* and NETDEV_RX_* */
 	uint32_t gso_max;  /* largest frame for segmentation offload; 0 without it */

@@ -12,6 +12,13 @@ KILN_LIBRARY(net, "0.1");
 
 /* ---- frames in ---- */
 
+/* Of ours, or of an image that shares our addresses: the host chooses who gets a flow. */
+static bool is_for_us(const struct netdev *device, const uint8_t mac[ETH_MAC])
+{
+	return memcmp(mac, device->mac, ETH_MAC - 1) == 0 &&
+	       ((mac[5] ^ device->mac[5]) & ~device->mac_shared) == 0;
+}
+
 static void net_receive(void *stack, struct slice frame,
                         const struct netdev_offload *offload)
 {
@@ -26,7 +33,7 @@ static void net_receive(void *stack, struct slice frame,
 		uint16_t type = be16_get(eth->type);
 		if (!family || (type != family->type && type != family->ask_type))
 			continue;
-		if (!broadcast && memcmp(eth->dst, net->device->mac, ETH_MAC) != 0 &&
+		if (!broadcast && !is_for_us(net->device, eth->dst) &&
 		    !(eth_is_group(eth->dst) && family->hears(eth->dst)))
 			break;
 		struct slice packet = slice_skip(frame, ETH_HEADER);

@@ -121,6 +121,7 @@ static void open_net(const struct monitor_options *o, const struct kiln_note_dev
 	device->handle = tap.fd;
 	device->features = tap.offloads;
 	device->mtu = tap.mtu;
+	device->size = tap.shared ? TAP_QUEUE_BITS : 0;
 	memcpy(device->mac, tap.mac, sizeof(device->mac));
 }
 

@@ -106,6 +106,7 @@ struct pollfd *jail_net_init(struct netdev *dev, struct kiln *k,
 	dev->ops = ops;
 	dev->kiln = k;
 	memcpy(dev->mac, handed->mac, sizeof(dev->mac));
+	dev->mac_shared = (uint8_t)handed->size;
 	dev->mtu = handed->mtu;
 	dev->features = features(handed->features);
 	dev->gso_max = dev->features & (NETDEV_TX_TSO4 | NETDEV_TX_TSO6) ? 65535 + 14 : 0;

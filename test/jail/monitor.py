@@ -201,6 +201,7 @@ def test_usage(_):
                              ("-m needs a value", "-m"), ("-m takes a size", "-m", "much", "x"),
                              ("--net takes", "--net", "eth0", "x"),
                              ("--spin takes", "--spin", "-1", "x"),
+                             ("--net queue:N,MTU,OFFLOADS,MAC is for", "--net", "queue:3,x", "x"),
                              ("--cpu takes", "--cpu", "none", "x")]:
         refuses(says, *arguments, status=2)
     refuses("cannot run on processor 4000: there is none", "--cpu", "4000", build("hello", "jail"))

@@ -25,7 +25,9 @@ struct kiln_boot_device {
 	int32_t handle;     /* jail: file descriptor; else -1 */
 	uint32_t features;  /* jail net: the tap's TUN_F_* offloads; block: 1 read-only */
 	uint64_t registers; /* vm: address of the virtio-mmio register page; else 0 */
-	uint64_t size;      /* jail block: bytes */
+	/* jail block: bytes. jail net: the bits of the last byte of `mac` in which images
+	 * differ that share its addresses (kiln run --cpus); 0: none does. */
+	uint64_t size;
 	uint8_t mac[6];     /* jail net */
 	uint16_t mtu;       /* jail net */
 };
