@@ -1,5 +1,6 @@
-"""Runs what the suites consist of, as much at a time as there are processors, and prints what
-was found as if one had run after the other.
+"""Runs what the suites consist of, one thing more at a time than there are processors, because
+many wait for what they have started; and prints what was found as if one had run after the
+other.
 
 A job is a process that prints TAP: a test program, or the tests of one module (in one world),
 which run.py runs in a process of its own. Jobs of one lane share a folder for the images that
@@ -202,7 +203,7 @@ class Runner:
 
     def start_some(self):
         for job in list(self.waiting):
-            if len(self.running) == (os.cpu_count() or 1) or \
+            if len(self.running) == (os.cpu_count() or 1) + 1 or \
                     self.running and (job.alone or self.running[0].alone):
                 return
             if job.lane in (other.lane for other in self.running):
