@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "tool.h"
@@ -67,6 +68,7 @@ static const char *template(size_t number)
 
 int command_new(int argc, char **argv)
 {
+	const char *called = getenv("KILN_CALLED") ? getenv("KILN_CALLED") : "kiln";
 	const char *folder, *name, *text[FILES];
 	struct text made = {0};
 
@@ -87,9 +89,9 @@ int command_new(int argc, char **argv)
 		text_add(&made, " %s", to);
 	}
 	printf("made%s; next:\n"
-	       "  kiln run %s -t host --port 8080   and look at http://localhost:8080\n"
-	       "  kiln test %s\n"
-	       "  kiln build %s -t jail\n",
-	       made.data, folder, folder, folder);
+	       "  %s run %s -t host --port 8080   and look at http://localhost:8080\n"
+	       "  %s test %s\n"
+	       "  %s build %s -t jail\n",
+	       made.data, called, folder, called, folder, called, folder);
 	return 0;
 }
