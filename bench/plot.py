@@ -1,12 +1,14 @@
 """Draws what a benchmark found as an SVG.
 
-For each case two charts beside each other: what an operation takes of the processor, and how
-many there are in a second. A subject is a bar to its median, with a line from the least to the
+For each case one chart, or two beside each other: what an operation takes of the processor, and
+how many there are in a second. A subject is a bar to its median, with a line from the least to the
 greatest of the rounds.
 """
 
 import os
 from xml.sax.saxutils import escape
+
+from report import digits
 
 COLOURS = {"kiln-host": "#9db8e8", "kiln-jail-tap": "#2f5fc4", "kiln-kvm": "#6f93dc",
            "nginx": "#8cc79a", "nginx-tuned": "#35884a", "lighttpd": "#e0923a",
@@ -23,10 +25,6 @@ CHART = (WIDTH - 2 * MARGIN - NAMES - GAP) / 2
 def text(x, y, what, kind, anchor="start"):
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}" text-anchor="{anchor}">' \
            f'{escape(what)}</text>'
-
-
-def figure(value):
-    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
 
 
 class Chart:
@@ -48,27 +46,30 @@ class Chart:
             low, high = self.x + least * self.scale, self.x + most * self.scale
             colour = COLOURS.get(row["subject"], OTHER)
             yield (f'<rect x="{self.x:.1f}" y="{top}" width="{length:.1f}" height="{BAR}" '
-                   f'fill="{colour}"><title>{escape(row["subject"])}: {figure(median)}, '
-                   f'{figure(least)} to {figure(most)}</title></rect>')
+                   f'fill="{colour}"><title>{escape(row["subject"])}: {digits(median)}, '
+                   f'{digits(least)} to {digits(most)}</title></rect>')
             yield (f'<path d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 3}v6'
                    f'M{high:.1f} {middle - 3}v6" class="spread"/>')
-            yield text(max(high, self.x + length) + 6, middle + 4, figure(median), "number")
+            yield text(max(high, self.x + length) + 6, middle + 4, digits(median), "number")
 
 
-def charts(rows):
+def charts(case, rows):
     left = MARGIN + NAMES
     right = left + CHART + GAP
+    unit = case.unit
+    cpu = f"CPU time of a {unit.op}, {unit.time.replace('us', 'µs')}"
+    if case.compared == "p50_us":
+        return [Chart(left, rows, "p50_us", "milliseconds", 1e3),
+                Chart(right, rows, "cpu_us_per_op", cpu, 1 / unit.per_us)]
+    found = [Chart(left, rows, "cpu_us_per_op", cpu, 1 / unit.per_us)]
     if all(row["ops_per_s"] is not None for row in rows):
-        return [Chart(left, rows, "cpu_us_per_op", "CPU time of a request, µs"),
-                Chart(right, rows, "ops_per_s", "requests a second", better="more")]
-    return [Chart(left, rows, "p50_us", "milliseconds", 1e3),
-            Chart(right, rows, "cpu_us_per_op", "CPU time until then, ms", 1e3)]
+        found.append(Chart(right, rows, "ops_per_s", unit.rate, unit.ops_per_rate, "more"))
+    return found
 
 
 def draw(title, note, cases):
-    """The SVG's text; each case is (name, explanation, rows)."""
-    cases = [case for case in cases if case[2]]
-    height = HEAD + sum(TITLE + len(rows) * STEP for _, _, rows in cases) + FOOT
+    """The SVG's text; cases with their rows."""
+    height = HEAD + sum(TITLE + len(rows) * STEP for _, rows in cases) + FOOT
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
              f'viewBox="0 0 {WIDTH} {height}">',
              "<style>text{font-family:sans-serif;font-size:12px;fill:#222}"
@@ -78,14 +79,14 @@ def draw(title, note, cases):
              f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
              text(MARGIN, 32, title, "title"), text(MARGIN, 50, note, "note")]
     y = HEAD
-    for name, explanation, rows in cases:
-        lines.append(text(MARGIN, y + 18, name, "case"))
-        lines.append(text(MARGIN + NAMES + 40, y + 18, explanation, "note"))
+    for case, rows in cases:
+        lines.append(text(MARGIN, y + 18, case.name, "case"))
+        lines.append(text(MARGIN + NAMES + 40, y + 18, case.title, "note"))
         y += TITLE
         for n, row in enumerate(rows):
             lines.append(text(MARGIN + NAMES - 8, y + n * STEP + BAR / 2 + 4, row["subject"],
                               "name", "end"))
-        for chart in charts(rows):
+        for chart in charts(case, rows):
             lines += chart.draw(y)
         y += len(rows) * STEP
     lines.append("</svg>")

@@ -2,17 +2,33 @@
 as tables and as warnings.
 
 A bench hands over samples: for each case and subject one dictionary a run, with the figures
-cpu_us_per_op, p50_us, p99_us, rss_kb and, where it was load, ops_per_s, server_busy, client_busy,
-softirq_us_per_op and others_busy (ground.py). A case has a name, a title, and says by `compared`
-of which figure its ratios are.
+cpu_us_per_op, p50_us, p99_us, rss_kb, cycles_per_op, ops_per_s, server_busy, client_busy and
+others_busy, as far as it has them (rounds.py). A case has a name, a title and a unit, and says by
+`compared` of which figure its ratios are.
 """
 
 import statistics
+from dataclasses import dataclass
 
 SPREAD = ("ops_per_s", "cpu_us_per_op", "p50_us")  # whose least and greatest are kept
 WIDE_SPREAD = 0.25  # (max - min) / median, above which a warning is given
 BUSY_OTHERS = 0.1  # of the server's processor, likewise
-MUCH_SOFTIRQ = 0.05  # of a request's CPU time, likewise
+
+
+@dataclass
+class Unit:
+    """What is counted in a case, and how it is shown."""
+
+    ops: str  # ops_per_s is of these
+    op: str  # cpu_us_per_op is of one of these
+    time: str = "us"  # as which that is shown,
+    per_us: float = 1.0  # so many to a microsecond
+    rate: str = ""  # as which ops_per_s is shown,
+    ops_per_rate: float = 1.0  # so many to one
+
+
+REQUESTS = Unit("requests", "request", rate="requests/s")
+STARTS = Unit("starts", "start", "ms", 1e-3)
 
 
 def values(samples, key):
@@ -26,17 +42,17 @@ def median(samples, key, digits):
 
 def summarise(bench, case, subject, samples):
     row = {"bench": bench, "case": case.name, "subject": subject, "runs": len(samples),
-           "ops_per_s": median(samples, "ops_per_s", 1),
-           "cpu_us_per_op": median(samples, "cpu_us_per_op", 3),
+           "ops_per_s": median(samples, "ops_per_s", 1), "ops_unit": case.unit.ops,
+           "cpu_us_per_op": median(samples, "cpu_us_per_op", 5), "cpu_unit": case.unit.op,
            "p50_us": median(samples, "p50_us", 1), "p99_us": median(samples, "p99_us", 1),
            "rss_kb": median(samples, "rss_kb", 0)}
-    if row["p99_us"] is None:  # a run is one operation
+    if case.compared == "p50_us":  # a run is one operation
         row["p99_us"] = nearest_rank(values(samples, "p50_us"), 0.99)
     for key in SPREAD:
         found = values(samples, key)
-        row[key + "_min"] = round(min(found), 3) if found else None
-        row[key + "_max"] = round(max(found), 3) if found else None
-    for key in ("server_busy", "client_busy", "softirq_us_per_op", "others_busy"):
+        row[key + "_min"] = round(min(found), 5) if found else None
+        row[key + "_max"] = round(max(found), 5) if found else None
+    for key in ("server_busy", "client_busy", "others_busy", "cycles_per_op"):
         row[key] = median(samples, key, 3)
     return row
 
@@ -71,45 +87,66 @@ def print_table(columns, lines):
                                for i, (text, width) in enumerate(zip(line, widths))).rstrip())
 
 
-def ratio_texts(row):
-    if row["ratio"] is None:
-        return ["", ""]
-    return [f"{row['ratio']:.2f}", f"{row['ratio_min']:.2f}..{row['ratio_max']:.2f}"]
+def digits(value):
+    """As many behind the point as say something."""
+    return f"{value:,.{max(0, 3 - len(str(int(value))))}f}"
 
 
-def print_single(found):
-    """Of a case whose runs are one operation each."""
-    print_table(["", "ms", "min..max", "ratio", "min..max", "CPU ms", "resident KiB"],
-                [[row["subject"], f"{row['p50_us'] / 1e3:.2f}",
-                  f"{row['p50_us_min'] / 1e3:.2f}..{row['p50_us_max'] / 1e3:.2f}",
-                  *ratio_texts(row), f"{row['cpu_us_per_op'] / 1e3:.2f}",
-                  f"{row['rss_kb']:,.0f}"] for row in found])
+def scaled(per):
+    return lambda value: digits(value / per)
 
 
-def print_load(found):
-    print_table(["", "CPU us", "min..max", "ratio", "min..max", "requests/s", "p50 us", "p99 us",
-                 "resident KiB", "server", "client"],
-                [[row["subject"], f"{row['cpu_us_per_op']:.2f}",
-                  f"{row['cpu_us_per_op_min']:.2f}..{row['cpu_us_per_op_max']:.2f}",
-                  *ratio_texts(row), f"{row['ops_per_s']:,.0f}", f"{row['p50_us']:,.0f}",
-                  f"{row['p99_us']:,.0f}", f"{row['rss_kb']:,.0f}", f"{row['server_busy']:.0%}",
-                  f"{row['client_busy']:.0%}"] for row in found])
+def column(title, key, form=digits):
+    return title, lambda row: "" if row[key] is None else form(row[key])
+
+
+def columns_with_range(title, key, form):
+    """A figure, and its least and greatest."""
+    return [column(title, key, form),
+            ("min..max", lambda row: "" if row[key] is None else
+             f"{form(row[key + '_min'])}..{form(row[key + '_max'])}")]
+
+
+RATIO = columns_with_range("ratio", "ratio", "{:.2f}".format)
+
+
+def columns_of(case):
+    """What is compared first."""
+    unit = case.unit
+    cpu = columns_with_range(f"CPU {unit.time}", "cpu_us_per_op",
+                             scaled(1 / unit.per_us))
+    if case.compared == "p50_us":
+        first = columns_with_range("ms", "p50_us", scaled(1e3)) + RATIO + cpu[:1]
+    else:
+        first = cpu + RATIO + [
+            column("cycles", "cycles_per_op"),
+            column(unit.rate, "ops_per_s", scaled(unit.ops_per_rate)),
+            column("p50 us", "p50_us"), column("p99 us", "p99_us")]
+    return [column("", "subject", str)] + first + [
+        column("resident KiB", "rss_kb", "{:,.0f}".format),
+        column("server", "server_busy", "{:.0%}".format),
+        column("client", "client_busy", "{:.0%}".format)]
+
+
+def print_case(case, found):
+    table = [(title, [text(row) for row in found]) for title, text in columns_of(case)]
+    table = [(title, texts) for title, texts in table if any(texts)]
+    print_table([title for title, _ in table],
+                [list(line) for line in zip(*(texts for _, texts in table))])
 
 
 def print_tables(title, results):
     print(title)
     for case, found in results:
         print(f"\n{case.name}: {case.title}")
-        if found[0]["ops_per_s"] is None:
-            print_single(found)
-        else:
-            print_load(found)
+        print_case(case, found)
+    ops = " or ".join(dict.fromkeys(case.unit.op for case, _ in results))
+    print(f"\nCPU: of a {ops}, user and system, all of the server's processes and its processor's "
+          "soft\ninterrupts; server, client: how much of their processors they used.", end="")
     rivals = {row["ratio_to"] for _, found in results for row in found} - {None}
-    print("\nCPU us: of a request, user and system, all of the server's processes; server, client: "
-          "how much\nof their processors they used.", end="")
     if rivals:
-        print(" ratio: how many times as good as the best of the others, whose\nown is 1, in CPU "
-              "time (for first-byte in time), round by round.", end="")
+        print(" ratio: how many times as\ngood as the best of the others, whose own is 1, in CPU "
+              "time (for what is started in time),\nround by round.", end="")
     print()
 
 
@@ -135,7 +172,3 @@ def warnings(results):
     if (row["others_busy"] or 0) > BUSY_OTHERS:
         yield (f"others used the server's processor as well: {row['others_busy']:.0%} of it in "
                f"{where(row)}")
-    for row in found:
-        if (row["softirq_us_per_op"] or 0) > MUCH_SOFTIRQ * row["cpu_us_per_op"]:
-            yield (f"{where(row)}: {row['softirq_us_per_op']:.2f} us a request of its network "
-                   f"work ran in the kernel's thread, and is in nobody's figure")

@@ -17,8 +17,8 @@ An image of Kiln's is run by its monitor, as `kiln run` would run it.
 import os
 import signal
 
-from lab import (ADDRESS, CLIENT, KILN, ROOT, TAP, Netns, Process, join,
-                 kvm_serves, run)
+from lab import ADDRESS, CLIENT, KILN, ROOT, TAP, Netns, join, kvm_serves, run
+from rounds import Subject
 
 IMAGES = os.path.join(ROOT, "build/bench")
 MEMORY = "16M"  # of an image, enough for 512 connections; an untouched page is not used
@@ -118,27 +118,13 @@ APACHE_MODULES = ("mpm_event", "authn_core", "authz_core", "authz_host", "access
                   "reqtimeout", "setenvif", "status")
 
 
-class Subject:
-    """A server that is measured."""
-
-    stop_signal = signal.SIGTERM
-
-    def __init__(self, name):
-        self.name = name
-        self.client = self.home = None  # the namespaces of its clients and of itself
-
-    def missing(self):
-        """Why it cannot be measured here; None if it can."""
-        return None
+class Server(Subject):
+    """A web server that is measured."""
 
     def place(self):
-        """Makes the namespaces: two, with a link between them."""
+        """Two namespaces, with a link between them."""
         self.client, self.home = Netns(), Netns()
         join(self.client, self.home)
-
-    def leave(self):
-        for netns in {self.client, self.home} - {None}:
-            netns.close()
 
     def prepare(self, site):
         """What is done once, before anything is measured."""
@@ -147,17 +133,8 @@ class Subject:
         """What to run; its files go into the folder, which is empty."""
         raise NotImplementedError
 
-    def start(self, command):
-        return Process(*command, name=f"bench-{self.name}", netns=self.home, dies=True)
 
-    def stop(self, process):
-        """It must have lived until now; what it makes of a signal is its own affair."""
-        process.check_alive()
-        process.stop(self.stop_signal)
-        process.kill()
-
-
-class Debian(Subject):
+class Debian(Server):
     """A program with a configuration file."""
 
     def __init__(self, name, package, program, text, *options, **values):
@@ -181,7 +158,7 @@ class Debian(Subject):
         return [self.program, *self.options, path]
 
 
-class Image(Subject):
+class Image(Server):
     """appliance/web for one of Kiln's targets."""
 
     stop_signal = signal.SIGINT

@@ -14,16 +14,9 @@ import sys
 
 from lab import ROOT, Failed, progress, progress_end
 import report
+from rounds import make
 
 PROGRAM = os.path.join(ROOT, "build/bench/sim")
-
-
-def build():
-    progress("building the benchmark")
-    done = subprocess.run(["make", "-s", "-C", ROOT, "build/bench/sim"], capture_output=True,
-                          text=True, check=False)
-    if done.returncode:
-        raise Failed(f"bench/sim.c does not build:\n{done.stdout}{done.stderr}")
 
 
 def measure(*arguments):
@@ -66,7 +59,7 @@ def main(arguments):
     parser.add_argument("--json", action="store_true", help="a line for each case, for programs")
     options = parser.parse_args(arguments)
     try:
-        build()
+        make("sim")
         rows = [transfer(options.quick), stacks(options.quick)]
     except Failed as failed:
         print(f"kiln: {failed}", file=sys.stderr)

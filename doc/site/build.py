@@ -136,20 +136,23 @@ def bench_figures(name):
                f'aria-label="{caption}"></object><figcaption>{caption} '
                f'<a href="bench-{name}.svg">By itself</a>.</figcaption></figure>')
     for case in dict.fromkeys(row["case"] for row in rows):
-        out.append(f"### {case}\n\n| | " + " | ".join(title for _, title in BENCH_COLUMNS) +
-                   " |\n| --- |" + " ---: |" * len(BENCH_COLUMNS) + "\n" +
-                   "\n".join(bench_row(row) for row in rows if row["case"] == case))
+        out.append(f"### {case}\n\n" + bench_table([row for row in rows if row["case"] == case]))
     return "\n\n".join(out)
 
 
-BENCH_COLUMNS = [("cpu_us_per_op", "CPU, µs/request"), ("ops_per_s", "requests/s"),
-                 ("p50_us", "p50, µs"), ("p99_us", "p99, µs"), ("rss_kb", "resident, KiB")]
-
-
-def bench_row(row):
-    values = ["-" if row[key] is None else f"{row[key]:,.2f}" if row[key] < 100 else
-              f"{row[key]:,.0f}" for key, _ in BENCH_COLUMNS]
-    return f"| {row['subject']} | " + " | ".join(values) + " |"
+def bench_table(rows):
+    """Of a case; without the columns that none of its rows has a figure for."""
+    columns = [("cpu_us_per_op", f"CPU, µs/{rows[0]['cpu_unit']}"),
+               ("ops_per_s", f"{rows[0]['ops_unit']}/s"), ("cycles_per_op", "cycles"),
+               ("p50_us", "p50, µs"), ("p99_us", "p99, µs"), ("rss_kb", "resident, KiB")]
+    columns = [column for column in columns if any(row[column[0]] is not None for row in rows)]
+    lines = ["| | " + " | ".join(title for _, title in columns) + " |",
+             "| --- |" + " ---: |" * len(columns)]
+    for row in rows:
+        values = ["-" if row[key] is None else f"{row[key]:,.3g}" if row[key] < 100 else
+                  f"{row[key]:,.0f}" for key, _ in columns]
+        lines.append(f"| {row['subject']} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
 
 
 def count_lines(folder):
