@@ -170,7 +170,7 @@ $(B)/test/door/%: test/door/%.c $(B)/lib/libkiln-sim.so
 	$(CC) $(hosted_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< \
 		-L$(B)/lib -lkiln-sim -Wl,-rpath,'$$ORIGIN/../../lib' -pthread -lcmocka
 
-# What bench/sim.py runs.
+# What the benches run beside images.
 $(B)/bench/%: bench/%.c $(HOSTED_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(hosted_FLAGS) $(INCLUDES) -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOSTED_LIBS))
@@ -194,13 +194,17 @@ site: all
 	/usr/bin/python3 doc/site/build.py $(B)/site
 
 # What the guide says of speed: measured here and now, to be committed.
+MEASURED = web net
 figures: all
-	$(B)/bin/kiln bench web --json -o doc/guide/bench-web.svg >$(B)/bench-web.json
-	mv $(B)/bench-web.json doc/guide/bench-web.json
-	echo "Measured on $$(date -u +%Y-%m-%d) at commit $$(git rev-parse --short HEAD) by" \
-		"\`make figures\` (kiln bench web): Linux $$(uname -r)," \
-		"$$(sed -n 's/^model name.*: //p;T;q' /proc/cpuinfo)," \
-		"$$(nproc) processors." >doc/guide/bench-web.about
+	for what in $(MEASURED); do \
+		$(B)/bin/kiln bench $$what --json -o doc/guide/bench-$$what.svg \
+			>$(B)/bench-$$what.json || exit 1; \
+		mv $(B)/bench-$$what.json doc/guide/bench-$$what.json; \
+		echo "Measured on $$(date -u +%Y-%m-%d) at commit $$(git rev-parse --short HEAD)" \
+			"by \`make figures\` (kiln bench $$what): Linux $$(uname -r)," \
+			"$$(sed -n 's/^model name.*: //p;T;q' /proc/cpuinfo)," \
+			"$$(nproc) processors." >doc/guide/bench-$$what.about; \
+	done
 
 clean:
 	rm -rf $(B)

@@ -218,6 +218,10 @@ class Bench:
                 f"processor {self.processors.server}, client on {self.processors.client}; "
                 f"medians, from the least to the greatest")
 
+    def remarks(self):
+        """What else a reader has to know."""
+        return []
+
     def results(self):
         """(case, rows) of all that was measured."""
         for case in self.cases:
@@ -337,7 +341,7 @@ def measure(kind, options):
         report.print_tables(bench.title(), results)
     if options.plot:
         plot.write(options.plot, f"kiln bench {bench.name}", bench.title(), results)
-    for text in report.warnings(results):
+    for text in [*report.warnings(results), *bench.remarks()]:
         say(f"warning: {text}")
 
 

@@ -135,11 +135,11 @@ static const struct usage_option demo_options[] = {
 
 static const struct usage_option bench_options[] = {
     {"--quick", NULL, "fewer and shorter rounds: less than a minute", NULL},
-    {"--json", NULL, "a line for each case and server, for programs", NULL},
+    {"--json", NULL, "a line for each case and subject, for programs", NULL},
     {"-o", "FILE.svg", "draws the figures", "@file"},
     {"--case", "NAME", "measures this case alone; again for more", NULL},
-    {"--subject", "NAME", "measures this server alone; again for more", NULL},
-    {"--rounds", "N", "in each of which every server has its turn (7)", NULL},
+    {"--subject", "NAME", "measures this subject alone; again for more", NULL},
+    {"--rounds", "N", "in each of which every subject has its turn (7)", NULL},
     {"--seconds", "S", "of load in each turn (1)", NULL},
     {"--starts", "N", "of each server a round, for first-byte (3)", NULL},
     {"--cpus", "SERVER,CLIENT", "the processors to use", NULL},
@@ -206,7 +206,7 @@ const struct usage_command usage_commands[] = {
      command_bench,
      "[WHAT [OPTION]...]",
      "measures appliances beside what else one would take, or the simulator",
-     "web sim",
+     "web net sim",
      {{"", bench_options}, {0}}},
     {"demo",
      command_demo,

@@ -89,6 +89,35 @@ def test_table(_):
         check(f"\n  {name} " in out, f"no line of {name}'s in\n{out}")
 
 
+def test_net(_):
+    """bench net measures every server in every case of its own, and the floor"""
+    need_two_processors()
+    before = leftovers()
+    with tempfile.TemporaryDirectory() as folder:
+        picture = os.path.join(folder, "net.svg")
+        out = run(KILN, "bench", "net", "--rounds", "1", "--seconds", "0.2", "--json", "-o",
+                  picture).stdout
+        xml.etree.ElementTree.parse(picture)
+    rows = [json.loads(line) for line in out.splitlines()]
+    check_equal([(row["case"], row["subject"]) for row in rows],
+                [("udp-64b-256", subject) for subject in
+                 ("kiln-jail-tap", "kernel-udp", "frame-loop")] +
+                [(case, subject) for case in ("bulk-in", "bulk-out", "bulk-in-nooffload",
+                                              "bulk-out-nooffload")
+                 for subject in ("kiln-jail-tap", "iperf3", "frame-loop")], "what was measured")
+    for row in rows:
+        where = f"{row['subject']} in {row['case']}"
+        udp = row["case"] == "udp-64b-256"
+        check_equal((row["ops_unit"], row["cpu_unit"]),
+                    ("requests", "request") if udp else ("bytes", "KB"), f"units of {where}")
+        for key in ("ops_per_s", "cpu_us_per_op", "rss_kb", *(["p50_us", "p99_us"] * udp)):
+            check(row[key] > 0, f"{key} of {where}")
+        check_equal(row["ratio_to"], "kernel-udp" if udp else "iperf3", f"the rival of {where}")
+        if not udp:
+            check(row["ops_per_s"] > 1e6, f"{row['ops_per_s']} bytes a second by {where}")
+    check_equal(leftovers() - before, set(), "what the bench left")
+
+
 def test_sim(_):
     """bench sim measures the simulator, and a stack's memory"""
     rows = [json.loads(line) for line in
