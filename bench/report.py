@@ -8,6 +8,7 @@ others_busy, as far as it has them (rounds.py). A case has a name, a title and a
 """
 
 import statistics
+import textwrap
 from dataclasses import dataclass
 
 SPREAD = ("ops_per_s", "cpu_us_per_op", "p50_us")  # whose least and greatest are kept
@@ -140,14 +141,21 @@ def print_tables(title, results):
     for case, found in results:
         print(f"\n{case.name}: {case.title}")
         print_case(case, found)
-    ops = " or ".join(dict.fromkeys(case.unit.op for case, _ in results))
-    print(f"\nCPU: of a {ops}, user and system, all of the server's processes and its processor's "
-          "soft\ninterrupts; server, client: how much of their processors they used.", end="")
-    rivals = {row["ratio_to"] for _, found in results for row in found} - {None}
-    if rivals:
-        print(" ratio: how many times as\ngood as the best of the others, whose own is 1, in CPU "
-              "time (for what is started in time),\nround by round.", end="")
     print()
+    print(textwrap.fill(explanation(results), 95))
+
+
+def explanation(results):
+    ops = " or a ".join(dict.fromkeys(case.unit.op for case, _ in results))
+    rows_of_all = [row for _, found in results for row in found]
+    text = f"CPU: of a {ops}, user and system, all of a subject's processes"
+    if any(row["server_busy"] is not None for row in rows_of_all):
+        text += (", and its processor's soft interrupts; server, client: how much of their "
+                 "processors they used")
+    if any(row["ratio_to"] for row in rows_of_all):
+        text += (". ratio: how many times as good as the best of the others, whose own is 1, in "
+                 "CPU time (of what is but started: in time), round by round")
+    return text + "."
 
 
 def spread(row, key):

@@ -139,11 +139,12 @@ class Bench:
     about = ""  # the module's documentation
     all_cases = []
     rivals = ()  # subjects: the best of them is what the ratios are to
-    quick_seconds = 0.3
     has_starts = False  # whether starts are counted
+    has_seconds = True  # whether there is load
 
     def __init__(self, options):
         self.processors = ground.Processors(*(options.cpus or ()))
+        self.quick = options.quick
         self.rounds = options.rounds
         self.seconds = options.seconds
         self.starts = options.starts if self.has_starts else 0
@@ -161,15 +162,17 @@ class Bench:
 
     def choose(self, wanted):
         """The subjects that are wanted, have to do with the cases, and can be measured here."""
-        chosen = []
+        chosen, absent = [], {}
         for subject in self.all_subjects():
             if wanted and subject.name not in wanted or not any(map(subject.does, self.cases)):
                 continue
             why = subject.missing()
             if why:
-                say(f"without {subject.name}: {why}")
+                absent[subject.name] = why
             else:
                 chosen.append(subject)
+        for name, why in absent.items():
+            say(f"without {name}: {why}")
         if not chosen:
             raise Failed("nothing of that can be measured here")
         return chosen
@@ -292,7 +295,6 @@ def pair(text):
 def read_arguments(bench, arguments):
     cases = [case.name for case in bench.all_cases]
     subjects = list(dict.fromkeys(subject.name for subject in bench.all_subjects()))
-    quick = bench.quick_seconds
     parser = Arguments(prog=f"kiln bench {bench.name}", allow_abbrev=False,
                        description=bench.about,
                        formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -300,8 +302,9 @@ def read_arguments(bench, arguments):
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("-o", metavar="FILE.svg", dest="plot", help="draw the figures")
     parser.add_argument("--rounds", type=at_least(1, int), help="7; with --quick 3")
-    parser.add_argument("--seconds", type=at_least(0.1, float),
-                        help=f"of load in each: 1; with --quick {quick:g}")
+    if bench.has_seconds:
+        parser.add_argument("--seconds", type=at_least(0.1, float),
+                            help="of load in each: 1; with --quick 0.3")
     if bench.has_starts:
         parser.add_argument("--starts", type=at_least(1, int),
                             help="in each round, of what is but started: 3; with --quick 2")
@@ -309,10 +312,10 @@ def read_arguments(bench, arguments):
                         help="only this one (again for several)")
     parser.add_argument("--subject", action="append", choices=subjects, help="likewise")
     parser.add_argument("--cpus", type=pair, metavar="SERVER,CLIENT", help="their processors")
-    parser.set_defaults(starts=None)
+    parser.set_defaults(seconds=None, starts=None)
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (3 if options.quick else 7)
-    options.seconds = options.seconds or (quick if options.quick else 1.0)
+    options.seconds = options.seconds or (0.3 if options.quick else 1.0)
     options.starts = options.starts or (2 if options.quick else 3)
     if options.plot:
         try:

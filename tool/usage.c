@@ -141,7 +141,7 @@ static const struct usage_option bench_options[] = {
     {"--subject", "NAME", "measures this subject alone; again for more", NULL},
     {"--rounds", "N", "in each of which every subject has its turn (7)", NULL},
     {"--seconds", "S", "of load in each turn (1)", NULL},
-    {"--starts", "N", "of each server a round, for first-byte (3)", NULL},
+    {"--starts", "N", "a round, of what is but started (3)", NULL},
     {"--cpus", "SERVER,CLIENT", "the processors to use", NULL},
     {0}};
 
@@ -206,7 +206,7 @@ const struct usage_command usage_commands[] = {
      command_bench,
      "[WHAT [OPTION]...]",
      "measures appliances beside what else one would take, or the simulator",
-     "web net sim",
+     "web net boot sim",
      {{"", bench_options}, {0}}},
     {"demo",
      command_demo,

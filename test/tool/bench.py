@@ -118,6 +118,30 @@ def test_net(_):
     check_equal(leftovers() - before, set(), "what the bench left")
 
 
+def test_boot(_):
+    """bench boot measures starts, tasks, switches and timers, in ns and cycles"""
+    need_two_processors()
+    before = leftovers()
+    out = run(KILN, "bench", "boot", "--quick", "--rounds", "1", "--starts", "1", "--json",
+              *(word for name in ("kiln-jail-tap", "lighttpd", "kiln-jail", "static-binary",
+                                  "kiln-host", "pthread") for word in ("--subject", name))).stdout
+    rows = {(row["case"], row["subject"]): row for row in map(json.loads, out.splitlines())}
+    counts = ["task-create", "task-switch", "timer"]
+    check_equal(list(rows), [("first-byte", "kiln-host"), ("first-byte", "kiln-jail-tap"),
+                             ("first-byte", "lighttpd"), ("hello", "kiln-jail"),
+                             ("hello", "static-binary"),
+                             *((case, subject) for case in counts
+                               for subject in ("kiln-host", "pthread"))], "what was measured")
+    for (case, subject), row in rows.items():
+        for key in ("ops_per_s", "cycles_per_op") if case in counts else ("p50_us", "p99_us"):
+            check(row[key] > 0, f"{key} of {subject} in {case}")
+        check(row["cpu_us_per_op"] > 0 and row["ratio"] > 0, f"{subject} in {case}: {row}")
+    check_equal(rows["hello", "kiln-jail"]["runs"], 10, "starts of hello")
+    for case in counts:  # no thread is as cheap as a task
+        check(rows[case, "kiln-host"]["ratio"] > 2, f"{case}: {rows[case, 'kiln-host']}")
+    check_equal(leftovers() - before, set(), "what the bench left")
+
+
 def test_sim(_):
     """bench sim measures the simulator, and a stack's memory"""
     rows = [json.loads(line) for line in
