@@ -2,6 +2,7 @@
  * Socket addresses and struct endpoint. Both families are one inside: an IPv4 address is an
  * IPv4-mapped one, as a dual-stack AF_INET6 socket has it too.
  */
+#include <limits.h>
 #include <string.h>
 #include "door_private.h"
 
@@ -10,6 +11,8 @@ int door_address_read(const struct door_socket *s, const struct sockaddr *addres
 {
 	sa_family_t family;
 
+	if (size > sizeof(struct sockaddr_storage))
+		return -EINVAL;
 	if (!address || size < sizeof(family))
 		return address ? -EINVAL : -EFAULT;
 	memcpy(&family, &address->sa_family, sizeof(family));
@@ -51,30 +54,33 @@ void door_address_resolve(const struct door_socket *s, struct endpoint *to)
 		to->addr = ip_is4(&to->addr) ? ip_from4(ip4_of(0x7f000001)) : loopback6;
 }
 
-static void give(const void *from, socklen_t from_size, struct sockaddr *address,
-                 socklen_t *size)
-{
-	memcpy(address, from, KILN_MIN(from_size, *size));
-	*size = from_size;
-}
-
-void door_address_write(const struct door_socket *s, const struct endpoint *endpoint,
-                        struct sockaddr *address, socklen_t *size)
+static int give(const void *from, socklen_t from_size, struct sockaddr *address,
+                socklen_t *size)
 {
 	if (!address || !size)
-		return;
+		return -EFAULT;
+	if (*size > INT_MAX)
+		return -EINVAL;
+	memcpy(address, from, KILN_MIN(from_size, *size));
+	*size = from_size;
+	return 0;
+}
+
+int door_address_write(const struct door_socket *s, const struct endpoint *endpoint,
+                       struct sockaddr *address, socklen_t *size)
+{
 	if (s->domain == AF_INET) {
 		struct sockaddr_in in = {.sin_family = AF_INET,
 		                         .sin_port = htons(endpoint->port)};
 		struct ip4_addr addr = ip_to4(&endpoint->addr);
 
 		memcpy(&in.sin_addr, &addr, sizeof(addr));
-		give(&in, sizeof(in), address, size);
+		return give(&in, sizeof(in), address, size);
 	} else {
 		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
 		                           .sin6_port = htons(endpoint->port)};
 
 		memcpy(&in6.sin6_addr, &endpoint->addr, sizeof(endpoint->addr));
-		give(&in6, sizeof(in6), address, size);
+		return give(&in6, sizeof(in6), address, size);
 	}
 }

@@ -118,7 +118,8 @@ static void tell_destination(struct door_message *m, const struct door_socket *s
 {
 	if (d->size > m->size)
 		m->flags_out |= MSG_TRUNC;
-	door_address_write(s, &d->from, m->address, m->address_size);
+	if (m->address) /* it has been looked at: message.c */
+		(void)door_address_write(s, &d->from, m->address, m->address_size);
 }
 
 static ssize_t take(struct door_socket *s, struct door_message *m)

@@ -241,8 +241,9 @@ int door_address_read(const struct door_socket *s, const struct sockaddr *addres
 /* The unspecified address as a destination is this host: the address that the socket is
  * bound to, else 127.0.0.1 or ::1. */
 void door_address_resolve(const struct door_socket *s, struct endpoint *to);
-void door_address_write(const struct door_socket *s, const struct endpoint *endpoint,
-                        struct sockaddr *address, socklen_t *size);
+/* Cut off at *size. -EFAULT, -EINVAL. */
+int door_address_write(const struct door_socket *s, const struct endpoint *endpoint,
+                       struct sockaddr *address, socklen_t *size);
 
 /* ---- listen.c ---- */
 

@@ -2,6 +2,7 @@
  * Listening sockets: connections that are established wait in a queue until they are
  * accepted. While the queue has more than `backlog` of them the listener is paused.
  */
+#include <limits.h>
 #include "door_private.h"
 
 static void set_pause(struct door_socket *s)
@@ -156,8 +157,10 @@ static int socket_accept(struct door_call *call, struct door_socket *s,
 {
 	int result = 0;
 
-	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) || (size && *size > INT_MAX))
 		return -EINVAL;
+	if (address && !size)
+		return -EFAULT;
 	if (!door_is_stream(s))
 		return -EOPNOTSUPP;
 	door_set_timeout(call, s->set.receive_timeout);
@@ -176,7 +179,8 @@ static int socket_accept(struct door_call *call, struct door_socket *s,
 	struct door_socket *child = take_child(s);
 	child->set.nonblocking = flags & SOCK_NONBLOCK;
 	child->set.close_on_exec = flags & SOCK_CLOEXEC;
-	door_address_write(child, &child->peer, address, size);
+	if (address) /* it has been looked at before */
+		(void)door_address_write(child, &child->peer, address, size);
 	return result;
 }
 

@@ -44,18 +44,24 @@ void door_control_put(struct door_message *m, int level, int type, const void *d
 	m->control_used += KILN_MIN(CMSG_SPACE(size), m->control_size - m->control_used);
 }
 
-/* The sum of the parts; false if that is no size. */
-static bool measure(struct door_message *m)
+/* The sum of the parts; -EINVAL if that is no size. A stream's bytes can be thrown away. */
+static int measure(struct door_message *m, bool need_place)
 {
 	m->size = 0;
 	if (m->count > IOV_MAX)
-		return false;
+		return -EINVAL;
+	if (m->count && !m->parts)
+		return -EFAULT;
 	for (size_t i = 0; i < m->count; i++) {
 		if (m->parts[i].iov_len > (size_t)SSIZE_MAX - m->size)
-			return false;
+			return -EINVAL;
+		if (need_place && m->parts[i].iov_len && !m->parts[i].iov_base)
+			return -EFAULT;
 		m->size += m->parts[i].iov_len;
 	}
-	return true;
+	if (m->address && m->address_size && *m->address_size > INT_MAX)
+		return -EINVAL;
+	return 0;
 }
 
 /* TCP_INQ: what is still there; the end counts as a byte. */
@@ -73,9 +79,9 @@ static ssize_t receive(struct kiln_door *door, int fd, struct door_message *m)
 	struct door_call call;
 	ssize_t result = -EBADF;
 	struct door_socket *s = door_enter_socket(&call, door, fd);
-	if (s && !measure(m)) {
-		result = -EINVAL;
-	} else if (s) {
+	if (s)
+		result = measure(m, !(door_is_stream(s) && m->flags & MSG_TRUNC));
+	if (s && result == 0) {
 		door_hold(&call, s);
 		result = door_is_stream(s) ? door_stream_receive(&call, s, m)
 		                           : door_datagram_receive(&call, s, m);
@@ -93,9 +99,9 @@ static ssize_t send_message(struct kiln_door *door, int fd, struct door_message 
 	struct door_call call;
 	ssize_t result = -EBADF;
 	struct door_socket *s = door_enter_socket(&call, door, fd);
-	if (s && !measure(m)) {
-		result = -EINVAL;
-	} else if (s) {
+	if (s)
+		result = measure(m, true);
+	if (s && result == 0) {
 		door_hold(&call, s);
 		result = door_is_stream(s) ? door_stream_send(&call, s, m)
 		                           : door_datagram_send(&call, s, m);
@@ -115,6 +121,8 @@ ssize_t kiln_door_recvfrom(struct kiln_door *door, int fd, void *data, size_t si
 	                         .address = from,
 	                         .address_size = from ? from_size : NULL};
 
+	if (from && !from_size)
+		m.parts = NULL; /* EFAULT, if it is a socket */
 	return receive(door, fd, &m);
 }
 
@@ -131,14 +139,16 @@ ssize_t kiln_door_read(struct kiln_door *door, int fd, void *data, size_t size)
 ssize_t kiln_door_recvmsg(struct kiln_door *door, int fd, struct msghdr *message,
                           int flags)
 {
-	struct door_message m = {
-	    .parts = message->msg_iov,
-	    .count = message->msg_iovlen,
-	    .flags = flags,
-	    .address = message->msg_name,
-	    .address_size = message->msg_name ? &message->msg_namelen : NULL,
-	    .control = message->msg_control,
-	    .control_size = message->msg_control ? message->msg_controllen : 0};
+	struct door_message m = {.count = 1, .flags = flags};
+
+	if (message) { /* else EFAULT, if it is a socket */
+		m.parts = message->msg_iov;
+		m.count = message->msg_iovlen;
+		m.address = message->msg_name;
+		m.address_size = message->msg_name ? &message->msg_namelen : NULL;
+		m.control = message->msg_control;
+		m.control_size = message->msg_control ? message->msg_controllen : 0;
+	}
 	ssize_t result = receive(door, fd, &m);
 
 	if (result >= 0) {
@@ -202,11 +212,13 @@ ssize_t kiln_door_writev(struct kiln_door *door, int fd, const struct iovec *par
 ssize_t kiln_door_sendmsg(struct kiln_door *door, int fd, const struct msghdr *message,
                           int flags)
 {
-	struct door_message m = {.parts = message->msg_iov,
-	                         .count = message->msg_iovlen,
-	                         .flags = flags,
-	                         .address = message->msg_name,
-	                         .to_size = message->msg_namelen};
+	struct door_message m = {.count = 1, .flags = flags};
 
+	if (message) { /* else EFAULT, if it is a socket */
+		m.parts = message->msg_iov;
+		m.count = message->msg_iovlen;
+		m.address = message->msg_name;
+		m.to_size = message->msg_namelen;
+	}
 	return send_message(door, fd, &m);
 }

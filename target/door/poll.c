@@ -46,6 +46,8 @@ int kiln_door_poll(struct kiln_door *door, struct pollfd *fds, nfds_t count, int
 	struct door_call call;
 
 	door_enter(&call, door);
+	if (count > DOOR_SOCKETS || (count && !fds))
+		return (int)door_leave(&call, fds ? -EINVAL : -EFAULT);
 	if (timeout > 0)
 		door_set_timeout(&call, KILN_MS((unsigned)timeout));
 	return (int)door_leave(&call, wait_for_any(&call, fds, count, timeout));

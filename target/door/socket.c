@@ -93,12 +93,15 @@ void door_socket_forget(struct door_socket *s)
 
 int kiln_door_socket(struct kiln_door *door, int domain, int type, int protocol)
 {
+	enum { MOST = SOCK_PACKET };
 	int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
 	int own = kind == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
 	struct door_call call;
 	int result;
 
 	door_enter(&call, door);
+	if (kind < 0 || kind > MOST || protocol < 0)
+		return (int)door_leave(&call, -EINVAL);
 	if (domain != AF_INET && domain != AF_INET6)
 		return (int)door_leave(&call, -EAFNOSUPPORT);
 	if (kind != SOCK_STREAM && kind != SOCK_DGRAM)
@@ -259,8 +262,7 @@ int kiln_door_getsockname(struct kiln_door *door, int fd, struct sockaddr *addre
 	if (s) {
 		struct endpoint local = local_name(s);
 
-		door_address_write(s, &local, address, size);
-		result = 0;
+		result = door_address_write(s, &local, address, size);
 	}
 	return (int)door_leave(&call, result);
 }
@@ -281,8 +283,7 @@ int kiln_door_getpeername(struct kiln_door *door, int fd, struct sockaddr *addre
 	if (s && !has_peer(s)) {
 		result = -ENOTCONN;
 	} else if (s) {
-		door_address_write(s, &s->peer, address, size);
-		result = 0;
+		result = door_address_write(s, &s->peer, address, size);
 	}
 	return (int)door_leave(&call, result);
 }

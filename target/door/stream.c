@@ -223,8 +223,18 @@ void door_stream_disconnect(struct door_socket *s)
 	s->peer.port = 0;
 }
 
+/* An address of many, which nobody connects to (RFC 9293, 3.9.2.3, MUST-57). */
+static bool is_group(const struct ip_addr *addr)
+{
+	if (!ip_is4(addr))
+		return addr->bytes[0] == 0xff;
+	return ip4_value(ip_to4(addr)) >= 0xe0000000;
+}
+
 static int begin(struct door_socket *s, const struct endpoint *to)
 {
+	if (is_group(&to->addr))
+		return -ENETUNREACH;
 	switch (tcp_connect_from(s->door->tcp, &s->local, to, &events, s, &s->conn)) {
 	case KILN_OK:
 		break;
