@@ -176,7 +176,8 @@ KILN_DOOR_CALL size_t kiln_door_pending(struct kiln_door *door);
  * and is the error in place of ETIMEDOUT should the connection time out (RFC 5461). "Too
  * big" lowers the segment size. A connected UDP socket is told hard errors by its next call
  * (ECONNREFUSED for an unreachable port, EMSGSIZE for a datagram that was too big); with
- * IP_RECVERR or IPV6_RECVERR soft ones and unconnected sockets, too.
+ * IP_RECVERR or IPV6_RECVERR soft ones and unconnected sockets, too, and MSG_ERRQUEUE reads
+ * them (struct sock_extended_err, and who said so).
  */
 
 KILN_DOOR_CALL int kiln_door_socket(struct kiln_door *door, int domain, int type,
@@ -197,7 +198,9 @@ KILN_DOOR_CALL int kiln_door_getpeername(struct kiln_door *door, int fd,
 KILN_DOOR_CALL int kiln_door_shutdown(struct kiln_door *door, int fd, int how);
 KILN_DOOR_CALL int kiln_door_close(struct kiln_door *door, int fd);
 
-/* Flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL; MSG_NOSIGNAL, MSG_MORE (TCP). */
+/* Flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_ERRQUEUE (UDP); MSG_NOSIGNAL,
+ * MSG_MORE (TCP). Control messages are told of MSG_ERRQUEUE and of TCP_INQ; those that are
+ * sent are passed over. */
 KILN_DOOR_CALL ssize_t kiln_door_read(struct kiln_door *door, int fd, void *data,
 				      size_t size);
 KILN_DOOR_CALL ssize_t kiln_door_readv(struct kiln_door *door, int fd,

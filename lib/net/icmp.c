@@ -103,9 +103,11 @@ static bool too_big_plausible(const struct icmp_message *message,
 }
 
 /* True if the error was about one of our packets, as far as its transport can tell. */
-static bool icmp_error_input(struct net *net, const struct icmp_message *message)
+static bool icmp_error_input(struct net *net, const struct ip_addr *from,
+                             const struct icmp_message *message)
 {
-	struct net_error error = {.type = message->type, .code = message->code};
+	struct net_error error = {
+	    .type = message->type, .code = message->code, .from = *from};
 	struct ip4_header quoted;
 
 	if (!icmp_wire_error_kind(message, &error.kind) ||
@@ -132,6 +134,6 @@ void icmp_input(struct net *net, const struct net_packet *packet)
 	}
 	if (message.type == ICMP_ECHO)
 		icmp_echo(net, packet, &message);
-	else if (packet->broadcast || !icmp_error_input(net, &message))
+	else if (packet->broadcast || !icmp_error_input(net, &packet->src, &message))
 		net->counters.drop_icmp++;
 }

@@ -111,9 +111,11 @@ static bool too_big_plausible(const struct icmp6_message *message,
 }
 
 /* True if the error was about one of our packets, as far as its transport can tell. */
-static bool icmp6_error_input(struct net *net, const struct icmp6_message *message)
+static bool icmp6_error_input(struct net *net, const struct ip_addr *from,
+                              const struct icmp6_message *message)
 {
-	struct net_error error = {.type = message->type, .code = message->code};
+	struct net_error error = {
+	    .type = message->type, .code = message->code, .from = *from};
 	struct ip6_header quoted;
 
 	if (!icmp6_wire_error_kind(message, &error.kind) ||
@@ -134,7 +136,7 @@ static bool icmp6_handle(struct net *net, const struct net_packet *packet,
                          const struct ip6_chain *chain)
 {
 	if (icmp6_is_error(message->type))
-		return icmp6_error_input(net, message);
+		return icmp6_error_input(net, &packet->src, message);
 	switch (message->type) {
 	case ICMP6_ECHO:
 		return icmp6_echo(net, packet, message);

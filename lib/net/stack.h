@@ -39,6 +39,7 @@ struct net_error {
 	enum net_error_kind kind;
 	uint8_t type, code; /* of the ICMP message */
 	uint32_t mtu;       /* TOO_BIG: what fits, as net_path_mtu counts it */
+	struct ip_addr from;     /* who says so */
 	struct ip_addr src, dst; /* of our packet: src is ours */
 	struct slice payload;    /* the first 8 bytes or more behind its IP header */
 };

@@ -133,6 +133,8 @@ static bool udp_error_input(void *transport, const struct net_error *error)
 		    .code = error->code,
 		    .mtu = error->mtu,
 		    .too_big = error->kind == NET_ERROR_TOO_BIG,
+		    .from = error->from,
+		    .payload = slice_skip(error->payload, UDP_HEADER),
 		};
 
 		socket->bound.error(socket, &told, socket->bound.context);

@@ -14,6 +14,8 @@ struct udp_error {
 	uint8_t type, code; /* of the message */
 	uint32_t mtu;       /* TOO_BIG: the largest UDP packet, header and data */
 	bool too_big;
+	struct ip_addr from;  /* who says so */
+	struct slice payload; /* of the datagram, as far as it was quoted */
 };
 
 struct udp_bind_options {

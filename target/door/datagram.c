@@ -42,6 +42,8 @@ static void error(struct udp_socket *socket, const struct udp_error *e, void *co
 
 	if (e->too_big && s->set.discover == IP_PMTUDISC_DONT)
 		return;
+	if (s->set.told_errors)
+		door_report_add(s, e, number);
 	if (s->set.told_errors || (fatal && s->peer.port != 0))
 		s->error = number;
 }
@@ -146,7 +148,7 @@ ssize_t door_datagram_receive(struct door_call *call, struct door_socket *s,
 	bool once = s->set.nonblocking || m->flags & MSG_DONTWAIT;
 
 	if (m->flags & MSG_ERRQUEUE)
-		return -EAGAIN;
+		return door_report_take(s, m);
 	door_set_timeout(call, s->set.receive_timeout);
 	for (;;) {
 		int failed;
@@ -275,7 +277,7 @@ short door_datagram_poll(const struct door_socket *s)
 		ready |= POLLRDHUP;
 	if (s->shut_read && s->shut_write)
 		ready |= POLLHUP;
-	if (s->error)
+	if (s->error || s->reports)
 		ready |= POLLERR;
 	return ready;
 }

@@ -11,7 +11,8 @@
  *	listen.c    listening and accepting       stream.c    TCP
  *	datagram.c  UDP                           message.c   the read and write family
  *	option.c    options                       info.c      TCP_INFO, ioctl
- *	poll.c      readiness                     fault.c     errno
+ *	poll.c      readiness                     fault.c     errno of ICMP
+ *	errqueue.c  MSG_ERRQUEUE
  *	packetdrill.c  the same by the interface that packetdrill loads
  *
  * All state hangs off struct kiln_door, whose lock every exported call holds. Below the
@@ -209,6 +210,7 @@ struct door_socket {
 	struct udp_socket *udp;
 	struct door_datagram *datagrams, **datagrams_end;
 	size_t datagram_bytes;
+	struct door_report *reports; /* IP_RECVERR: errors to be read */
 };
 
 struct door_socket *door_socket_new(struct kiln_door *door, int domain, int type);
@@ -303,6 +305,13 @@ ssize_t door_datagram_send(struct door_call *call, struct door_socket *s,
                            const struct door_message *m);
 void door_datagram_close(struct door_socket *s);
 short door_datagram_poll(const struct door_socket *s);
+
+/* ---- errqueue.c ---- */
+
+void door_report_add(struct door_socket *s, const struct udp_error *error, int number);
+/* The oldest; -EAGAIN: there is none. */
+ssize_t door_report_take(struct door_socket *s, struct door_message *m);
+void door_reports_free(struct door_socket *s);
 
 /* ---- message.c ---- */
 

@@ -70,6 +70,7 @@ static void socket_free(struct door_socket *s)
 		s->datagrams = d->next;
 		free(d);
 	}
+	door_reports_free(s);
 	free(s->left);
 	free(s);
 }

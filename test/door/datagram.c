@@ -1,6 +1,8 @@
 /*
  * UDP through the door: datagrams, what is told of them, and ICMP errors.
  */
+#include <time.h>
+#include <linux/errqueue.h>
 #include <sys/ioctl.h>
 #include "play.h"
 
@@ -132,6 +134,65 @@ static void an_unreachable_port_is_told_to_a_connected_socket(void **state)
 	fails(kiln_door_read(door, fd, data, sizeof(data)), ECONNREFUSED);
 }
 
+static void errors_wait_to_be_read_if_that_is_wanted(void **state)
+{
+	struct {
+		struct cmsghdr header;
+		struct sock_extended_err error;
+		struct sockaddr_in6 from; /* or one of IPv4 */
+	} control = {0};
+	struct sockaddr_storage to, wanted;
+	char data[16];
+	struct iovec part = {data, sizeof(data)};
+	struct msghdr m = {&to, sizeof(to), &part, 1, &control, sizeof(control), 0};
+	int fd = open_socket(SOCK_DGRAM | SOCK_NONBLOCK);
+	socklen_t size = sockaddr_of(&wanted, PEER, PEER_PORT);
+
+	assert_int_equal(set_int(fd, six ? IPPROTO_IPV6 : IPPROTO_IP,
+	                         six ? IPV6_RECVERR : IP_RECVERR, 1),
+	                 0);
+	for (int i = 0; i < 2; i++) {
+		if (i ==
+		    1) /* the error of the first is told by the second, which is lost */
+			fails(kiln_door_sendto(door, fd, "second", 6, 0,
+			                       (struct sockaddr *)&wanted, size),
+			      EHOSTUNREACH);
+		assert_int_equal(kiln_door_sendto(door, fd, i ? "second" : "first",
+		                                  i ? 6 : 5, 0,
+		                                  (struct sockaddr *)&wanted, size),
+		                 i ? 6 : 5);
+		struct packet p = *taken();
+		if (i == 0) /* a soft one: the host cannot be reached */
+			peer_complains(&p, six ? 1 : 3, six ? 3 : 1, 0);
+		else /* and a hard one: the port */
+			peer_complains(&p, six ? 1 : 3, six ? 4 : 3, 0);
+	}
+	assert_true(poll_now(fd) & POLLERR);
+	for (int i = 0; i < 2; i++) {
+		m.msg_namelen = sizeof(to);
+		m.msg_controllen = sizeof(control);
+		assert_int_equal(kiln_door_recvmsg(door, fd, &m, MSG_ERRQUEUE),
+		                 i ? 6 : 5);
+		assert_memory_equal(data, i ? "second" : "first", 5);
+		assert_int_equal(m.msg_flags, MSG_ERRQUEUE);
+		assert_int_equal(m.msg_namelen, size);
+		assert_memory_equal(&to, &wanted, size);
+		assert_int_equal(control.header.cmsg_level,
+		                 six ? IPPROTO_IPV6 : IPPROTO_IP);
+		assert_int_equal(control.header.cmsg_type,
+		                 six ? IPV6_RECVERR : IP_RECVERR);
+		assert_int_equal(control.error.ee_errno, i ? ECONNREFUSED : EHOSTUNREACH);
+		assert_int_equal(control.error.ee_origin, six ? 3 : 2);
+		assert_int_equal(control.error.ee_type, six ? 1 : 3);
+		assert_memory_equal(six ? (void *)&control.from.sin6_addr
+		                        : (void *)&control.from.sin6_flowinfo,
+		                    address[PEER], six ? 16 : 4);
+	}
+	fails(kiln_door_recvmsg(door, fd, &m, MSG_ERRQUEUE), EAGAIN);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_ERROR), 0);
+	assert_int_equal(poll_now(fd), POLLOUT);
+}
+
 static void what_is_too_large_is_cut_up_or_refused(void **state)
 {
 	static char bytes[66000];
@@ -243,6 +304,8 @@ int main(void)
 	    PLAY6(a_connected_socket_hears_its_peer_alone),
 	    PLAY(an_unreachable_port_is_told_to_a_connected_socket),
 	    PLAY6(an_unreachable_port_is_told_to_a_connected_socket),
+	    PLAY(errors_wait_to_be_read_if_that_is_wanted),
+	    PLAY6(errors_wait_to_be_read_if_that_is_wanted),
 	    PLAY(what_is_too_large_is_cut_up_or_refused),
 	    PLAY6(what_is_too_large_is_cut_up_or_refused),
 	    PLAY(the_path_mtu_can_be_less_than_the_links),
