@@ -13,10 +13,21 @@ KILN_LIBRARY(net, "0.1");
 /* ---- frames in ---- */
 
 /* Of ours, or of an image that shares our addresses: the host chooses who gets a flow. */
-static bool is_for_us(const struct netdev *device, const uint8_t mac[ETH_MAC])
+static bool is_ours(const struct netdev *device, const uint8_t mac[ETH_MAC])
 {
 	return memcmp(mac, device->mac, ETH_MAC - 1) == 0 &&
 	       ((mac[5] ^ device->mac[5]) & ~device->mac_shared) == 0;
+}
+
+/* A link may hand us back what we sent to a group: that is nobody else's word, such as one
+ * that has our address as well (RFC 4862, 5.4.3). */
+static bool is_for_us(const struct net *net, const struct net_family *family,
+                      const struct eth_wire *eth)
+{
+	if (is_ours(net->device, eth->dst))
+		return true;
+	return eth_is_group(eth->dst) && !is_ours(net->device, eth->src) &&
+	       (eth_is_broadcast(eth->dst) || family->hears(eth->dst));
 }
 
 static void net_receive(void *stack, struct slice frame,
@@ -24,7 +35,6 @@ static void net_receive(void *stack, struct slice frame,
 {
 	struct net *net = stack;
 	const struct eth_wire *eth = eth_wire_parse(frame);
-	bool broadcast = eth && eth_is_broadcast(eth->dst);
 
 	net->counters.rx_frames++;
 	net->counters.rx_bytes += frame.len;
@@ -33,8 +43,7 @@ static void net_receive(void *stack, struct slice frame,
 		uint16_t type = be16_get(eth->type);
 		if (!family || (type != family->type && type != family->ask_type))
 			continue;
-		if (!broadcast && !is_for_us(net->device, eth->dst) &&
-		    !(eth_is_group(eth->dst) && family->hears(eth->dst)))
+		if (!is_for_us(net, family, eth))
 			break;
 		struct slice packet = slice_skip(frame, ETH_HEADER);
 		if (type == family->type)

@@ -83,6 +83,21 @@ static void two_that_ask_at_once_both_give_way(void **state)
 	assert_false(net_is_up(fake.net));
 }
 
+/* As by a bridge that sends frames back to where they came from. */
+static void our_own_question_that_comes_back_is_no_objection(void **state)
+{
+	struct net_address before, after;
+
+	fake_start("ip6=auto\0secret=x");
+	assert_int_equal(net_addresses(fake.net, &before, 1), 1);
+	for (unsigned i = 0, sent = fake.sent; i < sent; i++)
+		fake_receive(fake_sent(i));
+	assert_int_equal(net_addresses(fake.net, &after, 1), 1);
+	assert_true(same(&before.addr, &after.addr));
+	assert_int_equal(fake_counters().ip6_conflicts, 0);
+	assert_true(fake_counters().drop_ethernet > 0);
+}
+
 static void an_address_of_our_making_is_made_anew(void **state)
 {
 	struct net_address before[8], after[8];
@@ -259,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(a_given_address_asks_and_answers_at_once),
 	    cmocka_unit_test(a_given_address_that_another_has_is_given_up),
 	    cmocka_unit_test(two_that_ask_at_once_both_give_way),
+	    cmocka_unit_test(our_own_question_that_comes_back_is_no_objection),
 	    cmocka_unit_test(an_address_of_our_making_is_made_anew),
 	    with(up, a_probe_for_our_address_is_answered_to_all),
 	    with(up, an_address_that_is_ours_for_certain_is_kept),
