@@ -84,6 +84,18 @@ def test_half_close(world):
             check_echo(s, data)
 
 
+def test_half_close_client(world):
+    """a client that has sent its FIN still takes all that the server has to say"""
+    net = Netns()
+    with world.listen(net) as listener, \
+            world.start_caller("--say", 100_000, net=net, link=LOSS) as caller:
+        with accept(listener) as s:
+            check_bytes(read_all(s), bytes(100_000), "what it said")
+            s.sendall(bytes(300_000))
+        wait_said(caller, "caller: heard 300000 bytes")
+        wait_said(caller, "caller: 1 of 1 went well")
+
+
 def test_server_closes_first(world):
     """a server that closes first takes the client's FIN later, and leaves nothing open"""
     with world.start(world.build("web"), link=LOSS).wait_up() as web, web.net:

@@ -399,7 +399,7 @@ static void the_groups_of_our_addresses_are_reported(void **state)
 	assert_int_equal(reports, 2); /* each change twice */
 }
 
-static void receive_query(const struct ip_addr *group, uint16_t delay)
+static void receive_query_of(size_t size, const struct ip_addr *group, uint16_t delay)
 {
 	uint8_t bytes[IP6_ROUTER_ALERT + 28] = {0};
 	struct ip6_header h = {.src = *ROUTER,
@@ -411,8 +411,13 @@ static void receive_query(const struct ip_addr *group, uint16_t delay)
 	ip6_wire_emit_router_alert(bytes, IP6_NEXT_ICMP);
 	icmp6_wire_emit(bytes + IP6_ROUTER_ALERT, &m);
 	memcpy(bytes + IP6_ROUTER_ALERT + ICMP6_HEADER, group, 16);
-	icmp6_wire_seal(bytes + IP6_ROUTER_ALERT, 28, ROUTER, &h.dst);
-	receive_ip6(h, slice_of(bytes, sizeof(bytes)));
+	icmp6_wire_seal(bytes + IP6_ROUTER_ALERT, size, ROUTER, &h.dst);
+	receive_ip6(h, slice_of(bytes, IP6_ROUTER_ALERT + size));
+}
+
+static void receive_query(const struct ip_addr *group, uint16_t delay)
+{
+	receive_query_of(28, group, delay);
 }
 
 static void a_query_is_answered_within_its_time(void **state)
@@ -433,6 +438,37 @@ static void a_query_is_answered_within_its_time(void **state)
 	receive_query(address("ff02::99"), 100); /* not one of ours */
 	fake_pass(KILN_MS(200));
 	assert_int_equal(fake.sent, 2);
+}
+
+/* RFC 3810, 8.2.1 */
+static void a_router_of_version_1_is_answered_so_while_it_is_there(void **state)
+{
+	const struct ip_addr *group = address("ff02::1234");
+	struct ip6_header h;
+
+	receive_query_of(MLD_V1_SIZE, NOBODY, 100);
+	fake_pass(KILN_MS(102));
+	assert_int_equal(fake.sent, 2); /* of each group one, to itself */
+	for (unsigned i = 0; i < 2; i++) {
+		struct icmp6_message m = sent_icmp6(i, &h);
+		assert_int_equal(m.type, ICMP6_MLD_REPORT_V1);
+		assert_memory_equal(m.body.data, &h.dst, 16);
+	}
+	assert_true(mld_join(fake.net, group));
+	fake_pass(KILN_MS(1));
+	assert_int_equal(sent_icmp6(2, &h).type, ICMP6_MLD_REPORT_V1);
+	assert_true(same(&h.dst, group));
+	fake_pass(KILN_SECONDS(3));
+	fake.sent = 0;
+	mld_leave(fake.net, group);
+	fake_pass(KILN_MS(1));
+	assert_int_equal(sent_icmp6(0, &h).type, ICMP6_MLD_DONE);
+	assert_true(same(&h.dst, address("ff02::2")));
+	fake_pass(KILN_SECONDS(261));
+	fake.sent = 0;
+	receive_query(NOBODY, 100);
+	fake_pass(KILN_MS(102));
+	assert_int_equal(sent_icmp6(0, &h).type, ICMP6_MLD_REPORT);
 }
 
 #define with(fixture, test) cmocka_unit_test_setup(test, fixture)
@@ -460,6 +496,7 @@ int main(void)
 	    with(up_udp, a_paths_mtu_is_learnt_kept_and_forgotten),
 	    cmocka_unit_test(the_groups_of_our_addresses_are_reported),
 	    with(up, a_query_is_answered_within_its_time),
+	    with(up, a_router_of_version_1_is_answered_so_while_it_is_there),
 	};
 
 	return cmocka_run_group_tests_name("IPv6 packets", tests, NULL, NULL);

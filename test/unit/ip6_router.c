@@ -271,6 +271,35 @@ static void a_redirect_is_followed_if_it_is_from_the_first_hop(void **state)
 	assert_memory_equal(sent_to(fake.sent - 1), router_mac, 6);
 }
 
+static bool goes_by(const struct ip_addr *dst, const struct ip_addr *by)
+{
+	struct ip_addr hop;
+
+	return ip6_hop(fake.net, dst, &hop) && same(&hop, by);
+}
+
+static void what_routers_say_is_true_for_the_time_that_they_say(void **state)
+{
+	const struct ip_addr near = *address("2001:db8:1::77"),
+	                     second = *address("fe80::2");
+	struct nd_message redirect = {.type = ICMP6_REDIRECT,
+	                              .target = second,
+	                              .destination = *FAR,
+	                              .has_mac = true};
+
+	advertise_prefix("2001:db8:1::", 100, 50); /* by a router for half an hour */
+	fake_pass(KILN_SECONDS(2));
+	memcpy(redirect.mac, second_mac, 6);
+	receive_nd(router_mac, ROUTER, &ours_in("2001:db8:1::")->addr, redirect);
+	assert_true(goes_by(FAR, &second) && goes_by(&near, &near));
+	fake_pass(KILN_SECONDS(99));
+	assert_true(goes_by(FAR, &second) && goes_by(&near, ROUTER));
+	fake_pass(KILN_SECONDS(501));
+	assert_true(goes_by(FAR, ROUTER));
+	fake_pass(KILN_SECONDS(1200));
+	assert_false(goes_by(FAR, ROUTER) || goes_by(FAR, &second));
+}
+
 static void a_given_address_leaves_the_routers_to_the_network(void **state)
 {
 	struct ip_addr hop, resolver;
@@ -435,6 +464,7 @@ int main(void)
 	    with(up_auto, what_is_far_goes_to_the_router_and_what_is_near_does_not),
 	    with(up_auto, a_router_that_fails_gives_way_to_another),
 	    with(up_auto, a_redirect_is_followed_if_it_is_from_the_first_hop),
+	    with(up_auto, what_routers_say_is_true_for_the_time_that_they_say),
 	    cmocka_unit_test(a_given_address_leaves_the_routers_to_the_network),
 	    cmocka_unit_test(with_address_and_router_given_nobody_is_listened_to),
 	    cmocka_unit_test(the_longest_of_the_static_routes_wins),

@@ -145,6 +145,33 @@ static void a_duplicate_report_widens_the_window_once_a_round_trip(void **state)
 	assert_int_equal(conn->rack.quarters, 3);
 }
 
+static unsigned sent_segments(const struct tcp_conn *conn)
+{
+	return (tcp_seq_diff(conn->snd_nxt, our_isn) - 1) / MSS;
+}
+
+/* RFC 8985, 6.2, step 4: until sixteen recoveries went by without another such report. */
+static void a_wide_window_lasts_for_sixteen_recoveries(void **state)
+{
+	struct tcp_conn *conn = ten_in_flight(0, 400);
+	unsigned first = 2;
+
+	ack(2);
+	dsack(2, 0, 1);
+	for (unsigned i = 0; i < 16; i++) {
+		assert_int_equal(conn->rack.quarters, 2);
+		skip_sent();
+		pass(RTT);
+		sack(first, first + 1, sent_segments(conn));
+		pass(RTT);
+		assert_int_equal(conn->phase, TCP_FAST_RECOVERY);
+		first = sent_segments(conn);
+		ack(first);
+		assert_int_equal(conn->phase, TCP_OPEN);
+	}
+	assert_int_equal(conn->rack.quarters, 1);
+}
+
 /* RFC 8985, 6.2: the tail of a recovery, which nothing follows. */
 static void the_tail_is_found_lost_by_its_own_recovery(void **state)
 {
@@ -462,6 +489,7 @@ int main(void)
 	    PLAY(what_is_late_by_more_is_lost),
 	    PLAY(what_was_sent_after_the_last_that_arrived_is_not_judged),
 	    PLAY(a_duplicate_report_widens_the_window_once_a_round_trip),
+	    PLAY(a_wide_window_lasts_for_sixteen_recoveries),
 	    PLAY(the_tail_is_found_lost_by_its_own_recovery),
 	    PLAY(records_that_run_out_leave_loss_to_the_timeout),
 	    PLAY(more_holes_than_can_be_remembered_do_not_stall),

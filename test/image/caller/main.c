@@ -1,8 +1,8 @@
 /*
  * For the tests against Linux: the client's side. Each of --tasks tasks connects --count
- * times, one after the other, and sends back what it is told until the other end has closed.
- * Prints how a connection failed, and at the end how many did not; then it waits to be
- * stopped.
+ * times, one after the other, and sends back what it is told until the other end has closed;
+ * or, with --say, ends its own side first and then hears the other out. Prints how a connection
+ * failed, and at the end how many did not; then it waits to be stopped.
  */
 #include <kiln/appliance.h>
 #include <kiln/stream.h>
@@ -12,6 +12,7 @@ KILN_PARAM_STRING(to, "10.7.0.1", "address to connect to");
 KILN_PARAM_PORT(port, 7777, "TCP port to connect to");
 KILN_PARAM_UINT(tasks, 1, 1, 100, "connections at once");
 KILN_PARAM_UINT(count, 1, 1, 100000, "connections of each task");
+KILN_PARAM_UINT(say, 0, 0, 10000000, "bytes to send before a FIN; 0: sends back instead");
 KILN_PARAM_SECONDS(keepalive, 0, "of silence, after which the peer is probed; 0: never");
 
 #define PROBES 3
@@ -41,6 +42,26 @@ static enum kiln_error echo(struct stream *s)
 	return error;
 }
 
+static enum kiln_error speak(const struct caller *caller, struct stream *s)
+{
+	uint8_t buffer[2048] = {0};
+	enum kiln_error error = KILN_OK;
+	uint64_t heard = 0;
+	size_t got = 1;
+
+	for (uint64_t left = say; left && !error; left -= got) {
+		got = KILN_MIN(left, sizeof(buffer));
+		error = stream_write(s, slice_of(buffer, got));
+	}
+	tcp_shutdown(s->conn);
+	while (!error && got) {
+		error = stream_read(s, buffer, sizeof(buffer), &got);
+		heard += error ? 0 : got;
+	}
+	kiln_printf(caller->k, "caller: heard %llu bytes\n", (unsigned long long)heard);
+	return error;
+}
+
 static void run(void *arg)
 {
 	struct caller *caller = arg;
@@ -51,7 +72,7 @@ static void run(void *arg)
 		    stream_connect(&s, caller->pool, caller->tcp, &caller->to);
 
 		if (!error)
-			error = echo(&s);
+			error = say ? speak(caller, &s) : echo(&s);
 		if (error)
 			kiln_printf(caller->k, "caller: %s\n", kiln_error_text(error));
 		stream_close(&s);
