@@ -218,6 +218,23 @@ static void a_reset_ends_a_half_open_connection_only_at_the_exact_number(void **
 	assert_no_leak();
 }
 
+/* RFC 7323, 3.2 */
+static void an_ack_without_the_timestamp_agreed_on_opens_nothing(void **state)
+{
+	play_listen();
+	peer_opens(PLAIN | WITH_TIMESTAMPS);
+	uint32_t ts = peer_ts;
+	peer_ts = 0;
+	peer_acks(1, 1);
+	settle();
+	assert_null(owner.conn);
+	assert_int_equal(tcp->count.drop_window, 1);
+	peer_ts = ts;
+	peer_acks(1, 1);
+	settle();
+	assert_non_null(owner.conn);
+}
+
 static void a_wrong_ack_of_a_syn_ack_is_reset(void **state)
 {
 	play_listen();
@@ -702,6 +719,7 @@ int main(void)
 	    PLAY(a_syn_ack_is_sent_again_until_it_is_given_up),
 	    PLAY(a_repeated_syn_gets_the_same_answer),
 	    PLAY(a_reset_ends_a_half_open_connection_only_at_the_exact_number),
+	    PLAY(an_ack_without_the_timestamp_agreed_on_opens_nothing),
 	    PLAY(a_wrong_ack_of_a_syn_ack_is_reset),
 	    PLAY(we_open_a_connection),
 	    PLAY(a_refused_connection_is_told),
