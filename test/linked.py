@@ -11,7 +11,7 @@ import threading
 import zlib
 
 from harness import Failed, Netns, check, check_equal, kvm_serves, run, wait_for
-from worlds import WORLDS, BadLink, LinkedWorld, add_address, pattern
+from worlds import WORLDS, BadLink, LinkedWorld, adding, ip, pattern
 
 PORT = 7777       # of Linux, that an image connects to
 PATIENCE = 60     # seconds for what takes less than one on a machine that is not busy
@@ -69,11 +69,10 @@ class Family(LinkedWorld):
         """The link from the router to Linux."""
         with self.router:
             run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-            run("ip", "link", "add", "far0", "type", "veth", "peer", "name", "far1", "netns",
-                f"/proc/{net.pid}/ns/net")
-            add_address(f"{self.far_network}1/{self.bits}", "far0")
+            ip(f"link add far0 type veth peer name far1 netns /proc/{net.pid}/ns/net",
+               adding(f"{self.far_network}1/{self.bits}", "far0"))
         with net:
-            add_address(f"{self.far_network}2/{self.bits}", "far1")
+            ip(adding(f"{self.far_network}2/{self.bits}", "far1"))
         self.set_far_mtu(net, self.far_mtu)
         with net:
             run("ip", f"-{self.version}", "route", "add", "default", "via",

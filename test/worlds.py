@@ -143,10 +143,14 @@ class World:
                        name=f"{self.name}-{image_name(image)}")
 
 
-def add_address(address, interface):
-    """For use at once: nobody else has it."""
-    nodad = ["nodad"] if ":" in address else []
-    run("ip", "address", "add", address, "dev", interface, *nodad)
+def ip(*commands):
+    """Each is what would stand behind "ip": one process for all of them."""
+    run("ip", "-batch", "-", input="".join(f"{command}\n" for command in commands))
+
+
+def adding(address, interface):
+    """A command for ip(). For use at once: nobody else has it."""
+    return f"address add {address} dev {interface}" + " nodad" * (":" in address)
 
 
 class BadLink:
@@ -159,17 +163,12 @@ class BadLink:
                                netns=self.netns)
         wait_for(lambda: "are joined" in self.process.text(), "the link")
         with self.netns:
-            run("ip", "link", "set", "link0", "netns", str(net.pid))
-            run("ip", "link", "add", "bridge0", "type", "bridge")
-            run("ip", "tuntap", "add", "dev", TAP, "mode", "tap")
-            for port in ("link1", TAP):
-                run("ip", "link", "set", port, "master", "bridge0", "up")
-            for port in ("link1", TAP):
-                run("ip", "link", "set", port, "mtu", mtu)
-            run("ip", "link", "set", "bridge0", "up")
+            ip(f"link set link0 netns {net.pid}", "link add bridge0 type bridge",
+               f"tuntap add dev {TAP} mode tap",
+               *(f"link set {port} mtu {mtu} master bridge0 up" for port in ("link1", TAP)),
+               "link set bridge0 up")
         with net:
-            run("ip", "link", "set", "link0", "mtu", mtu, "up")
-            add_address(address, "link0")
+            ip(f"link set link0 mtu {mtu} up", adding(address, "link0"))
 
     def counters(self):
         """Ends the link: what it counted, of each way."""
