@@ -11,9 +11,15 @@ bulk-in bulk-out       one TCP stream to the server, or from it. Segmentation an
 bulk-in-nooffload,     the same with all offloads off, on both sides: each frame is 1,514 bytes,
 bulk-out-nooffload     and all checksums are made and checked.
 
-kiln-jail-tap          appliance/echo, and an appliance that discards or sends (bench/image/bulk)
+idle-100k              requests to a web server (1,024 bytes, 64 connections) while 100,000 other
+                       connections are open and idle. The image's memory is as much as it makes
+                       room for them in; what they take is in rss_kb. With --quick once only
+
+kiln-jail-tap          appliance/echo, appliance/web, and one that discards or sends
+                       (bench/image/bulk)
 kernel-udp             one socket, recvmmsg and sendmmsg (bench/udp_echo.c)
 iperf3                 Debian's, server and client
+kiln-jail-alone        the same web server without the idle ones
 frame-loop             the limit: a program that reads frames from a tap and writes them back, or
                        only reads, or only writes (bench/frame_loop.c). Its frames are those of the
                        case: 1,514 bytes, or 64 KB for the interface to cut. For `in` the client
@@ -33,7 +39,9 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -41,10 +49,10 @@ import time
 import ground
 import report
 import rounds
+import web
 from lab import ADDRESS, CLIENT, KILN, ROOT, TAP, Failed, Netns, join, run, wait_for
 
 BUILT = os.path.join(ROOT, "build/bench")
-MEMORY = "64M"  # of an image: room for a stream's window
 IPERF = "/usr/bin/iperf3"
 IPERF_PORT = 5201
 STREAM = report.Unit("bytes", "KB", "ns", 1e3, "MB/s", 1e6)
@@ -59,7 +67,8 @@ def program(name, *arguments):
 
 class UdpEcho(rounds.Case):
     offloads = True
-    image, port = "echo", 7
+    image, memory = "echo", "8M"
+    port = 7
     frame = 64
     loop = ("echo",)
 
@@ -84,7 +93,7 @@ class UdpEcho(rounds.Case):
 
 
 class Stream(rounds.Case):
-    image = "bulk"
+    image, memory = "bulk", "64M"  # room for a stream's window
     unit = STREAM
 
     def __init__(self, way, offloads):
@@ -129,6 +138,52 @@ class Stream(rounds.Case):
             finally:
                 client.kill()
                 client.wait()
+
+
+class Idle(web.Load):
+    """The requests of a case of bench web, while others say nothing."""
+
+    image, memory = "web", "2G"
+    offloads = True
+
+    def __init__(self, count):
+        super().__init__(f"idle-{count // 1000}k", "1k", 64)
+        self.count = count
+        self.title += f", while {count:,} others are idle"
+
+    def measure(self, bench, running):
+        subject = running.subject
+        wait_for(lambda: running.process.check_alive() or subject.answers(), "an answer")
+        with self.crowd(subject, self.count if subject.crowded else 0):
+            return web.load(bench, running, self)
+
+    @contextlib.contextmanager
+    def crowd(self, subject, count):
+        """So many connections: a process has as many as it may have files."""
+        most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 64, 50_000)
+        crowd = []
+        try:
+            with subject.client:
+                for n, begun in enumerate(range(0, count, most)):
+                    crowd.append(open_some(min(most, count - begun), f"10.7.0.{100 + n}"))
+            yield
+            closed = sum(int(process.communicate()[0]) for process in crowd)
+            if closed:
+                raise Failed(f"{subject.name}: closed {closed} of {count} idle connections")
+        finally:
+            for process in crowd:
+                process.kill()
+                process.wait()
+
+
+def open_some(count, address):
+    """Connections from an address; the process that has them."""
+    run("ip", "address", "add", f"{address}/24", "dev", TAP)
+    process = subprocess.Popen(program("crowd", ADDRESS, 80, count, address),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if process.stdout.readline() != "open\n":
+        raise Failed(f"{count} idle connections cannot be had")
+    return process
 
 
 class Subject(rounds.Subject):
@@ -185,6 +240,13 @@ class OnTap(Subject):
 
 class Image(OnTap):
     stop_signal = signal.SIGINT
+    crowded = True
+
+    def answers(self):
+        with self.client, contextlib.suppress(OSError):
+            socket.create_connection((ADDRESS, 80), 1).close()
+            return True
+        return False
 
     def launch(self, bench, case):
         if case.offloads:
@@ -193,12 +255,18 @@ class Image(OnTap):
 
     def command(self, case, tap):
         return [os.path.join(ROOT, "build/bin/kiln-jail"), "--net",
-                f"tap:{TAP}" if tap is None else f"fd:{tap},{MTU}", "-m", MEMORY,
+                f"tap:{TAP}" if tap is None else f"fd:{tap},{MTU}", "-m", case.memory,
                 os.path.join(BUILT, f"{case.image}.jail"), f"ip={ADDRESS}/24",
                 f"gateway={CLIENT}"]
 
 
+class Alone(Image):
+    cases = ("idle-100k",)
+    crowded = False
+
+
 class FrameLoop(OnTap):
+    cases = ("udp-64b-256", "bulk-in", "bulk-out", "bulk-in-nooffload", "bulk-out-nooffload")
     programs = ("frame_loop",)
 
     def launch(self, bench, case):
@@ -303,31 +371,33 @@ class Net(rounds.Bench):
     name = "net"
     about = __doc__
     all_cases = [UdpEcho(), *(Stream(way, offloads) for offloads in (True, False)
-                              for way in ("in", "out"))]
-    rivals = ("kernel-udp", "iperf3")
+                              for way in ("in", "out")), Idle(100_000)]
+    rivals = ("kernel-udp", "iperf3", "kiln-jail-alone")
     lost = 0  # datagrams
 
     @classmethod
     def all_subjects(cls):
         return [Image("kiln-jail-tap"), KernelUdp("kernel-udp"), Iperf("iperf3"),
-                FrameLoop("frame-loop")]
+                FrameLoop("frame-loop"), Alone("kiln-jail-alone")]
 
     def prepare(self):
-        rounds.make("udp_load", "stream_load",
+        rounds.make("udp_load", "stream_load", "crowd",
                     *(name for subject in self.subjects for name in subject.programs))
+        site = os.path.join(BUILT, "site")
+        web.write_site(site)
+        for name, folder, *options in (("echo", "appliance/echo"), ("bulk", "bench/image/bulk"),
+                                       ("web", "appliance/web", "--site", site)):
+            run(KILN, "build", os.path.join(ROOT, folder), "-t", "jail", "-o",
+                os.path.join(BUILT, f"{name}.jail"), *options, timeout=600)
         super().prepare()
-
-    def prepare_subject(self, subject):
-        if isinstance(subject, Image):
-            for name, folder in (("echo", "appliance/echo"), ("bulk", "bench/image/bulk")):
-                run(KILN, "build", os.path.join(ROOT, folder), "-t", "jail", "-o",
-                    os.path.join(BUILT, f"{name}.jail"), timeout=600)
 
     def remarks(self):
         if self.lost:
             yield f"{self.lost} datagrams were lost, and sent again"
 
     def turn(self, subject, case, first):
+        if isinstance(case, Idle) and self.quick and not first:
+            return []  # it takes as long as all others
         running = subject.launch(self, case)
         if first:
             running.check_place(self.processors.server)

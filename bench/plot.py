@@ -12,7 +12,9 @@ from report import digits
 
 COLOURS = {"kiln-host": "#9db8e8", "kiln-jail-tap": "#2f5fc4", "kiln-kvm": "#6f93dc",
            "nginx": "#8cc79a", "nginx-tuned": "#35884a", "lighttpd": "#e0923a",
-           "apache": "#b04a5a"}
+           "apache": "#b04a5a", "kiln-jail": "#2f5fc4", "kiln-jail-alone": "#9db8e8",
+           "kernel-udp": "#35884a", "iperf3": "#35884a", "pthread": "#35884a",
+           "static-binary": "#35884a", "frame-loop": "#c9b458"}
 OTHER = "#888888"
 
 WIDTH, MARGIN = 980, 24

@@ -175,29 +175,6 @@ class Served(rounds.Bench):
             self.stop(running)
             yield sample
 
-    def load(self, running, case):
-        """wrk, for some time."""
-        subject = running.subject
-        command = ["wrk", "-t", "1", "-c", str(case.connections), "-d", "60s", "--timeout", "10s",
-                   "-s", os.path.join(ROOT, "bench/wrk.lua"), f"http://{ADDRESS}{case.path}"]
-        if case.close:
-            command += ["-H", "Connection: close"]
-        meter = self.meter(running)
-        with subject.client:
-            wrk = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True)
-        time.sleep(self.seconds)
-        rss = running.rss_kb()
-        client_used = ground.cpu_ns(wrk.pid)
-        wrk.send_signal(signal.SIGINT)
-        out, _ = wrk.communicate(timeout=LATE)
-        meter.stop()
-        found = parse_wrk(subject, case, out)
-        return {"ops_per_s": found["requests"] / found["seconds"],
-                "p50_us": found["p50_us"], "p99_us": found["p99_us"], "rss_kb": rss,
-                "client_busy": client_used / 1e9 / self.seconds,
-                **meter.sample(found["requests"])}
-
 
 class Web(Served):
     name = "web"
@@ -240,7 +217,31 @@ class Web(Served):
         if first:
             check_case(subject, case, self.contents)
             running.check_place(self.processors.server)
-        return [self.load(running, case)]
+        return [load(self, running, case)]
+
+
+def load(bench, running, case):
+    """wrk, for some time."""
+    subject = running.subject
+    command = ["wrk", "-t", "1", "-c", str(case.connections), "-d", "60s", "--timeout", "10s",
+               "-s", os.path.join(ROOT, "bench/wrk.lua"), f"http://{ADDRESS}{case.path}"]
+    if case.close:
+        command += ["-H", "Connection: close"]
+    meter = bench.meter(running)
+    with subject.client:
+        wrk = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    time.sleep(bench.seconds)
+    rss = running.rss_kb()
+    client_used = ground.cpu_ns(wrk.pid)
+    wrk.send_signal(signal.SIGINT)
+    out, _ = wrk.communicate(timeout=LATE)
+    meter.stop()
+    found = parse_wrk(subject, case, out)
+    return {"ops_per_s": found["requests"] / found["seconds"],
+            "p50_us": found["p50_us"], "p99_us": found["p99_us"], "rss_kb": rss,
+            "client_busy": client_used / 1e9 / bench.seconds,
+            **meter.sample(found["requests"])}
 
 
 def error_log(folder):

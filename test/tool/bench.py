@@ -104,17 +104,22 @@ def test_net(_):
                  ("kiln-jail-tap", "kernel-udp", "frame-loop")] +
                 [(case, subject) for case in ("bulk-in", "bulk-out", "bulk-in-nooffload",
                                               "bulk-out-nooffload")
-                 for subject in ("kiln-jail-tap", "iperf3", "frame-loop")], "what was measured")
+                 for subject in ("kiln-jail-tap", "iperf3", "frame-loop")] +
+                [("idle-100k", subject) for subject in ("kiln-jail-tap", "kiln-jail-alone")],
+                "what was measured")
     for row in rows:
         where = f"{row['subject']} in {row['case']}"
-        udp = row["case"] == "udp-64b-256"
+        stream = row["case"].startswith("bulk-")
+        rival = {"udp-64b-256": "kernel-udp", "idle-100k": "kiln-jail-alone"}
         check_equal((row["ops_unit"], row["cpu_unit"]),
-                    ("requests", "request") if udp else ("bytes", "KB"), f"units of {where}")
-        for key in ("ops_per_s", "cpu_us_per_op", "rss_kb", *(["p50_us", "p99_us"] * udp)):
+                    ("bytes", "KB") if stream else ("requests", "request"), f"units of {where}")
+        for key in ("ops_per_s", "cpu_us_per_op", "rss_kb", *(["p50_us", "p99_us"] * (not stream))):
             check(row[key] > 0, f"{key} of {where}")
-        check_equal(row["ratio_to"], "kernel-udp" if udp else "iperf3", f"the rival of {where}")
-        if not udp:
+        check_equal(row["ratio_to"], rival.get(row["case"], "iperf3"), f"the rival of {where}")
+        if stream:
             check(row["ops_per_s"] > 1e6, f"{row['ops_per_s']} bytes a second by {where}")
+    idle, alone = rows[-2:]
+    check(idle["rss_kb"] - alone["rss_kb"] > 100_000, f"connections in {idle['rss_kb']} KiB")
     check_equal(leftovers() - before, set(), "what the bench left")
 
 
