@@ -173,7 +173,8 @@ KILN_DOOR_CALL size_t kiln_door_pending(struct kiln_door *door);
  *
  * ICMP errors: one that quotes a SYN of ours fails connect with its errno (ECONNREFUSED,
  * EHOSTUNREACH, ENETUNREACH, ENOPROTOOPT ...). On an established connection it is only kept,
- * and is the error in place of ETIMEDOUT should the connection time out (RFC 5461). "Too
+ * and is the error in place of ETIMEDOUT should the connection time out (RFC 5461); with
+ * IP_RECVERR or IPV6_RECVERR the next call is told, and the connection goes on. "Too
  * big" lowers the segment size. A connected UDP socket is told hard errors by its next call
  * (ECONNREFUSED for an unreachable port, EMSGSIZE for a datagram that was too big); with
  * IP_RECVERR or IPV6_RECVERR soft ones and unconnected sockets, too, and MSG_ERRQUEUE reads

@@ -105,6 +105,14 @@ void tcp_set_service(struct tcp_conn *conn, uint8_t tos, uint8_t ttl)
 	conn->service = service_of(tos, ttl);
 }
 
+bool tcp_take_icmp_error(struct tcp_conn *conn, uint8_t *type, uint8_t *code)
+{
+	*type = conn->icmp_type;
+	*code = conn->icmp_code;
+	conn->icmp_type = 0;
+	return *type != 0;
+}
+
 void tcp_set_quick_ack(struct tcp_conn *conn, bool on)
 {
 	conn->quick_acks = on ? TCP_QUICK_ACKS : 0;

@@ -52,6 +52,9 @@ void tcp_set_service(struct tcp_conn *conn, uint8_t tos, uint8_t ttl);
 /* Acknowledges at once, what is owed and the next segments; or delays, as is usual. */
 void tcp_set_quick_ack(struct tcp_conn *conn, bool on);
 
+/* The last ICMP error about it that has not been taken yet; false: there is none. */
+bool tcp_take_icmp_error(struct tcp_conn *conn, uint8_t *type, uint8_t *code);
+
 /* The unread bytes behind the first `offset` ones, as far as they lie in one piece. */
 struct slice tcp_peek_at(const struct tcp_conn *conn, size_t offset);
 /* While it is on, only whole segments leave, or what has waited for a retransmission

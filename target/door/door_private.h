@@ -292,7 +292,7 @@ bool door_stream_is_established(const struct door_socket *s);
 int door_stream_state(const struct door_socket *s);
 /* Nothing more will be read than what is there. */
 bool door_stream_at_end(const struct door_socket *s);
-short door_stream_poll(const struct door_socket *s);
+short door_stream_poll(struct door_socket *s);
 
 /* ---- datagram.c ---- */
 

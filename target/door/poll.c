@@ -3,7 +3,7 @@
  */
 #include "door_private.h"
 
-static short ready(const struct door_socket *s)
+static short ready(struct door_socket *s)
 {
 	return door_is_stream(s) ? door_stream_poll(s) : door_datagram_poll(s);
 }
@@ -13,7 +13,7 @@ static int look(struct kiln_door *door, struct pollfd *fds, nfds_t count)
 	int found = 0;
 
 	for (nfds_t i = 0; i < count; i++) {
-		const struct door_socket *s = door_socket_get(door, fds[i].fd);
+		struct door_socket *s = door_socket_get(door, fds[i].fd);
 
 		fds[i].revents = 0;
 		if (fds[i].fd < 0)

@@ -327,14 +327,6 @@ int kiln_door_close(struct kiln_door *door, int fd)
 	return (int)door_leave(&call, 0);
 }
 
-int door_take_error(struct door_socket *s)
-{
-	int error = s->error;
-
-	s->error = 0;
-	return error;
-}
-
 /* ---- fcntl ---- */
 
 static int socket_fcntl(struct door_socket *s, int command, int argument)

@@ -118,6 +118,20 @@ void door_stream_adopt(struct door_socket *s, struct tcp_conn *conn)
 	door_stream_apply(s);
 }
 
+/* IP_RECVERR: an ICMP error about a connection is told at once, though that goes on. */
+static void notice_error(struct door_socket *s)
+{
+	uint8_t type, code;
+	bool fatal;
+
+	if (!s->set.told_errors || !s->conn || s->error ||
+	    !tcp_take_icmp_error(s->conn, &type, &code))
+		return;
+	int number = door_icmp_errno(!ip_is4(&s->peer.addr), type, code, &fatal);
+	if (number != EMSGSIZE) /* which TCP has seen to */
+		s->error = number;
+}
+
 /* ---- states ---- */
 
 int door_stream_state(const struct door_socket *s)
@@ -178,11 +192,12 @@ static bool is_readable(const struct door_socket *s)
 	return door_stream_unread(s) >= (size_t)s->set.receive_low;
 }
 
-short door_stream_poll(const struct door_socket *s)
+short door_stream_poll(struct door_socket *s)
 {
 	int state = door_stream_state(s);
 	short ready = 0;
 
+	notice_error(s);
 	if (s->state == DOOR_LISTENING)
 		return s->queue ? POLLIN | POLLRDNORM : 0;
 	bool end = door_stream_at_end(s);
@@ -252,6 +267,14 @@ static int begin(struct door_socket *s, const struct endpoint *to)
 	s->error = 0;
 	door_stream_apply(s);
 	return 0;
+}
+
+int door_take_error(struct door_socket *s)
+{
+	notice_error(s);
+	int error = s->error;
+	s->error = 0;
+	return error;
 }
 
 /* How an attempt went that is over. */
@@ -355,6 +378,7 @@ static int why_nothing(struct door_socket *s)
 		return 0;
 	if (s->end_seen)
 		return 0;
+	notice_error(s);
 	if (s->error)
 		return -door_take_error(s);
 	return door_stream_at_end(s) ? 0 : -EAGAIN;
@@ -403,6 +427,7 @@ static int why_unsendable(struct door_socket *s)
 {
 	if (s->closed)
 		return -EBADF;
+	notice_error(s);
 	if (s->error)
 		return -door_take_error(s);
 	if (s->shut_write || s->ended || !s->conn)

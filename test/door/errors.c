@@ -1,6 +1,6 @@
 /*
  * What is no socket, no pointer, no size, no address, or comes at the wrong time: each has
- * Linux's errno, and changes nothing.
+ * Linux's errno, and changes nothing. And what ICMP tells of a connection.
  */
 #include <netinet/tcp.h>
 #include "play.h"
@@ -136,6 +136,26 @@ static void calls_at_the_wrong_time_are_refused(void **state)
 	expect_nothing();
 }
 
+static void an_icmp_error_is_told_at_once_if_that_is_wanted(void **state)
+{
+	int fd = accepted();
+
+	assert_int_equal(set_int(fd, six ? IPPROTO_IPV6 : IPPROTO_IP,
+	                         six ? IPV6_RECVERR : IP_RECVERR, 1),
+	                 0);
+	assert_int_equal(kiln_door_write(door, fd, "x", 1), 1);
+	struct packet data = *expect(ACK, 1, 1, 1);
+	peer_complains(&data, six ? 1 : 3, six ? 3 : 1, 0);
+	assert_int_equal(poll_now(fd), POLLOUT | POLLERR);
+	fails(kiln_door_write(door, fd, "y", 1), EHOSTUNREACH);
+	assert_int_equal(get_int(fd, SOL_SOCKET, SO_ERROR), 0);
+	/* The connection goes on. */
+	peer_sends(ACK, 1, 2, "z");
+	expect(ACK, 2, 2, 0);
+	assert_int_equal(kiln_door_write(door, fd, "y", 1), 1);
+	expect(ACK, 2, 2, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -148,6 +168,8 @@ int main(void)
 	    PLAY6(nobody_connects_to_many),
 	    PLAY(calls_at_the_wrong_time_are_refused),
 	    PLAY6(calls_at_the_wrong_time_are_refused),
+	    PLAY(an_icmp_error_is_told_at_once_if_that_is_wanted),
+	    PLAY6(an_icmp_error_is_told_at_once_if_that_is_wanted),
 	};
 
 	return cmocka_run_group_tests_name("door: errors", all, NULL, NULL) != 0;
