@@ -129,6 +129,21 @@ static void ring_run(struct ring *ring, unsigned count, int *results)
 static struct frame frames[BATCH];
 static int sizes[BATCH];
 
+/* One may come in between two reads: behind one that failed. */
+static bool any_taken(unsigned most)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < most; i++) {
+		if (sizes[i] < 0 && sizes[i] != -EAGAIN) {
+			errno = -sizes[i];
+			fail("read");
+		}
+		any |= sizes[i] > 0;
+	}
+	return any;
+}
+
 /* Waits for frames, and reads as many as there are, of `most`; their sizes, or failures. */
 static void take(struct ring *ring, int tap, unsigned most)
 {
@@ -140,12 +155,8 @@ static void take(struct ring *ring, int tap, unsigned most)
 			ring_add(ring, IORING_OP_READ, tap, &frames[i], sizeof(frames[i]),
 			         i);
 		ring_run(ring, most, sizes);
-		if (sizes[0] > 0)
+		if (any_taken(most))
 			return;
-		if (sizes[0] != -EAGAIN) {
-			errno = -sizes[0];
-			fail("read");
-		}
 		if (rests < RESTS)
 			nanosleep(&rest, NULL);
 		else

@@ -67,7 +67,7 @@ def program(name, *arguments):
 
 class UdpEcho(rounds.Case):
     offloads = True
-    image, memory = "echo", "8M"
+    image, memory = "echo", "16M"  # as in bench web
     port = 7
     frame = 64
     loop = ("echo",)
