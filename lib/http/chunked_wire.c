@@ -110,22 +110,20 @@ static int step(struct http_chunked *c, uint8_t byte)
 	}
 }
 
-int http_chunked_next(struct http_chunked *c, struct slice *in, struct slice *data)
+int http_chunked_next(struct http_chunked *c, struct cursor *in, struct slice *data)
 {
-	*data = slice_take(*in, 0);
+	*data = slice_of(in->data, 0);
 	while (c->state != END) {
-		int result;
-
-		if (!in->len)
+		if (!cursor_left(in))
 			return HTTP_MORE;
 		if (c->state == DATA) {
-			*data = slice_take(*in, c->left);
+			struct cursor content = *in;
+			*data = slice_take(cursor_rest(&content), c->left);
 			return HTTP_MORE;
 		}
-		result = step(c, in->data[0]);
+		int result = step(c, cursor_u8(in));
 		if (result != HTTP_MORE)
 			return result;
-		*in = slice_skip(*in, 1);
 	}
 	return HTTP_PARSED;
 }

@@ -9,7 +9,7 @@
 enum { ANY = HTTP_CODINGS };
 
 /* Its index, by name (x-gzip: 8.4.1.3); beyond ANY if it is not known. */
-static unsigned coding_of(struct slice name)
+static unsigned coding_of(struct slice in, struct http_part name)
 {
 	static const struct {
 		char name[12];
@@ -20,16 +20,16 @@ static unsigned coding_of(struct slice name)
 	};
 
 	for (unsigned i = 0; i < KILN_COUNT_OF(codings); i++) {
-		if (slice_equal_nocase(name, slice_text(codings[i].name)))
+		if (http_part_is(in, name, slice_text(codings[i].name)))
 			return codings[i].coding;
 	}
 	return ANY + 1;
 }
 
 /* qvalue (12.4.2): 0 or 1, and up to three digits behind a point; in thousandths. */
-static bool read_weight(struct slice text, uint16_t *weight)
+static bool read_weight(struct slice in, struct http_part part, uint16_t *weight)
 {
-	struct cursor c = cursor_of(text);
+	struct cursor c = {in.data, part.end, part.at, false};
 	unsigned value = (unsigned)(cursor_u8(&c) - '0');
 
 	if (value > 1 || (cursor_left(&c) && cursor_u8(&c) != '.'))
@@ -46,30 +46,36 @@ static bool read_weight(struct slice text, uint16_t *weight)
 }
 
 /* OWS ";" OWS "q=" qvalue, or nothing, behind the coding's name. */
-static bool read_element(struct slice element, struct slice *name, uint16_t *weight)
+static bool read_element(struct slice in, struct http_part element,
+                         struct http_part *name, uint16_t *weight)
 {
-	size_t end = slice_find(element, ';');
-	struct slice rest = slice_skip(element, end + 1);
+	struct http_part key, rest = element;
 
-	*name = http_trim_blank(slice_take(element, end));
+	element.end = http_part_find(in, element, ';');
+	*name = http_part_trim(in, element);
 	*weight = 1000;
-	if (end == element.len)
+	if (element.end == rest.end)
 		return true;
-	rest = http_trim_blank(rest);
-	return slice_equal_nocase(slice_take(rest, 2), SLICE("q=")) &&
-	       read_weight(slice_skip(rest, 2), weight);
+	rest.at = element.end + 1;
+	rest = http_part_trim(in, rest);
+	key = (struct http_part){rest.at, rest.at + 2};
+	if (key.end > rest.end)
+		return false;
+	rest.at = key.end;
+	return http_part_is(in, key, SLICE("q=")) && read_weight(in, rest, weight);
 }
 
 void http_codings_read(struct http_codings *codings, struct slice value)
 {
-	struct slice element, name;
-	uint16_t weight;
+	struct http_part element, name;
+	size_t at = 0;
 
-	while (http_list_next(&value, &element)) {
+	while (http_list_next(value, &at, &element)) {
+		uint16_t weight;
 		unsigned coding;
-		if (!read_element(element, &name, &weight))
+		if (!read_element(value, element, &name, &weight))
 			continue;
-		coding = coding_of(name);
+		coding = coding_of(value, name);
 		if (coding > ANY)
 			continue;
 		codings->weight[coding] = weight;

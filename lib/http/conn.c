@@ -381,14 +381,16 @@ static size_t deliver(struct http_conn *c, struct slice content)
 /* A piece of the body, if there is one and somebody takes it. */
 static bool step_body(struct http_conn *c)
 {
-	struct slice piece, content, in;
-	size_t framing, taken;
+	struct slice content;
+	struct cursor in;
+	size_t taken;
 	int result = HTTP_MORE;
 
 	if (c->body == BODY_DONE || c->paused)
 		return false;
-	piece = in = tcp_peek(c->tcp);
-	if (!piece.len) {
+	content = tcp_peek(c->tcp);
+	in = cursor_of(content);
+	if (!content.len) {
 		if (!tcp_at_end(c->tcp))
 			return false;
 		fail_exchange(c, 400, KILN_ERR_CLOSED);
@@ -397,12 +399,11 @@ static bool step_body(struct http_conn *c)
 	if (c->body == BODY_CHUNKED)
 		result = http_chunked_next(&c->chunked, &in, &content);
 	else
-		content = slice_take(in, c->body_left);
-	framing = piece.len - in.len;
+		content = slice_take(content, c->body_left);
 	taken = deliver(c, content);
 	if (c->body == BODY_CHUNKED && taken)
 		http_chunked_take(&c->chunked, taken);
-	tcp_consume(c->tcp, framing + taken);
+	tcp_consume(c->tcp, in.at + taken); /* framing and content */
 	if (c->body == BODY_LENGTH)
 		c->body_left -= taken;
 	if (c->body_seen > c->http->limits.body) {
@@ -416,7 +417,7 @@ static bool step_body(struct http_conn *c)
 	}
 	if (result == HTTP_PARSED || (c->body == BODY_LENGTH && !c->body_left))
 		c->body = BODY_DONE;
-	return framing + taken != 0;
+	return in.at + taken != 0;
 }
 
 /* The body is there; its end is told once. */

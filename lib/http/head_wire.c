@@ -115,19 +115,21 @@ static enum http_method method_of(struct slice name)
 static int parse_version(struct slice in, size_t at, struct http_request_line *line)
 {
 	static const char form[10] = "HTTP/d.d\r\n";
-	size_t have = in.len - at;
-	const uint8_t *p = in.data + at;
+	unsigned version = 0;
 
-	for (size_t i = 0; i < 10; i++) {
-		if (i == have)
+	for (size_t i = 0; i < sizeof(form); i++, at++) {
+		if (at >= in.len)
 			return HTTP_MORE;
-		if (form[i] == 'd' ? p[i] < '0' || p[i] > '9' : p[i] != (uint8_t)form[i])
+		unsigned digit = in.data[at] - (unsigned)'0';
+		if (form[i] == 'd' ? digit > 9 : in.data[at] != (uint8_t)form[i])
 			return 400;
+		if (form[i] == 'd')
+			version = version * 10 + digit;
 	}
-	if (p[5] != '1')
+	if (version / 10 != 1)
 		return 505;
-	line->minor = p[7] != '0';
-	line->length = at + 10;
+	line->minor = version > 10;
+	line->length = at;
 	return HTTP_PARSED;
 }
 
@@ -167,12 +169,12 @@ int http_parse_field(struct slice in, size_t at, struct http_field *field, size_
 	size_t name = at, start, end;
 
 	at = skip_token(in, at);
-	if (at == in.len)
+	if (at >= in.len)
 		return HTTP_MORE;
 	if (at == name || in.data[at] != ':')
 		return 400;
 	field->name = (uint16_t)name;
-	field->name_len = (uint16_t)(at - name);
+	field->name_end = (uint16_t)at;
 	for (start = at + 1; start < in.len && is_blank(in.data[start]); start++)
 		;
 	end = find_control(in, start);
@@ -182,7 +184,7 @@ int http_parse_field(struct slice in, size_t at, struct http_field *field, size_
 		return HTTP_MORE;
 	if (in.data[end] != '\r')
 		return 400;
-	if (end + 1 == in.len)
+	if (end + 1 >= in.len)
 		return HTTP_MORE;
 	if (in.data[end + 1] != '\n')
 		return 400;
@@ -190,12 +192,12 @@ int http_parse_field(struct slice in, size_t at, struct http_field *field, size_
 	while (end > start && is_blank(in.data[end - 1]))
 		end--;
 	field->value = (uint16_t)start;
-	field->value_len = (uint16_t)(end - start);
+	field->value_end = (uint16_t)end;
 	return HTTP_PARSED;
 }
 
 /* Which of the known fields has this name; HTTP_KNOWN_FIELDS: none. */
-static enum http_known known_of(struct slice name)
+static enum http_known known_of(struct slice in, struct http_part name)
 {
 	static const struct {
 		uint8_t len;
@@ -217,9 +219,8 @@ static enum http_known known_of(struct slice name)
 	enum http_known k = 0;
 
 	for (; k < HTTP_KNOWN_FIELDS; k++) {
-		if (known[k].len == name.len &&
-		    known[k].name[0] == (name.data[0] | 0x20) &&
-		    slice_equal_nocase(name, slice_of(known[k].name, known[k].len)))
+		if (known[k].len == name.end - name.at &&
+		    http_part_is(in, name, slice_of(known[k].name, known[k].len)))
 			break;
 	}
 	return k;
@@ -227,18 +228,20 @@ static enum http_known known_of(struct slice name)
 
 struct slice http_field_name(const struct http_head *head, const struct http_field *field)
 {
-	return slice_of(head->text.data + field->name, field->name_len);
+	return slice_of(head->text.data + field->name,
+	                (size_t)(field->name_end - field->name));
 }
 
 struct slice http_field_value(const struct http_head *head,
                               const struct http_field *field)
 {
-	return slice_of(head->text.data + field->value, field->value_len);
+	return slice_of(head->text.data + field->value,
+	                (size_t)(field->value_end - field->value));
 }
 
-static void note_known(struct http_head *head, struct slice name)
+static void note_known(struct http_head *head, struct slice in, struct http_part name)
 {
-	enum http_known k = known_of(name);
+	enum http_known k = known_of(in, name);
 
 	if (k == HTTP_KNOWN_FIELDS)
 		return;
@@ -256,22 +259,23 @@ static int parse_head(struct slice in, struct http_head *head)
 	if (result != HTTP_PARSED)
 		return result;
 	for (;; head->count++) {
-		struct http_field *field = &head->fields[head->count];
+		struct http_field *field;
 
-		if (at == in.len)
+		if (at >= in.len)
 			return HTTP_MORE;
 		if (in.data[at] == '\r') {
-			if (at + 1 == in.len)
+			if (at + 1 >= in.len)
 				return HTTP_MORE;
 			head->text = slice_take(in, at + 2);
 			return in.data[at + 1] == '\n' ? HTTP_PARSED : 400;
 		}
-		if (head->count == HTTP_FIELDS_MAX)
+		if (head->count >= HTTP_FIELDS_MAX)
 			return 431;
+		field = &head->fields[head->count];
 		result = http_parse_field(in, at, field, &at);
 		if (result != HTTP_PARSED)
 			return result;
-		note_known(head, slice_of(in.data + field->name, field->name_len));
+		note_known(head, in, (struct http_part){field->name, field->name_end});
 	}
 }
 
@@ -322,8 +326,7 @@ bool http_head_find(const struct http_head *head, struct slice name, struct slic
 {
 	for (unsigned i = 0; i < head->count; i++) {
 		const struct http_field *field = &head->fields[i];
-		if (field->name_len == name.len &&
-		    slice_equal_nocase(http_field_name(head, field), name)) {
+		if (slice_equal_nocase(http_field_name(head, field), name)) {
 			*value = http_field_value(head, field);
 			return true;
 		}
@@ -336,12 +339,13 @@ bool http_head_find(const struct http_head *head, struct slice name, struct slic
 /* RFC 9112 6.1: a body whose last coding is not chunked has no end that can be known. */
 static int check_transfer_encoding(struct http_head *head, struct slice value)
 {
-	struct slice coding;
+	struct http_part coding;
 	unsigned count = 0, chunked = 0;
 	bool last = false;
+	size_t at = 0;
 
-	while (http_list_next(&value, &coding)) {
-		last = slice_equal_nocase(coding, SLICE("chunked"));
+	while (http_list_next(value, &at, &coding)) {
+		last = http_part_is(value, coding, SLICE("chunked"));
 		chunked += last;
 		count++;
 	}
@@ -394,13 +398,16 @@ static int check_host(struct http_head *head)
 static void check_connection(struct http_head *head)
 {
 	bool close = false, keep = false;
-	struct slice list, option;
-	unsigned at = 0;
+	struct http_part option;
+	struct slice list;
+	unsigned field = 0;
 
-	while (http_head_each(head, HTTP_FIELD_CONNECTION, &at, &list)) {
-		while (http_list_next(&list, &option)) {
-			close |= slice_equal_nocase(option, SLICE("close"));
-			keep |= slice_equal_nocase(option, SLICE("keep-alive"));
+	while (http_head_each(head, HTTP_FIELD_CONNECTION, &field, &list)) {
+		size_t at = 0;
+
+		while (http_list_next(list, &at, &option)) {
+			close |= http_part_is(list, option, SLICE("close"));
+			keep |= http_part_is(list, option, SLICE("keep-alive"));
 		}
 	}
 	head->keep_alive = !close && (head->line.minor || keep);

@@ -36,8 +36,8 @@ int http_parse_request_line(struct slice in, struct http_request_line *line);
 
 /* A field's place in the head; the value without white space around it. */
 struct http_field {
-	uint16_t name, name_len;
-	uint16_t value, value_len;
+	uint16_t name, name_end;
+	uint16_t value, value_end;
 };
 _Static_assert(HTTP_HEAD_MAX <= UINT16_MAX, "places in a head are 16 bits wide");
 
@@ -132,12 +132,21 @@ int http_hex(uint8_t digit);
 
 /* ---- values ---- */
 
-/* Without spaces and tabs at both ends (OWS, RFC 9110 5.6.3). */
-struct slice http_trim_blank(struct slice s);
+/* Where a part of a slice is: of a head, or of a value. */
+struct http_part {
+	size_t at, end;
+};
 
-/* Takes the next element off a comma-separated list (RFC 9110 5.6.1), which may not hold
- * quoted strings; empty elements are skipped. False at the end. */
-bool http_list_next(struct slice *list, struct slice *element);
+/* Where the first such byte is; the end if there is none. */
+size_t http_part_find(struct slice in, struct http_part part, uint8_t byte);
+/* Is it this text, which is in lower case? */
+bool http_part_is(struct slice in, struct http_part part, struct slice text);
+/* Without spaces and tabs at both ends (OWS, RFC 9110 5.6.3). */
+struct http_part http_part_trim(struct slice in, struct http_part part);
+
+/* The next element of a comma-separated list (RFC 9110 5.6.1), which may not hold quoted
+ * strings; empty elements are skipped. *at is 0 at first. False at the end. */
+bool http_list_next(struct slice list, size_t *at, struct http_part *element);
 
 /* All three forms of RFC 9110 5.6.7; `now` (seconds since 1970) places two-digit years.
  */
@@ -187,12 +196,11 @@ struct http_chunked {
 };
 
 /*
- * Takes bytes off the front of *in: framing is read and dropped; *data is a piece of
- * content at the front of what is left then, for the caller to take (by
- * http_chunked_take). HTTP_PARSED: the body is complete. HTTP_MORE: there is data, or the
- * input is used up. Else 400.
+ * Reads and drops framing; *data is the piece of content that the cursor stands at then,
+ * for the caller to take (by cursor_skip and http_chunked_take). HTTP_PARSED: the body is
+ * complete. HTTP_MORE: there is data, or the input is used up. Else 400.
  */
-int http_chunked_next(struct http_chunked *c, struct slice *in, struct slice *data);
+int http_chunked_next(struct http_chunked *c, struct cursor *in, struct slice *data);
 void http_chunked_take(struct http_chunked *c, size_t n);
 
 #endif

@@ -11,10 +11,9 @@ bool http_split_target(struct slice target, struct slice *host, struct slice *pa
                        struct slice *query)
 {
 	static const struct slice scheme = {(const uint8_t *)"http://", 7};
-	size_t at;
+	size_t start = 0, at;
 
-	*host = slice_take(target, 0);
-	*query = slice_take(target, 0);
+	*host = *path = *query = slice_take(target, 0);
 	if (slice_equal(target, SLICE("*"))) {
 		*path = target;
 		return true;
@@ -23,19 +22,19 @@ bool http_split_target(struct slice target, struct slice *host, struct slice *pa
 	if (slice_find(target, '#') < target.len)
 		return false;
 	if (slice_equal_nocase(slice_take(target, scheme.len), scheme)) {
-		target = slice_skip(target, scheme.len);
-		for (at = 0;
-		     at < target.len && target.data[at] != '/' && target.data[at] != '?';)
-			at++;
-		*host = slice_take(target, at);
-		if (at == 0 || !http_is_host(*host))
+		start = scheme.len;
+		while (start < target.len && target.data[start] != '/' &&
+		       target.data[start] != '?')
+			start++;
+		*host = slice_skip(slice_take(target, start), scheme.len);
+		if (!host->len || !http_is_host(*host))
 			return false;
-		target = slice_skip(target, at);
 	} else if (!target.len || target.data[0] != '/') {
 		return false;
 	}
-	at = slice_find(target, '?');
-	*path = at ? slice_take(target, at) : SLICE("/");
+	for (at = start; at < target.len && target.data[at] != '?'; at++)
+		continue;
+	*path = at > start ? slice_of(target.data + start, at - start) : SLICE("/");
 	*query = slice_skip(target, at + 1);
 	return true;
 }
@@ -129,17 +128,22 @@ static bool next_byte(struct cursor *in, uint8_t *byte)
  */
 static bool end_segment(struct writer *out, size_t *start, bool slash)
 {
-	struct slice segment = slice_skip(writer_done(out), *start);
+	size_t size = out->at - *start, up = *start - 1; /* the slash in front */
+	bool dots = size <= 2;
 
-	if (slice_equal(segment, SLICE(".."))) {
-		if (*start == 1)
+	for (size_t at = *start; dots && at < out->at; at++)
+		dots = out->start[at] == '.';
+	if (!dots) {
+		if (slash)
+			writer_u8(out, '/');
+	} else if (size == 2) {
+		if (up == 0)
 			return false;
-		for (out->at = *start - 1; out->start[out->at - 1] != '/'; out->at--)
-			;
-	} else if (segment.len == 0 || slice_equal(segment, SLICE("."))) {
+		while (up > 1 && out->start[up - 1] != '/')
+			up--;
+		out->at = up;
+	} else {
 		out->at = *start;
-	} else if (slash) {
-		writer_u8(out, '/');
 	}
 	*start = out->at;
 	return true;

@@ -4,25 +4,52 @@
  */
 #include "http_wire.h"
 
-/* ---- lists ---- */
+/* ---- parts and lists ---- */
 
-struct slice http_trim_blank(struct slice s)
+static bool is_blank(uint8_t c)
 {
-	while (s.len && (s.data[0] == ' ' || s.data[0] == '\t'))
-		s = slice_skip(s, 1);
-	while (s.len && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-		s.len--;
-	return s;
+	return c == ' ' || c == '\t';
 }
 
-bool http_list_next(struct slice *list, struct slice *element)
+size_t http_part_find(struct slice in, struct http_part part, uint8_t byte)
 {
-	while (list->len) {
-		size_t comma = slice_find(*list, ',');
+	while (part.at < part.end && in.data[part.at] != byte)
+		part.at++;
+	return part.at;
+}
 
-		*element = http_trim_blank(slice_take(*list, comma));
-		*list = slice_skip(*list, comma + 1);
-		if (element->len)
+bool http_part_is(struct slice in, struct http_part part, struct slice text)
+{
+	size_t same = 0;
+
+	if (part.end - part.at != text.len)
+		return false;
+	while (part.at < part.end && same < text.len &&
+	       byte_lower(in.data[part.at]) == text.data[same]) {
+		part.at++;
+		same++;
+	}
+	return same == text.len;
+}
+
+struct http_part http_part_trim(struct slice in, struct http_part part)
+{
+	while (part.at < part.end && is_blank(in.data[part.at]))
+		part.at++;
+	while (part.at < part.end && is_blank(in.data[part.end - 1]))
+		part.end--;
+	return part;
+}
+
+bool http_list_next(struct slice list, size_t *at, struct http_part *element)
+{
+	while (*at < list.len) {
+		struct http_part rest = {*at, list.len};
+
+		rest.end = http_part_find(list, rest, ',');
+		*at = rest.end + 1;
+		*element = http_part_trim(list, rest);
+		if (element->at < element->end)
 			return true;
 	}
 	return false;
@@ -215,41 +242,60 @@ void http_format_date(struct writer *w, uint64_t seconds)
 
 /* ---- entity tags (RFC 9110 8.8.3, 13.1.1, 13.1.2) ---- */
 
-/* One tag off the front, with its quotes and without its W/. */
-static bool take_etag(struct slice *list, struct slice *tag, bool *is_weak)
+static bool is_separator(uint8_t c)
 {
-	size_t end;
+	return is_blank(c) || c == ',';
+}
 
-	*is_weak = slice_starts_with(*list, SLICE("W/"));
-	if (*is_weak)
-		*list = slice_skip(*list, 2);
-	if (!list->len || list->data[0] != '"')
-		return false;
-	end = slice_find(slice_skip(*list, 1), '"') + 2;
-	if (end > list->len)
-		return false;
-	*tag = slice_take(*list, end);
-	*list = slice_skip(*list, end);
-	return true;
+/* The tag that starts at `at`, with its quotes; empty if there is none. */
+static struct http_part etag_at(struct slice list, size_t at)
+{
+	struct http_part tag = {at, at}, inside = {at + 1, list.len};
+
+	if (at >= list.len || list.data[at] != '"')
+		return tag;
+	at = http_part_find(list, inside, '"');
+	if (at < list.len)
+		tag.end = at + 1;
+	return tag;
+}
+
+static bool is_etag(struct slice in, struct http_part part, struct slice tag)
+{
+	size_t same = 0;
+
+	while (part.at < part.end && same < tag.len &&
+	       in.data[part.at] == tag.data[same]) {
+		part.at++;
+		same++;
+	}
+	return part.at == part.end && same == tag.len;
 }
 
 bool http_etag_match(struct slice value, struct slice tag, bool weak)
 {
-	struct slice list = http_trim_blank(value), one;
-	bool found = false, is_weak;
+	struct http_part all = http_part_trim(value, (struct http_part){0, value.len});
+	bool found = false;
+	size_t at = 0;
 
-	if (slice_equal(list, SLICE("*")))
+	if (http_part_is(value, all, SLICE("*")))
 		return true;
 	/* To the end, so that a list that is malformed behind the match is no match. */
-	while (list.len) {
-		if (list.data[0] == ',' || list.data[0] == ' ' || list.data[0] == '\t') {
-			list = slice_skip(list, 1);
+	while (at < value.len) {
+		bool is_weak = value.data[at] == 'W';
+		struct http_part one;
+
+		if (is_separator(value.data[at])) {
+			at++;
 			continue;
 		}
-		if (!take_etag(&list, &one, &is_weak) ||
-		    (list.len && slice_find(SLICE(", \t"), list.data[0]) == 3))
+		if (is_weak && (++at == value.len || value.data[at++] != '/'))
 			return false;
-		found |= slice_equal(one, tag) && (weak || !is_weak);
+		one = etag_at(value, at);
+		at = one.end;
+		if (one.at == at || (at < value.len && !is_separator(value.data[at])))
+			return false;
+		found |= is_etag(value, one, tag) && (weak || !is_weak);
 	}
 	return found;
 }
@@ -257,51 +303,49 @@ bool http_etag_match(struct slice value, struct slice tag, bool weak)
 /* ---- ranges (RFC 9110 14.1.2) ---- */
 
 /* Digits to a number that stops at its largest value; an empty text is malformed. */
-static bool position(struct slice digits, uint64_t *value)
+static bool position(struct slice in, struct http_part digits, uint64_t *value)
 {
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < digits.len; i++) {
-		uint8_t d = (uint8_t)(digits.data[i] - '0');
+	*value = 0;
+	for (size_t at = digits.at; at < digits.end; at++) {
+		uint8_t d = (uint8_t)(in.data[at] - '0');
 		if (d > 9)
 			return false;
-		if (__builtin_mul_overflow(v, 10u, &v) ||
-		    __builtin_add_overflow(v, d, &v))
-			v = UINT64_MAX; /* and stays there, whatever follows */
+		if (__builtin_mul_overflow(*value, 10u, value) ||
+		    __builtin_add_overflow(*value, d, value))
+			*value = UINT64_MAX; /* and stays there, whatever follows */
 	}
-	*value = v;
-	return digits.len != 0;
+	return digits.at < digits.end;
 }
 
 enum http_range_result http_parse_range(struct slice value, uint64_t length,
                                         uint64_t *first, uint64_t *last)
 {
-	struct slice set, range, other;
-	size_t dash;
+	struct http_part from, to, other;
+	size_t at = 6;
 
-	if (!slice_equal_nocase(slice_take(value, 6), SLICE("bytes=")))
+	if (!slice_equal_nocase(slice_take(value, at), SLICE("bytes=")) ||
+	    !http_list_next(value, &at, &from) || http_list_next(value, &at, &other))
 		return HTTP_RANGE_NONE;
-	set = slice_skip(value, 6);
-	if (!http_list_next(&set, &range) || http_list_next(&set, &other))
-		return HTTP_RANGE_NONE;
-	dash = slice_find(range, '-');
-	if (dash == range.len)
+	to.end = from.end;
+	from.end = http_part_find(value, from, '-');
+	to.at = from.end + 1;
+	if (from.end == to.end)
 		return HTTP_RANGE_NONE;
 	*last = length - 1;
-	if (dash == 0) { /* the last so many bytes */
+	if (from.at == from.end) { /* the last so many bytes */
 		uint64_t suffix;
-		if (!position(slice_skip(range, 1), &suffix))
+		if (!position(value, to, &suffix))
 			return HTTP_RANGE_NONE;
 		if (suffix == 0 || length == 0)
 			return HTTP_RANGE_UNSATISFIABLE;
 		*first = suffix < length ? length - suffix : 0;
 		return HTTP_RANGE_ONE;
 	}
-	if (!position(slice_take(range, dash), first))
+	if (!position(value, from, first))
 		return HTTP_RANGE_NONE;
-	if (dash + 1 < range.len) {
+	if (to.at < to.end) {
 		uint64_t end;
-		if (!position(slice_skip(range, dash + 1), &end) || end < *first)
+		if (!position(value, to, &end) || end < *first)
 			return HTTP_RANGE_NONE;
 		*last = KILN_MIN(end, length - 1);
 	}

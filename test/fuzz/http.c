@@ -61,17 +61,18 @@ static void check_lines(struct slice head)
 static struct slice after_chunks(struct slice body)
 {
 	struct http_chunked chunked = {0};
+	struct cursor c = cursor_of(body);
 	struct slice data;
 	int result;
 
-	while ((result = http_chunked_next(&chunked, &body, &data)) == HTTP_MORE) {
+	while ((result = http_chunked_next(&chunked, &c, &data)) == HTTP_MORE) {
 		if (!data.len)
 			return slice_take(body, 0);
 		http_chunked_take(&chunked, data.len);
-		body = slice_skip(body, data.len);
+		cursor_skip(&c, data.len);
 	}
 	FUZZ_CHECK(result == HTTP_PARSED);
-	return body;
+	return cursor_rest(&c);
 }
 
 /* Checks the first response, to a request of this method (HTTP_METHODS: one that was not

@@ -528,10 +528,11 @@ static int decode(struct slice in, size_t step, struct writer *out, size_t *used
 	*used = 0;
 	while (*used < in.len && result == HTTP_MORE) {
 		struct slice piece = heap(slice_take(slice_skip(in, *used), step));
-		struct slice rest = piece, data;
+		struct cursor rest = cursor_of(piece);
+		struct slice data;
 
 		result = http_chunked_next(&c, &rest, &data);
-		*used += piece.len - rest.len + data.len;
+		*used += rest.at + data.len;
 		writer_bytes(out, data);
 		if (data.len)
 			http_chunked_take(&c, data.len);
