@@ -28,9 +28,9 @@ static bool take_option(struct cursor *c, uint8_t *type, struct cursor *value)
 	return !c->failed;
 }
 
-static bool options_hold(struct slice options)
+static bool options_hold(struct cursor c)
 {
-	struct cursor c = cursor_of(options), value;
+	struct cursor value;
 	uint8_t type;
 
 	while (cursor_left(&c)) {
@@ -135,9 +135,8 @@ static uint8_t mac_option_type(uint8_t type)
 	           : ND_OPTION_SOURCE_MAC;
 }
 
-static void find_mac(struct nd_message *m)
+static void find_mac(struct cursor c, struct nd_message *m)
 {
-	struct cursor c = cursor_of(m->options);
 	struct nd_option option = {0};
 
 	while (!m->has_mac && nd_option_next(&c, &option)) {
@@ -252,10 +251,10 @@ bool nd_wire_parse(const struct net_packet *packet, const struct icmp6_message *
 	if (packet->ttl != ND_HOP_LIMIT || icmp->code != 0 ||
 	    !take_message(packet, icmp, &c, m))
 		return false;
-	m->options = cursor_rest(&c);
-	if (c.failed || !options_hold(m->options))
+	if (c.failed || !options_hold(c))
 		return false;
-	find_mac(m);
+	find_mac(c, m);
+	m->options = cursor_rest(&c);
 	if (m->type == ICMP6_ROUTER_SOLICITATION)
 		return take_router_solicitation(packet, m);
 	if (m->type == ICMP6_NEIGHBOUR_SOLICITATION)
