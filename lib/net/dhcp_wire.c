@@ -25,6 +25,12 @@ enum {
 	OPTION_END = 255,
 };
 enum { OVERLOAD_FILE = 1, OVERLOAD_SNAME = 2 };
+enum {
+	FILE_AT = offsetof(struct dhcp_wire, file),
+	FILE_SIZE = sizeof((struct dhcp_wire){0}.file),
+	SNAME_AT = offsetof(struct dhcp_wire, sname),
+	SNAME_SIZE = sizeof((struct dhcp_wire){0}.sname),
+};
 
 /* A 4-byte option; of a list of them, the first. */
 static void take_u32(struct cursor value, uint32_t *out)
@@ -84,45 +90,56 @@ static void take_option(uint8_t code, struct cursor value, struct dhcp_message *
 	}
 }
 
-/* The fields of a message that hold options, in the order in which they are read
- * (RFC 2131, 4.1: file before sname). */
+/* The fields of a message that hold options: the one that is being read, and what is still
+ * to be read (RFC 2131, 4.1: file before sname). */
 struct fields {
-	struct cursor field[3];
-	unsigned count, at;
+	struct slice message;
 	struct cursor cursor;
+	uint8_t overload;
 };
 
-/* The next option of the field that is being read. False: that is all of it, or, with the
- * cursor failed, an option runs over its end. */
-static bool field_option(struct cursor *c, uint8_t *code, struct cursor *value)
+/* The next option of a field: its code and its value. OPTION_END: that is all of it, or,
+ * with the cursor failed, an option runs over the field's end. */
+static uint8_t field_option(struct cursor *c, struct cursor *value)
 {
+	uint8_t code;
+
+	*value = *c;
 	do {
 		if (cursor_left(c) == 0)
-			return false;
-		*code = cursor_u8(c);
-	} while (*code == OPTION_PAD);
-	if (*code == OPTION_END)
-		return false;
-	*value = cursor_sub(c, cursor_u8(c));
-	return !c->failed;
+			return OPTION_END;
+		code = cursor_u8(c);
+	} while (code == OPTION_PAD);
+	if (code != OPTION_END)
+		*value = cursor_sub(c, cursor_u8(c));
+	return c->failed ? OPTION_END : code;
 }
 
-/* The next option of all fields; as above. */
-static bool next_option(struct fields *f, uint8_t *code, struct cursor *value)
+/* One of the fixed fields is the next to be read, if it is to be. */
+static bool start_field(struct fields *f, uint8_t overload, size_t at, size_t size)
 {
-	while (!field_option(&f->cursor, code, value)) {
-		if (f->cursor.failed || ++f->at >= f->count)
-			return false;
-		f->cursor = f->field[f->at];
-	}
+	struct cursor c = cursor_of(f->message);
+
+	if (!(f->overload & overload))
+		return false;
+	f->overload &= (uint8_t)~overload;
+	cursor_skip(&c, at);
+	f->cursor = cursor_sub(&c, size);
 	return true;
 }
 
-/* One of the fixed fields. */
-static void add_field(struct fields *f, struct cursor message, size_t at, size_t size)
+/* The next option of all fields; as above. */
+static uint8_t next_option(struct fields *f, struct cursor *value)
 {
-	cursor_skip(&message, at);
-	f->field[f->count++] = cursor_sub(&message, size);
+	uint8_t code;
+
+	while ((code = field_option(&f->cursor, value)) == OPTION_END) {
+		if (f->cursor.failed ||
+		    (!start_field(f, OVERLOAD_FILE, FILE_AT, FILE_SIZE) &&
+		     !start_field(f, OVERLOAD_SNAME, SNAME_AT, SNAME_SIZE)))
+			break;
+	}
+	return code;
 }
 
 /* Where the options of a server's message are. NULL: it is none. */
@@ -130,25 +147,19 @@ static const struct dhcp_wire *find_fields(struct slice bytes, struct fields *f)
 {
 	struct cursor c = cursor_of(bytes), value;
 	struct slice fixed = cursor_bytes(&c, sizeof(struct dhcp_wire));
-	uint8_t code, overload = 0;
+	uint8_t code;
 
+	*f = (struct fields){.message = bytes, .cursor = c};
 	if (c.failed)
 		return NULL;
 	const struct dhcp_wire *wire = (const struct dhcp_wire *)fixed.data;
 	if (wire->operation != BOOT_REPLY || wire->hardware != HARDWARE_ETHERNET ||
 	    wire->hardware_size != ETH_MAC || be32_get(wire->cookie) != COOKIE)
 		return NULL;
-	*f = (struct fields){.field = {c}, .count = 1, .cursor = c};
-	while (field_option(&c, &code, &value)) {
+	while ((code = field_option(&c, &value)) != OPTION_END) {
 		if (code == OPTION_OVERLOAD && cursor_left(&value))
-			overload = cursor_u8(&value);
+			f->overload = cursor_u8(&value);
 	}
-	if (overload & OVERLOAD_FILE)
-		add_field(f, cursor_of(bytes), offsetof(struct dhcp_wire, file),
-		          sizeof(wire->file));
-	if (overload & OVERLOAD_SNAME)
-		add_field(f, cursor_of(bytes), offsetof(struct dhcp_wire, sname),
-		          sizeof(wire->sname));
 	return wire;
 }
 
@@ -168,7 +179,7 @@ bool dhcp_wire_parse(struct slice bytes, struct dhcp_message *m)
 	    .yiaddr = wire->yiaddr,
 	};
 	memcpy(m->mac, wire->chaddr, ETH_MAC);
-	while (next_option(&fields, &code, &value))
+	while ((code = next_option(&fields, &value)) != OPTION_END)
 		take_option(code, value, m);
 	return !fields.cursor.failed && m->type >= DHCP_DISCOVER &&
 	       m->type <= DHCP_RELEASE;
@@ -183,7 +194,7 @@ bool dhcp_wire_option(struct slice bytes, uint8_t wanted, struct writer *w)
 
 	if (!find_fields(bytes, &fields))
 		return false;
-	while (next_option(&fields, &code, &value)) {
+	while ((code = next_option(&fields, &value)) != OPTION_END) {
 		if (code != wanted)
 			continue;
 		writer_copy(w, &value, cursor_left(&value));
