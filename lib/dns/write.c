@@ -18,17 +18,29 @@ void dns_build(struct dns_builder *b, void *buffer, size_t size,
 	(void)writer_room(&b->w, DNS_HEADER_SIZE);
 }
 
+/* Whether the rest of a name is this one, upper and lower case alike. */
+static bool is_rest(struct cursor rest, const struct dns_name *name)
+{
+	if (cursor_left(&rest) != name->size)
+		return false;
+	for (unsigned i = 0; i < name->size; i++) {
+		if (byte_lower(cursor_u8(&rest)) != byte_lower(name->bytes[i]))
+			return false;
+	}
+	return true;
+}
+
 /* The place of one of the first `count` names that is the same; 0: there is none. */
-static uint16_t earlier(const struct dns_builder *b, unsigned count, struct slice rest)
+static uint16_t earlier(const struct dns_builder *b, unsigned count, struct cursor rest)
 {
 	struct slice message = writer_done(&b->w);
 
-	for (unsigned i = 0; i < count; i++) {
-		struct cursor c = cursor_of(slice_skip(message, b->names[i]));
+	for (unsigned i = 0; i < count && i < DNS_BUILDER_NAMES; i++) {
+		struct cursor c = cursor_of(message);
 		struct dns_name name;
 
-		if (dns_name_read(message, &c, &name) &&
-		    slice_equal_nocase(dns_name_slice(&name), rest))
+		cursor_skip(&c, b->names[i]);
+		if (dns_name_read(message, &c, &name) && is_rest(rest, &name))
 			return b->names[i];
 	}
 	return 0;
@@ -41,8 +53,7 @@ static void put_name(struct dns_builder *b, const struct dns_name *name)
 	    b->name_count; /* those before this one, which is not whole yet */
 
 	while (cursor_left(&c) > 1) {
-		struct cursor rest = c;
-		uint16_t place = earlier(b, known, cursor_rest(&rest));
+		uint16_t place = earlier(b, known, c);
 
 		if (place) {
 			writer_u16(&b->w, (uint16_t)(POINTER | place));
@@ -53,7 +64,7 @@ static void put_name(struct dns_builder *b, const struct dns_name *name)
 			b->names[b->name_count++] = (uint16_t)here;
 		uint8_t length = cursor_u8(&c);
 		writer_u8(&b->w, length);
-		writer_bytes(&b->w, cursor_bytes(&c, length));
+		writer_copy(&b->w, &c, length);
 	}
 	writer_u8(&b->w, 0);
 }
