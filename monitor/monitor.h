@@ -2,7 +2,8 @@
  * What the monitors share before they part: the command line, the image file, and the host's
  * side of the devices that the manifest names.
  *
- *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE|NAME=fd:N,MTU]... [--disk NAME=FILE]...
+ *	kiln-jail|kiln-kvm [--net NAME=tap:INTERFACE|NAME=xdp:INTERFACE[,queue=N]|NAME=fd:N,MTU]...
+ *		[--disk NAME=FILE]...
  *		[-m SIZE] [--cpu N] [--spin TIME] [--rest TIME] [--io-uring on|off]
  *		[--log LEVEL] [--report FD] [--gdb FD|--hold]
  *		IMAGE [KEY=VALUE]...
@@ -23,12 +24,14 @@ enum { MONITOR_KEPT = IMAGE_DEVICES + 2 };
 struct monitor_binding {
 	char name[20];      /* in the manifest; "" stands for the only one of its type */
 	uint32_t type;      /* enum kiln_device_type */
-	const char *source; /* the tap interface, or the file; NULL: */
+	const char *source; /* the interface, or the file; NULL: */
 	int link;           /* a network device that is open: see monitor_net_open() */
 	uint16_t mtu;       /* of its frames */
 	bool queue;         /* it is one of several queues of a tap, with these: */
 	uint32_t offloads;
 	uint8_t mac[6];
+	bool xdp;           /* jail: the interface is no tap; AF_XDP takes this of it: */
+	uint16_t xdp_queue;
 };
 
 /* The bits of an address's last byte in which the images of a tap's queues differ, each by the

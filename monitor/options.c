@@ -32,6 +32,8 @@ static void usage(const struct monitor_options *options)
 	    "usage: %s [OPTION]... IMAGE [KEY=VALUE]...\n"
 	    "  --net [NAME=]tap:INTERFACE  the network device NAME; created if "
 	    "missing\n"
+	    "  --net [NAME=]xdp:INTERFACE[,queue=N]  jail: all that arrives there, by "
+	    "AF_XDP\n"
 	    "  --disk [NAME=]FILE          the block device NAME\n"
 	    "  -m SIZE                     memory of the image (8M)\n"
 	    "  --cpu N                     run on this processor only\n"
@@ -130,16 +132,35 @@ static void bind_queue(struct monitor_options *o, struct monitor_binding *b, cha
 		b->mac[i] = (uint8_t)m[i];
 }
 
+/* "INTERFACE" or "INTERFACE,queue=N" */
+static void bind_xdp(struct monitor_options *o, struct monitor_binding *b, char *text)
+{
+	static const char queue[] = "queue=";
+	char *comma = strchr(text, ',');
+
+	b->xdp = true;
+	b->source = text;
+	if (!comma)
+		return;
+	*comma++ = '\0';
+	if (strncmp(comma, queue, strlen(queue)) != 0)
+		misuse(o, "--net xdp:%s takes ,queue=N, not ',%s'", text, comma);
+	b->xdp_queue = (uint16_t)number(o, "queue=", KILN_PARAM_TYPE_UINT, 0, UINT16_MAX,
+	                                comma + strlen(queue));
+}
+
 static void bind_net(struct monitor_options *o, struct monitor_binding *b, char *text)
 {
 	if (strncmp(text, "fd:", 3) == 0)
 		bind_link(o, b, text + 3);
 	else if (strncmp(text, "queue:", 6) == 0)
 		bind_queue(o, b, text + 6);
+	else if (strncmp(text, "xdp:", 4) == 0 && text[4])
+		bind_xdp(o, b, text + 4);
 	else if (strncmp(text, "tap:", 4) == 0 && text[4])
 		b->source = text + 4;
 	else
-		misuse(o, "--net takes tap:INTERFACE, not '%s'", text);
+		misuse(o, "--net takes tap:INTERFACE or xdp:INTERFACE, not '%s'", text);
 }
 
 /* "NAME=SOURCE" or "SOURCE"; a source of a network device begins with its kind. */
@@ -151,7 +172,7 @@ static void bind(struct monitor_options *options, uint32_t type, char *text)
 
 	if (options->binding_count == IMAGE_DEVICES)
 		misuse(options, "more than %d devices", IMAGE_DEVICES);
-	if (equals && !(net && strncmp(text, "tap:", 4) == 0)) {
+	if (equals && !(net && equals > text + strcspn(text, ":"))) {
 		if ((size_t)(equals - text) >= sizeof(b->name) || equals == text)
 			misuse(options, "no device can have the name in '%s'", text);
 		source = equals + 1;

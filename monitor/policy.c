@@ -17,8 +17,10 @@
 const struct policy_call policy_jail[] = {
 	{CALL(io_uring_enter), POLICY_ON_RING, POLICY_ENTER, 0,
 	 "by a ring that can read and writev them alone, and without waiting"},
-	{CALL(read), ON(NET_ALONE, "where there is no ring")},
-	{CALL(writev), ON(NET_ALONE, "where there is no ring")},
+	{CALL(read), ON(NET_ALONE, "if it is a tap and there is no ring")},
+	{CALL(writev), ON(NET_ALONE, "if it is a tap and there is no ring")},
+	{CALL(sendto), POLICY_ON_XDP, POLICY_KICK, 0,
+	 "if it is an AF_XDP socket, of nothing to nobody: there are frames"},
 	{CALL(ppoll), POLICY_ON_NOTHING, POLICY_BOUNDED_WAIT, 0,
 	 "of its devices and the request to stop, without a signal mask"},
 	{CALL(pread64), ON(DISK, "")},

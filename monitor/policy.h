@@ -18,6 +18,7 @@ enum policy_on {
 	POLICY_ON_NET,
 	POLICY_ON_NET_ALONE, /* where the network devices have no ring */
 	POLICY_ON_RING,	     /* the io_uring of the network devices, if there is one */
+	POLICY_ON_XDP,	     /* network devices that are AF_XDP sockets */
 	POLICY_ON_DISK,
 	POLICY_ON_WRITABLE_DISK, /* not those that were opened for reading only */
 	POLICY_ON_CONSOLE,
@@ -36,6 +37,7 @@ enum policy_rule {
 	POLICY_TWO_CLOCKS,   /* wall and monotonic; from the vDSO, if there is one */
 	POLICY_REQUEST,      /* the second argument is `request` */
 	POLICY_ENTER, /* it hands over entries and takes results, and never waits */
+	POLICY_KICK,  /* it says that there are frames, and has no other argument */
 };
 
 struct policy_call {

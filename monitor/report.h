@@ -47,6 +47,7 @@ enum report_place_kind {
 	REPORT_PLACE_SEAL = 6,    /* jail: the code of the seal */
 	REPORT_PLACE_DEVICES = 7, /* vm: pages of registers */
 	REPORT_PLACE_RING = 8,    /* jail: what it shares with the kernel's io_uring */
+	REPORT_PLACE_XDP = 9,     /* jail: frames and queues of an AF_XDP socket */
 };
 
 /* A part of the image's address space, by its addresses there. */

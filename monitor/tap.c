@@ -237,6 +237,10 @@ void monitor_net_open(const struct monitor_options *options,
 	const struct report link = {"(link)", error, sizeof(error)};
 	bool ok;
 
+	if (binding->xdp)
+		monitor_fail(options,
+		             "%s: AF_XDP is for jail images: give this one a tap",
+		             device->name);
 	if (binding->source) {
 		if (!monitor_host_address(options, device->name, &address, &prefix_bits))
 			address = 0;

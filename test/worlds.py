@@ -1,15 +1,19 @@
-"""The worlds in which the end-to-end tests run an appliance: host, jail, KVM and QEMU; and
-jail and KVM behind a bad link.
+"""The worlds in which the end-to-end tests run an appliance: host, jail, KVM and QEMU; a jail on
+AF_XDP; and jail and KVM behind a bad link.
 
 Each instance has a network namespace of its own, from which the test's clients reach it at
-ADDRESS. A sealed image has a tap there, a host image a veth to a second namespace.
+ADDRESS. A sealed image has a tap there, a host image, or one on AF_XDP, a veth to a second
+namespace.
 """
 
+import array
+import fcntl
 import json
 import os
 import random
 import shutil
 import socket
+import struct
 
 import harness
 from harness import (ADDRESS, CLIENT, KILN, ROOT, TAP, WORK, Failed, Netns, Process, Skip, join,
@@ -88,6 +92,7 @@ def connect(port=80, timeout=10.0):
 
 class World:
     address = ADDRESS
+    network = None  # --net; None: a tap
 
     def __init__(self, name, target, monitor=None, slow=False, options=()):
         self.name = name
@@ -117,7 +122,7 @@ class World:
         options = ["-m", memory, "--log", log, *self.options, *settings]
         where = self.place(net, others)
         if self.target != "host":
-            options += ["--net", f"tap:{tap}"]
+            options += ["--net", self.network or f"tap:{tap}"]
             if address:
                 options += ["--ip", address, "--gateway", CLIENT]
         if self.monitor:
@@ -197,6 +202,42 @@ class LinkedWorld(World):
         return self.link.netns
 
 
+SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
+
+
+def finish_checksums(interface):
+    """ethtool -K INTERFACE tx off: what leaves by it is whole. On a veth it would not be, and
+    who takes frames by AF_XDP is not told."""
+    off = array.array("I", [ETHTOOL_STXCSUM, 0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCETHTOOL,
+                    struct.pack("16sQ16x", interface.encode(), off.buffer_info()[0]))
+
+
+class XdpWorld(World):
+    """A jail whose device is by AF_XDP on one end of a veth; the other end, named as a tap would
+    be, is the clients'. `bridge`: on a bridge that the veth is a port of, whose driver runs no
+    programs, so that the kernel's generic code does."""
+
+    def __init__(self, name, bridge=False):
+        super().__init__(name, "jail")
+        self.bridge = bridge
+        self.network = "xdp:bridge0" if bridge else "xdp:eth0,queue=0"
+
+    def place(self, net, others):
+        where = Netns()
+        others.append(where)
+        with where:
+            ip(f"link add eth0 type veth peer name {TAP} netns {net.pid}",
+               *(["link add bridge0 type bridge", "link set eth0 master bridge0",
+                  "link set bridge0 addrgenmode none up"] if self.bridge else []),
+               "link set eth0 addrgenmode none up")
+        with net:
+            finish_checksums(TAP)
+            ip(adding(f"{CLIENT}/24", TAP), f"link set {TAP} up")
+        return where
+
+
 WORLDS = [
     World("host", "host"),
     World("jail", "jail"),
@@ -205,6 +246,7 @@ WORLDS = [
 ]
 # Without the ring that a jail has otherwise, nor rests.
 CALLS = World("calls", "jail", options=("--io-uring", "off", "--rest", "0"))
+XDP, XDP_GENERIC = XdpWorld("xdp"), XdpWorld("xdp-generic", bridge=True)
 BAD = ("--loss", "2%", "--delay", "5ms", "--reorder", "2%", "--duplicate", "1%",
        "--corrupt", "0.5%")
 LINKED_WORLDS = [LinkedWorld(f"{world.name}-link", world, *BAD) for world in WORLDS[1:3]]

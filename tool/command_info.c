@@ -126,6 +126,7 @@ static uint32_t call_type(const struct policy_call *call)
 	case POLICY_ON_NET:
 	case POLICY_ON_NET_ALONE:
 	case POLICY_ON_RING:
+	case POLICY_ON_XDP:
 		return KILN_DEVICE_NET;
 	case POLICY_ON_DISK:
 	case POLICY_ON_WRITABLE_DISK:

@@ -24,6 +24,7 @@ static const char *place_text(const struct crash *crash, const struct report_pla
 	    [REPORT_PLACE_SEAL] = "the code of the seal",
 	    [REPORT_PLACE_DEVICES] = "its device registers",
 	    [REPORT_PLACE_RING] = "the ring of its network devices",
+	    [REPORT_PLACE_XDP] = "the frames of a network device",
 	};
 	bool known = place->kind < sizeof(names) / sizeof(names[0]) && names[place->kind];
 	const char *name = known ? names[place->kind] : "a place of its own";

@@ -43,7 +43,8 @@ struct addresses {
 /* What one device is bound to. */
 struct net {
 	const struct kiln_note_device *device;
-	const char *interface; /* of a tap; NULL: a user-mode network */
+	const char *interface; /* NULL: a user-mode network */
+	const char *xdp;       /* INTERFACE[,queue=N]; NULL: the interface is a tap */
 	bool closed, loopback;
 	unsigned most; /* sockets that the image may have open to the outside */
 	struct addresses addresses;           /* of a user-mode network */
@@ -126,6 +127,18 @@ static void set_user(struct net *net, const char *text, const char *flags)
 	net->interface = NULL;
 }
 
+/* What the monitor is told; it checks the queue. */
+static void set_xdp(const struct network *n, struct net *net, const char *text,
+                    const char *source)
+{
+	if (n->run->manifest.target.target != KILN_TARGET_JAIL)
+		fail_usage("--net %s: AF_XDP is for jail images: give this one a tap, "
+		           "--net tap:INTERFACE, or build it with -t jail",
+		           text);
+	net->xdp = source;
+	net->interface = text_format("%.*s", (int)strcspn(source, ","), source);
+}
+
 static void bind_nets(struct network *n, bool *bound)
 {
 	for (size_t i = 0; i < n->run->nets.count; i++) {
@@ -140,10 +153,14 @@ static void bind_nets(struct network *n, bool *bound)
 		bound[net - n->nets] = true;
 		if (strncmp(source, "tap:", 4) == 0 && source[4])
 			net->interface = source + 4;
+		else if (strncmp(source, "xdp:", 4) == 0 && source[4])
+			set_xdp(n, net, text, source + 4);
 		else if (strncmp(source, "user", 4) == 0 && strchr(",", source[4]))
 			set_user(net, text, source + 4);
 		else
-			fail_usage("--net takes tap:INTERFACE or user, not '%s'", source);
+			fail_usage("--net takes tap:INTERFACE, xdp:INTERFACE or user, "
+			           "not '%s'",
+			           source);
 	}
 }
 
@@ -158,10 +175,10 @@ static void bind_forwards(struct network *n, bool *bound)
 		net = net_of(n, "-p", forward.text, forward.device);
 		if (net->interface)
 			fail_usage(
-			    "-p %s: %s is on the tap %s, where the image is reached "
-			    "at its own address: leave out -p, or --net tap:%s",
+			    "-p %s: %s is on the interface %s, where the image is "
+			    "reached at its own address: leave out -p, or --net %s:%s",
 			    forward.text, net->device->name, net->interface,
-			    net->interface);
+			    net->xdp ? "xdp" : "tap", net->interface);
 		bound[net - n->nets] = true;
 	}
 }
@@ -182,6 +199,12 @@ static void bind_captures(struct network *n)
 		if (net->pcap)
 			fail_usage("--pcap %s: %s is captured already", text,
 			           net->device->name);
+		if (net->xdp)
+			fail_usage(
+			    "--pcap %s: %s is on AF_XDP, whose frames pass nobody "
+			    "who could write them: capture at the other end, or use "
+			    "a tap",
+			    text, net->device->name);
 		net->pcap = file;
 	}
 }
@@ -449,7 +472,10 @@ void network_open(struct run *run, struct supervised *s, unsigned header_size)
 	run->nets = (struct words){0};
 	for (unsigned i = 0; i < n->count; i++) {
 		struct net *net = &n->nets[i];
-		if (net->interface && !net->pcap)
+		if (net->xdp)
+			words_add(&run->nets,
+			          text_format("%s=xdp:%s", net->device->name, net->xdp));
+		else if (net->interface && !net->pcap)
 			words_add(&run->nets, text_format("%s=tap:%s", net->device->name,
 			                                  net->interface));
 		else
@@ -469,7 +495,7 @@ static void check_shared(const struct network *n)
 		const char *part =
 		    ip ? monitor_address_part(ip, net->device->name) : NULL;
 
-		if (!net->interface || net->pcap)
+		if (!net->interface || net->xdp || net->pcap)
 			fail_usage("--cpus is for images on taps: give %s one with --net "
 			           "%s=tap:NAME, without -p and --pcap",
 			           net->device->name, net->device->name);

@@ -1,6 +1,6 @@
 /*
  * What stands behind the network devices of an image that `kiln run` starts: a tap,
- * which the monitor opens itself, or a process of our own, kiln-usernet
+ * or an interface by AF_XDP, which the monitor opens itself, or a process of our own, kiln-usernet
  * (usernet/usernet.h), for user-mode networks and for captures.
  *
  *	network.c   which device gets what, addresses, the process
@@ -14,8 +14,8 @@
 #include "supervise.h"
 
 /*
- * Replaces run->nets by what the monitor is to be told, NAME=tap:INTERFACE or
- * NAME=fd:N,MTU, having started a kiln-usernet for each of the latter; and gives the
+ * Replaces run->nets by what the monitor is to be told, NAME=tap:INTERFACE,
+ * NAME=xdp:INTERFACE[,queue=N] or NAME=fd:N,MTU, having started a kiln-usernet for each of the latter; and gives the
  * image an address where it has a user-mode network and the user said none. Frames on a
  * descriptor stand behind a header of header_size bytes. Ends the process with a message
  * if something is wrong.

@@ -9,6 +9,7 @@
 #include <linux/audit.h>
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include "../policy.h"
@@ -67,6 +68,8 @@ struct descriptors {
 static bool is_of_kind(const struct kiln_boot *boot,
                        const struct kiln_boot_device *device, enum policy_on kind)
 {
+	if (is_xdp(device))
+		return kind == POLICY_ON_XDP;
 	if (device->type == KILN_DEVICE_NET)
 		return kind == POLICY_ON_NET ||
 		       (kind == POLICY_ON_NET_ALONE && boot->ring.handle < 0);
@@ -187,6 +190,34 @@ static void allow_enter(struct filter *f, uint32_t number, const struct descript
 	allow(f);
 }
 
+/* sendto() that only says that there are frames: it has nothing in it, is for nobody, and
+ * waits for nothing. */
+static void allow_kick(struct filter *f, uint32_t number, const struct descriptors *d)
+{
+	static const struct {
+		uint32_t word, value;
+	} rules[] = {
+	    {ARGUMENT(1), 0},     {ARGUMENT(1) + 4, 0},        {ARGUMENT(2), 0},
+	    {ARGUMENT(2) + 4, 0}, {ARGUMENT(3), MSG_DONTWAIT}, {ARGUMENT(4), 0},
+	    {ARGUMENT(4) + 4, 0},
+	};
+	enum { RULES = sizeof(rules) / sizeof(rules[0]) };
+
+	if (d->count == 0)
+		return;
+	if_equal(f, number, 0, d->count + 2 + 2 * RULES + 2);
+	load(f, ARGUMENT(0));
+	for (unsigned i = 0; i < d->count; i++)
+		if_equal(f, (uint32_t)d->fds[i], d->count - i, 0);
+	refuse(f);
+	for (unsigned i = 0; i < RULES; i++) {
+		load(f, rules[i].word);
+		if_equal(f, rules[i].value, 0, 2 * (RULES - 1 - i) + 1);
+	}
+	allow(f);
+	refuse(f);
+}
+
 /* clock_gettime() of the wall or the monotonic clock. */
 static void allow_clocks(struct filter *f, uint32_t number)
 {
@@ -250,6 +281,9 @@ static void allow_call(struct filter *f, const struct policy_call *call,
 		return;
 	case POLICY_ENTER:
 		allow_enter(f, number, &d);
+		return;
+	case POLICY_KICK:
+		allow_kick(f, number, &d);
 		return;
 	case POLICY_REQUEST: /* not of a jail */
 		return;

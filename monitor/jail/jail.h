@@ -1,7 +1,8 @@
 /*
  * The jail monitor, in the order in which it acts: finds the clock (vdso.c), places the image
- * (place.c), opens the devices (main.c) and their ring (ring.c), drops what it may do (../privilege.c), makes the filter
- * (filter.c), and lets seal.S remove the monitor and enter the image.
+ * (place.c), opens the devices (main.c, xdp.c) and the ring of its taps (ring.c), drops what it
+ * may do (../privilege.c), makes the filter (filter.c), and lets seal.S remove the monitor and
+ * enter the image.
  *
  * Whatever fails before that ends the process with a message; nothing is half sealed.
  */
@@ -41,12 +42,41 @@ void place_image(const struct monitor_options *o, const struct image *image,
 		 uint64_t base);
 void place_protect(const struct monitor_options *o, struct range range, int protection);
 
+/* ---- xdp.c ---- */
+
+static inline bool is_xdp(const struct kiln_boot_device *device)
+{
+	return device->type == KILN_DEVICE_NET && device->registers;
+}
+
+static inline bool is_tap(const struct kiln_boot_device *device)
+{
+	return device->type == KILN_DEVICE_NET && !device->registers;
+}
+
+enum { XDP_HELD = 2 };
+
+/* What the monitor makes of an AF_XDP device beside its socket. */
+struct xdp {
+	struct place place; /* its frames and queues */
+	int held[XDP_HELD]; /* descriptors that must stay open, and serve for nothing */
+};
+
+/*
+ * Opens the device on the interface that it is bound to, and has the kernel hand over what
+ * arrives there. Fills in the device and what it is told of its queues. `memory`: the image's,
+ * which says how many frames there are. Ends the process with a message if it cannot.
+ */
+void xdp_open(const struct monitor_options *o, const struct monitor_binding *binding,
+	      uint64_t memory, struct kiln_boot_device *device, struct kiln_boot_xdp *told,
+	      struct xdp *xdp);
+
 /* ---- ring.c ---- */
 
 enum { RING_QUEUES, RING_REQUESTS, RING_BUFFERS, RING_PARTS };
 
 /*
- * Makes the image's io_uring for its network devices, and tells it by boot->ring. Where the
+ * Makes the image's io_uring for its taps, and tells it by boot->ring. Where the
  * image has none, --io-uring is off, or the kernel has no io_uring that serves (Linux 6.7),
  * or does not let this user have it, boot->ring.handle is -1, and the parts stay empty.
  */
@@ -78,7 +108,7 @@ struct seal_call {
 };
 _Static_assert(sizeof(struct seal_call) == 32, "seal.S");
 
-enum { SEAL_CALLS = 24, SEAL_ENTER = -1 };
+enum { SEAL_CALLS = 64, SEAL_ENTER = -1 };
 
 /* Lies behind seal.S's code on a page of its own: both stay, readable and executable. */
 struct seal_plan {

@@ -31,19 +31,28 @@
 /* Where the image's descriptors end up: without gaps, so that a limit on their number
  * leaves no number for another. */
 enum { FD_STOP = 0, FD_CONSOLE = 1, FD_DEVICES = 2 };
-/* Until then they lie where none of them is to be. */
-enum { FD_ABOVE = FD_DEVICES + KILN_BOOT_DEVICES };
+/* Behind the devices the ring, and what AF_XDP devices hold. Until then they lie where none
+ * of them is to be. */
+enum { FD_ABOVE = FD_DEVICES + KILN_BOOT_DEVICES + 1 + KILN_BOOT_DEVICES * XDP_HELD };
 
-enum { PLACES = REPORT_PLACE_RING + RING_PARTS };
+/* By enum report_place_kind, but for the devices' own. */
+enum {
+	PLACE_RING = REPORT_PLACE_RING,
+	PLACE_XDP = PLACE_RING + RING_PARTS,
+	PLACES = PLACE_XDP + KILN_BOOT_DEVICES,
+};
+_Static_assert(2 * PLACES + 4 <= SEAL_CALLS, "each place is kept and sealed");
 
 /* All that stays, and what is found on the way. */
 struct jail {
 	struct monitor_options options;
 	struct image image;
 	struct vdso vdso;
-	/* By enum report_place_kind, the ring's parts from its kind on; empty: none. */
-	struct place places[PLACES];
+	struct place places[PLACES];            /* empty: none */
+	int held[KILN_BOOT_DEVICES * XDP_HELD]; /* by AF_XDP devices */
+	unsigned held_count;
 	struct kiln_boot *boot;
+	struct kiln_boot_xdp *xdp; /* behind it: the next that is free */
 	uint64_t entry, gate_return;
 };
 
@@ -52,10 +61,19 @@ static struct range inside(const struct jail *j, enum report_place_kind kind)
 	return j->places[kind].inside;
 }
 
+/* Of the boot struct and its options: what is behind them begins on a multiple of 16. */
+static uint64_t boot_size(const struct jail *j)
+{
+	uint64_t size = sizeof(*j->boot) + monitor_options_size(&j->options);
+
+	return (size + 15) & ~(uint64_t)15;
+}
+
 static void place_all(struct jail *j)
 {
 	const struct monitor_options *o = &j->options;
-	uint64_t boot_size = sizeof(*j->boot) + monitor_options_size(o);
+	uint64_t told_size =
+	    boot_size(j) + j->image.device_count * sizeof(struct kiln_boot_xdp);
 	uint64_t seal_size =
 	    (uint64_t)(seal_code_end - seal_code) + sizeof(struct seal_plan);
 	struct place image = place_make(o, j->image.span, PROT_NONE, "image");
@@ -65,10 +83,11 @@ static void place_all(struct jail *j)
 	j->places[REPORT_PLACE_IMAGE] = image;
 	j->places[REPORT_PLACE_MEMORY] = place_make(o, o->memory, READ_WRITE, "memory");
 	j->places[REPORT_PLACE_STACK] = place_make(o, STACK_SIZE, READ_WRITE, "stack");
-	j->places[REPORT_PLACE_BOOT] = place_make(o, boot_size, READ_WRITE, "options");
+	j->places[REPORT_PLACE_BOOT] = place_make(o, told_size, READ_WRITE, "options");
 	j->places[REPORT_PLACE_SEAL] = place_make(o, seal_size, READ_WRITE, "seal");
 	j->places[REPORT_PLACE_CLOCK] = (struct place){j->vdso.whole, j->vdso.whole};
 	j->boot = (struct kiln_boot *)(uintptr_t)inside(j, REPORT_PLACE_BOOT).start;
+	j->xdp = (struct kiln_boot_xdp *)((uintptr_t)j->boot + boot_size(j));
 }
 
 static uint64_t gate_return(const struct jail *j)
@@ -96,22 +115,27 @@ static void make_boot(struct jail *j)
 	boot->rest = o->rest;
 }
 
+static enum report_place_kind kind_of(unsigned place)
+{
+	return place >= PLACE_XDP    ? REPORT_PLACE_XDP
+	       : place >= PLACE_RING ? REPORT_PLACE_RING
+	                             : (enum report_place_kind)place;
+}
+
 /* For whoever watches: what will lie where, once nothing else is left. */
 static void report_places(const struct jail *j)
 {
 	for (unsigned i = 0; i < PLACES; i++) {
 		const struct place *p = &j->places[i];
 		if (p->whole.size)
-			report_place(&j->options,
-			             i < REPORT_PLACE_RING ? i : REPORT_PLACE_RING,
-			             p->inside.start, p->inside.size,
-			             p->inside.start - p->whole.start);
+			report_place(&j->options, kind_of(i), p->inside.start,
+			             p->inside.size, p->inside.start - p->whole.start);
 	}
 }
 
 /* ---- devices ---- */
 
-static void open_net(const struct monitor_options *o, const struct kiln_note_device *note,
+static void open_tap(const struct monitor_options *o, const struct kiln_note_device *note,
                      struct kiln_boot_device *device)
 {
 	enum { HEADER = 10 }; /* struct netdev_offload */
@@ -123,6 +147,23 @@ static void open_net(const struct monitor_options *o, const struct kiln_note_dev
 	device->mtu = tap.mtu;
 	device->size = tap.shared ? TAP_QUEUE_BITS : 0;
 	memcpy(device->mac, tap.mac, sizeof(device->mac));
+}
+
+static void open_net(struct jail *j, const struct kiln_note_device *note,
+                     struct kiln_boot_device *device)
+{
+	const struct monitor_binding *binding = monitor_binding(&j->options, note);
+	struct xdp xdp;
+
+	if (!binding->xdp) {
+		open_tap(&j->options, note, device);
+		return;
+	}
+	xdp_open(&j->options, binding, inside(j, REPORT_PLACE_MEMORY).size, device,
+	         j->xdp++, &xdp);
+	j->places[PLACE_XDP + (device - j->boot->devices)] = xdp.place;
+	for (unsigned i = 0; i < XDP_HELD; i++)
+		j->held[j->held_count++] = fcntl(xdp.held[i], F_DUPFD, FD_ABOVE);
 }
 
 static void open_disk(const struct monitor_options *o,
@@ -146,13 +187,13 @@ static void open_devices(struct jail *j)
 		memcpy(device->name, note->name, sizeof(device->name));
 		device->type = note->type;
 		if (note->type == KILN_DEVICE_NET)
-			open_net(&j->options, note, device);
+			open_net(j, note, device);
 		else
 			open_disk(&j->options, note, device);
 		device->handle = fcntl(device->handle, F_DUPFD, FD_ABOVE);
 	}
 	j->boot->stop = monitor_open_stop(&j->options);
-	ring_make(&j->options, j->boot, &j->places[REPORT_PLACE_RING]);
+	ring_make(&j->options, j->boot, &j->places[PLACE_RING]);
 	if (j->boot->ring.handle >= 0)
 		j->boot->ring.handle = fcntl(j->boot->ring.handle, F_DUPFD, FD_ABOVE);
 }
@@ -175,6 +216,8 @@ static void number_descriptors(struct jail *j)
 		move(&j->options, &boot->devices[i].handle, (int)next++);
 	if (boot->ring.handle >= 0)
 		move(&j->options, &boot->ring.handle, (int)next++);
+	for (unsigned i = 0; i < j->held_count; i++)
+		move(&j->options, &j->held[i], (int)next++);
 	monitor_close_from(&j->options, next);
 }
 
@@ -269,7 +312,7 @@ int main(int argc, char **argv)
 	report_mark(o, "privileges dropped");
 	report_places(&jail);
 	privilege_limit(o, FD_DEVICES + jail.boot->device_count +
-	                       (jail.boot->ring.handle >= 0));
+	                       (jail.boot->ring.handle >= 0) + jail.held_count);
 	number_descriptors(&jail); /* no message from here on */
 	enter(&jail);
 }

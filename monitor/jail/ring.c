@@ -84,7 +84,7 @@ static bool give_files(const struct ring *ring, const struct kiln_boot *boot)
 
 	for (unsigned i = 0; i < ring->devices; i++) {
 		const struct kiln_boot_device *d = &boot->devices[i];
-		files[i] = d->type == KILN_DEVICE_NET ? d->handle : -1;
+		files[i] = is_tap(d) ? d->handle : -1;
 	}
 	return enlist(ring, IORING_REGISTER_FILES, files, ring->devices);
 }
@@ -169,10 +169,10 @@ static void tell(const struct ring *ring, const struct place parts[RING_PARTS],
 	};
 }
 
-static bool has_net(const struct kiln_boot *boot)
+static bool has_tap(const struct kiln_boot *boot)
 {
 	for (uint32_t i = 0; i < boot->device_count; i++) {
-		if (boot->devices[i].type == KILN_DEVICE_NET)
+		if (is_tap(&boot->devices[i]))
 			return true;
 	}
 	return false;
@@ -194,7 +194,7 @@ void ring_make(const struct monitor_options *o, struct kiln_boot *boot,
 	struct ring ring = {.fd = -1, .devices = boot->device_count};
 
 	boot->ring.handle = -1;
-	if (!o->io_uring || !has_net(boot) || !set_up(&ring))
+	if (!o->io_uring || !has_tap(boot) || !set_up(&ring))
 		return;
 	if (has_multishot(&ring) && give_files(&ring, boot) && map_all(o, &ring, parts) &&
 	    give_buffer_rings(&ring, parts[RING_BUFFERS].inside.start) &&

@@ -2,7 +2,7 @@
  * A tap descriptor as a network device. Each read() is a frame behind its virtio-net
  * header, each writev() sends one, from where its parts lie. The monitor has set the
  * header's size and the offloads. Where it has made a ring as well, that serves instead
- * (net_ring.c).
+ * (net_ring.c); an AF_XDP socket is no tap at all (net_xdp.c).
  *
  * One buffer serves all receives: a frame is handed up before the next is read.
  */
@@ -122,6 +122,8 @@ struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
 
 	if (!handed)
 		return NULL;
+	if (handed->registers)
+		return jail_xdp_net(k, handed);
 	if (k->boot->ring.handle >= 0)
 		return jail_ring_net(k, handed);
 	net = kiln_alloc(k, sizeof(*net), device->name);

@@ -1,6 +1,7 @@
 /*
- * A tap descriptor as a network device: what is common to the two ways in which frames cross
- * it, a system call each (net.c) and the monitor's io_uring (net_ring.c).
+ * A descriptor as a network device: what is common to the ways in which frames cross it, a
+ * system call each (net.c) and the monitor's io_uring (net_ring.c) for a tap, and memory that is
+ * shared with the kernel for AF_XDP (net_xdp.c).
  */
 #ifndef TARGET_JAIL_NET_H
 #define TARGET_JAIL_NET_H
@@ -32,5 +33,7 @@ struct pollfd *jail_net_init(struct netdev *dev, struct kiln *k,
 
 /* net_ring.c: the device, where the monitor has made a ring. */
 struct netdev *jail_ring_net(struct kiln *k, const struct kiln_boot_device *handed);
+/* net_xdp.c: the device, where it is an AF_XDP socket. */
+struct netdev *jail_xdp_net(struct kiln *k, const struct kiln_boot_device *handed);
 
 #endif

@@ -20,7 +20,15 @@
 
 #define DISK_SIZE (((uint64_t)5 << 32) + 0x1000)
 
-enum { CONSOLE = 1, TAP = 2, DISK = 3, READ_ONLY_DISK = 4, NOTHING = 5, RING = 6 };
+enum {
+	CONSOLE = 1,
+	TAP = 2,
+	DISK = 3,
+	READ_ONLY_DISK = 4,
+	NOTHING = 5,
+	RING = 6,
+	XDP = 7
+};
 
 static struct filter filter;
 
@@ -147,7 +155,8 @@ static void each_call_is_for_its_own_descriptors(void **state)
 static bool is_in_the_table(long number, bool with_vdso)
 {
 	for (const struct policy_call *call = policy_jail; call->name; call++)
-		if (call->number == number && call->on != POLICY_ON_RING)
+		if (call->number == number && call->on != POLICY_ON_RING &&
+		    call->on != POLICY_ON_XDP)
 			return call->rule != POLICY_TWO_CLOCKS || !with_vdso;
 	return false;
 }
@@ -175,8 +184,9 @@ static void the_table_is_what_the_filter_allows(void **state)
 static void the_table_has_these_calls(void **state)
 {
 	static const char *const names[] = {
-	    "io_uring_enter", "read",      "writev", "ppoll",         "pread64",
-	    "pwrite64",       "fdatasync", "write",  "clock_gettime", "exit_group",
+	    "io_uring_enter", "read",          "writev",     "sendto",
+	    "ppoll",          "pread64",       "pwrite64",   "fdatasync",
+	    "write",          "clock_gettime", "exit_group",
 	};
 	size_t count = 0;
 
@@ -272,6 +282,52 @@ static void a_ring_is_entered_without_waiting_and_stands_for_read_and_writev(voi
 	assert_true(allowed(SYS_read, TAP, 0, 0));
 }
 
+static bool may_kick(uint64_t fd, uint64_t buffer, uint64_t size, uint64_t flags,
+                     uint64_t to)
+{
+	const struct seccomp_data data = {
+	    .nr = SYS_sendto,
+	    .arch = AUDIT_ARCH_X86_64,
+	    .instruction_pointer = GATE,
+	    .args = {fd, buffer, size, flags, to, 16},
+	};
+
+	return decide(&data) == SECCOMP_RET_ALLOW;
+}
+
+static void an_xdp_socket_is_told_of_frames_and_is_no_tap(void **state)
+{
+	const struct kiln_boot boot = {
+	    .ring.handle = -1,
+	    .device_count = 3,
+	    .console = CONSOLE,
+	    .devices = {{.type = KILN_DEVICE_NET, .handle = TAP},
+	                {.type = KILN_DEVICE_NET, .handle = XDP, .registers = 0x1000},
+	                {.type = KILN_DEVICE_NET, .handle = RING, .registers = 0x1090}},
+	};
+
+	filter_make(&filter, &boot, &(struct vdso){0}, GATE);
+	assert_true(may_kick(XDP, 0, 0, MSG_DONTWAIT, 0));
+	assert_true(may_kick(RING, 0, 0, MSG_DONTWAIT, 0));
+	assert_false(may_kick(TAP, 0, 0, MSG_DONTWAIT, 0));
+	assert_false(may_kick(CONSOLE, 0, 0, MSG_DONTWAIT, 0));
+	assert_false(may_kick(XDP + 1, 0, 0, MSG_DONTWAIT, 0));
+	assert_false(may_kick(XDP, 0, 0, 0, 0));
+	for (unsigned bit = 0; bit < 32; bit++)
+		assert_false(may_kick(XDP, 0, 0, MSG_DONTWAIT ^ 1u << bit, 0));
+	for (unsigned bit = 0; bit < 64; bit++) {
+		assert_false(may_kick(XDP, (uint64_t)1 << bit, 0, MSG_DONTWAIT, 0));
+		assert_false(may_kick(XDP, 0, (uint64_t)1 << bit, MSG_DONTWAIT, 0));
+		assert_false(may_kick(RING, 0, 0, MSG_DONTWAIT, (uint64_t)1 << bit));
+	}
+	assert_true(allowed(SYS_read, TAP, 0, 0));
+	assert_false(allowed(SYS_read, XDP, 0, 0));
+	assert_false(allowed(SYS_writev, XDP, 0, 0));
+	make_filter(true);
+	assert_false(may_kick(TAP, 0, 0, MSG_DONTWAIT, 0));
+	assert_false(may_kick(XDP, 0, 0, MSG_DONTWAIT, 0));
+}
+
 static void waiting_is_bounded_and_without_a_mask(void **state)
 {
 	make_filter(true);
@@ -349,6 +405,7 @@ int main(void)
 	    cmocka_unit_test(sixteen_disks_have_room),
 	    cmocka_unit_test(
 	        a_ring_is_entered_without_waiting_and_stands_for_read_and_writev),
+	    cmocka_unit_test(an_xdp_socket_is_told_of_frames_and_is_no_tap),
 	    cmocka_unit_test(waiting_is_bounded_and_without_a_mask),
 	    cmocka_unit_test(only_the_gate_calls),
 	    cmocka_unit_test(the_vdso_may_ask_for_the_time),

@@ -24,7 +24,9 @@ struct kiln_boot_device {
 	uint32_t type;      /* enum kiln_device_type */
 	int32_t handle;     /* jail: file descriptor; else -1 */
 	uint32_t features;  /* jail net: the tap's TUN_F_* offloads; block: 1 read-only */
-	uint64_t registers; /* vm: address of the virtio-mmio register page; else 0 */
+	/* vm: address of the virtio-mmio register page; jail net on AF_XDP: of its struct
+	 * kiln_boot_xdp; else 0 */
+	uint64_t registers;
 	/* jail block: bytes. jail net: the bits of the last byte of `mac` in which images
 	 * differ that share its addresses (kiln run --cpus); 0: none does. */
 	uint64_t size;
@@ -53,6 +55,27 @@ struct kiln_boot_ring {
 	uint64_t buffer; /* struct io_uring_buf_ring, KILN_BOOT_BUFFER_RING bytes each */
 };
 enum { KILN_BOOT_BUFFER_RING = 4096 };
+
+/* A queue that the kernel and the image share: addresses of words of 32 bits, which count all
+ * that was ever put in and taken out, and of the first entry. */
+struct kiln_boot_queue {
+	uint64_t producer, consumer, flags;
+	uint64_t entry;
+};
+
+/*
+ * jail: a network device that is an AF_XDP socket (Documentation/networking/af_xdp.rst). Frames
+ * go to and fro in memory that the monitor has registered for it (its umem): twice as many
+ * pieces of `frame_size` bytes as a queue has entries. In the queues they are told by their
+ * distance from the first.
+ */
+struct kiln_boot_xdp {
+	uint64_t frames; /* address of the first */
+	uint32_t frame_size, entries; /* powers of two */
+	struct kiln_boot_queue fill;	   /* of uint64_t: to receive into */
+	struct kiln_boot_queue completion; /* of uint64_t: have been sent */
+	struct kiln_boot_queue receive, send; /* of struct xdp_desc */
+};
 
 struct kiln_boot {
 	uint32_t magic; /* KILN_BOOT_MAGIC */
@@ -101,6 +124,7 @@ _Static_assert(offsetof(struct kiln_boot, memory) == 16, "boot layout");
 _Static_assert(offsetof(struct kiln_boot, console) == 96, "boot layout");
 _Static_assert(offsetof(struct kiln_boot, seed) == 128, "boot layout");
 _Static_assert(sizeof(struct kiln_boot_ring) == 80, "boot layout");
+_Static_assert(sizeof(struct kiln_boot_xdp) == 16 + 4 * 32, "boot layout");
 _Static_assert(sizeof(struct kiln_boot) == 192 + 16 * 56 + 80, "boot layout");
 
 /*

@@ -13,7 +13,7 @@
 
 #define KILN_NOTE_OWNER "Kiln"
 /* The layout of notes and of struct kiln_boot; a monitor refuses any other. */
-#define KILN_ABI_VERSION 2
+#define KILN_ABI_VERSION 3
 
 enum kiln_note_type {
 	KILN_NOTE_TARGET = 1,
