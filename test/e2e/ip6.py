@@ -9,7 +9,7 @@ import worlds
 from harness import check, check_equal, run, wait_for
 from worlds import TAP
 
-WORLDS = [world for world in worlds.WORLDS if world.target != "host"]
+WORLDS = [world for world in worlds.WORLDS if world.target != "host"] + [worlds.XDP]
 OURS, CLIENT, ROUTED = "fd00:7::2", "fd00:7::1", "fd00:8::"
 FAR = "fd00:9::1"
 ALL_NODES = "ff02::1"

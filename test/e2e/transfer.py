@@ -8,7 +8,7 @@ from harness import WORK, check, check_equal
 import worlds
 from worlds import pattern
 
-WORLDS = worlds.WORLDS + [worlds.CALLS]
+WORLDS = worlds.WORLDS + [worlds.CALLS, worlds.XDP, worlds.XDP_GENERIC]
 
 
 def size(world):

@@ -8,7 +8,10 @@ import socket
 import struct
 
 from harness import Failed, check, check_equal, run, wait_for
-from worlds import ADDRESS, LARGE, WORLDS, connect, site  # noqa: F401 (WORLDS: see run.py)
+import worlds
+from worlds import ADDRESS, LARGE, connect, site
+
+WORLDS = worlds.WORLDS + [worlds.XDP]
 
 
 
@@ -255,3 +258,7 @@ def test_clean_stop(world):
         web.process.check_alive()
         check_equal(web.process.stop(), 0, "exit status after Ctrl-C")
         wait_for(lambda: "kiln0" not in web.net.interfaces(), "the interface gone")
+
+
+# An interface that AF_XDP serves was there before: test/jail/xdp.py.
+test_clean_stop.worlds = [world.name for world in worlds.WORLDS]
