@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 
 import harness
 from attempts import outcome_of
@@ -13,19 +14,30 @@ DISK_SIZE = 1 << 20
 # What the kernel thinks of itself: not 0 after it has gone wrong (proc(5)).
 TAINT = "/proc/sys/kernel/tainted"
 CANARY = b"This stays as it is.\n"
+# Frames of every size to an interface, a few each time that the image may run.
+NOISE = """
+import os, socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("cell1", 0))
+while True:
+    for size in range(14, 1515, 50):
+        s.send(b"\\xff" * 6 + os.urandom(size - 6))
+    os.sched_yield()
+"""
 
 
 class Cell:
     """A tap, a disk and one that is read-only; a file, a process and a descriptor that the
-    monitor inherits, as canaries. The tap stays from start to start, so that they are fast."""
+    monitor inherits, as canaries. The tap stays from start to start, so that they are fast.
+    `xdp`: instead of the tap, one end of a veth by AF_XDP, to whose other frames are sent."""
 
-    def __init__(self, image, target, memory, *options):
+    def __init__(self, image, target, memory, *options, xdp=False):
         need_root()
         self.image = build(image, target)
         self.monitor = os.path.join(os.path.dirname(KILN), MONITORS[target])
         self.memory = memory
         self.options = options
-        self.network = "tap:cell0"
+        self.network = "xdp:cell0" if xdp else "tap:cell0"
         self.taint = self.read(TAINT)
         self.netns = Netns()
         self.file = os.path.join(WORK, "canary")
@@ -33,9 +45,15 @@ class Cell:
         self.write(self.file, CANARY)
         self.write(self.disk, bytes(DISK_SIZE))
         with self.netns:
-            harness.run("ip", "tuntap", "add", "dev", "cell0", "mode", "tap")
+            if xdp:
+                harness.run("ip", "link", "add", "cell0", "type", "veth", "peer", "cell1")
+                harness.run("ip", "link", "set", "cell1", "addrgenmode", "none", "up")
+            else:
+                harness.run("ip", "tuntap", "add", "dev", "cell0", "mode", "tap")
             # Without addresses of its own the kernel sends nothing that an attempt would read.
             harness.run("ip", "link", "set", "cell0", "addrgenmode", "none", "up")
+        self.noise = (Process(sys.executable, "-c", NOISE, name="noise", netns=self.netns)
+                      if xdp else None)
         self.canary = Process("sleep", "600", name="canary")
         # A disk that even root may only read: on a file system mounted so, of another process.
         self.mounter = Process("unshare", "--mount", "sh", "-c", f"""
@@ -97,6 +115,8 @@ class Cell:
 
     def close(self):
         self.canary.kill()
+        if self.noise:
+            self.noise.kill()
         self.mounter.kill()
         self.netns.close()
         os.unlink(self.file)

@@ -15,13 +15,14 @@ PASSED = {URETPROBE: "SIGSYS/SIGILL", UPROBE: "SIGSYS/returned -6"}
 HARMLESS = "77 buffer 8 0 0", "-1 -1 -1 -1 -1"
 
 
-def attack(attempts, ring="off"):
-    with Cell("attack", "jail", "1M", "--io-uring", ring) as cell:
+def attack(attempts, ring="off", xdp=False):
+    with Cell("attack", "jail", "1M", "--io-uring", ring, xdp=xdp) as cell:
         make(attempts, lambda how: cell.start(how, path=cell.file, pid=cell.canary.pid))
 
 
 add_tests(globals(), "test/jail/attempts", attack)
 add_tests(globals(), "test/jail/ring_attempts", lambda attempts: attack(attempts, "on"))
+add_tests(globals(), "test/jail/xdp_attempts", lambda attempts: attack(attempts, xdp=True))
 
 
 def refused(numbers, way="gate", arguments=HARMLESS[0], end=None):

@@ -13,6 +13,9 @@
  *	request OP FLAGS FILE ADDRESS LENGTH
  *	             by the ring of its network device; prints the result
  *	storm N      N hostile rounds of that ring: entries, counters and buffers at random
+ *	frame AT SIZE OPTIONS
+ *	             by the queues of an AF_XDP device; prints what the call returned
+ *	flood N      N hostile rounds of those queues
  */
 #include <sys/uio.h>
 #include <kiln/bytes.h>
@@ -96,6 +99,23 @@ static uint64_t size_of(struct attack *a, int32_t disk)
 	return 0;
 }
 
+/* Of an AF_XDP device; all zero if the device is none. */
+static const struct kiln_boot_xdp *queues(struct attack *a)
+{
+	static const struct kiln_boot_xdp none;
+	const struct kiln_boot_device *device =
+	    &a->kiln->boot->devices[number_of(a, "net0")];
+
+	return device->registers
+	           ? (const struct kiln_boot_xdp *)(uintptr_t)device->registers
+	           : &none;
+}
+
+static uint64_t frames_size(struct attack *a)
+{
+	return (uint64_t)2 * queues(a)->entries * queues(a)->frame_size;
+}
+
 static bool own_place(struct attack *a, struct slice name, uint64_t *value)
 {
 	const struct kiln_boot *boot = a->kiln->boot;
@@ -115,6 +135,11 @@ static bool own_place(struct attack *a, struct slice name, uint64_t *value)
 	    {SLICE("requests"), boot->ring.request},
 	    {SLICE("completions"), boot->ring.completion},
 	    {SLICE("buffers"), boot->ring.buffer},
+	    {SLICE("frames"), queues(a)->frames},
+	    {SLICE("framesend"), queues(a)->frames + frames_size(a)},
+	    {SLICE("framessize"), frames_size(a)},
+	    {SLICE("fill"), queues(a)->fill.entry},
+	    {SLICE("send"), queues(a)->send.entry},
 	    {SLICE("size"), size_of(a, handle(a, "disk0"))},
 	    {SLICE("gate"), (uintptr_t)jail_call},
 	    {SLICE("inside"), find_syscall((uintptr_t)jail_call)},
@@ -288,6 +313,82 @@ static void storm(struct attack *a)
 	                                     : (uint32_t)random_u64(random);
 }
 
+/* ---- the queues of AF_XDP ---- */
+
+enum { SYSTEM_CALL_SENDTO = 44, DO_NOT_WAIT = 64 };
+
+struct frame_entry {
+	uint64_t at;
+	uint32_t size, options;
+};
+
+static long kick(struct attack *a)
+{
+	return jail_call(handle(a, "net0"), 0, 0, DO_NOT_WAIT, 0, SYSTEM_CALL_SENDTO);
+}
+
+static void frame(struct attack *a)
+{
+	const struct kiln_boot_queue *queue = &queues(a)->send;
+	uint64_t words[3];
+
+	for (int i = 0; i < 3; i++)
+		words[i] = next_value(a);
+	*(struct frame_entry *)(uintptr_t)queue->entry =
+	    (struct frame_entry){words[0], (uint32_t)words[1], (uint32_t)words[2]};
+	__atomic_store_n(shared(queue->producer), 1, __ATOMIC_RELEASE);
+	kiln_printf(a->kiln, "returned %ld\n", kick(a));
+}
+
+/* Often a frame that there is, so that more than the first check is met. */
+static uint64_t random_frame(struct attack *a)
+{
+	struct kiln_random *random = &a->kiln->random;
+
+	if (random_below(random, 4))
+		return random_below(random, 2 * queues(a)->entries) *
+		       queues(a)->frame_size;
+	return random_u64(random) >> random_below(random, 64);
+}
+
+/* A few entries more, or any number. */
+static void turn(struct attack *a, uint64_t counter)
+{
+	struct kiln_random *random = &a->kiln->random;
+
+	if (random_below(random, 64))
+		*shared(counter) += (uint32_t)random_below(random, 8);
+	else
+		*shared(counter) = (uint32_t)random_u64(random);
+}
+
+static void flood(struct attack *a)
+{
+	const struct kiln_boot_xdp *x = queues(a);
+	struct kiln_random *random = &a->kiln->random;
+	uint64_t *fill = (uint64_t *)(uintptr_t)x->fill.entry;
+	struct frame_entry *send = (struct frame_entry *)(uintptr_t)x->send.entry;
+
+	for (int i = 0; i < 4; i++) {
+		fill[random_below(random, x->entries)] = random_frame(a);
+		send[random_below(random, x->entries)] = (struct frame_entry){
+		    random_frame(a),
+		    (uint32_t)random_u64(random) >> random_below(random, 32),
+		    random_below(random, 8) ? 0 : (uint32_t)random_u64(random)};
+	}
+	turn(a, x->fill.producer);
+	turn(a, x->send.producer);
+	turn(a, x->receive.consumer);
+	turn(a, x->completion.consumer);
+	if (random_below(random, 64) == 0) { /* the kernel's own side */
+		turn(a, x->fill.consumer);
+		turn(a, x->send.consumer);
+		turn(a, x->receive.producer);
+		turn(a, x->completion.producer);
+	}
+	kick(a);
+}
+
 static bool try_own(struct attack *a, struct slice verb)
 {
 	if (slice_equal(verb, SLICE("call"))) {
@@ -300,6 +401,11 @@ static bool try_own(struct attack *a, struct slice verb)
 	} else if (slice_equal(verb, SLICE("storm"))) {
 		for (uint64_t n = next_value(a); n; n--)
 			storm(a);
+	} else if (slice_equal(verb, SLICE("frame"))) {
+		frame(a);
+	} else if (slice_equal(verb, SLICE("flood"))) {
+		for (uint64_t n = next_value(a); n; n--)
+			flood(a);
 	} else {
 		return false;
 	}
