@@ -3,7 +3,7 @@
  * work that is deferred to the end of the loop's iteration.
  *
  * All memory is carved here, at start: about half of what the image has left for chunks
- * (bytes queued and bytes received), an eighth for connections, a little for half-open
+ * (bytes queued and bytes received), a sixth for connections, a little for half-open
  * ones and those in TIME-WAIT. See tcp_private.h for how the files divide the rest.
  */
 #include "tcp_private.h"
@@ -327,7 +327,7 @@ static void carve(struct tcp *tcp, struct kiln *k)
 {
 	size_t left = arena_left(&k->arena);
 	uint32_t chunks = clamp(left / 2 / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
-	uint32_t conns = clamp(left / 8 / sizeof(struct tcp_conn), CONNS_MIN, CONNS_MAX);
+	uint32_t conns = clamp(left / 6 / sizeof(struct tcp_conn), CONNS_MIN, CONNS_MAX);
 	uint32_t halves = clamp(conns / 2, 16, 8192);
 	uint32_t time_waits = clamp(conns * 2u, 64, 32768);
 	uint32_t buckets = 64;
