@@ -17,7 +17,7 @@
 
 KILN_NET(net0, "between the two nodes");
 
-enum { PORT = 7000, MEMORY = 8 << 20, CONNECTIONS_MOST = 300 };
+enum { PORT = 7000, MEMORY = 8 << 20, CONNECTIONS_MOST = 450 };
 
 static const struct sim_impairment bad_link = {
     .loss = 0.03,
@@ -393,11 +393,11 @@ static void a_half_closed_connection_still_delivers_the_answer(void **state)
 static void many_connections_share_a_bad_link(void **state)
 {
 	for (uint64_t seed = 3000; seed < 3010; seed++) {
-		struct scene *scene = scene_new(seed, 300, 20000, 50000);
+		struct scene *scene = scene_new(seed, 450, 20000, 50000);
 
 		play(scene, seed, &bad_link, false, KILN_SECONDS(600));
 		check(scene, seed);
-		assert_int_equal(scene->server_counters.opened_passive, 300);
+		assert_int_equal(scene->server_counters.opened_passive, 450);
 		assert_true(scene->server_counters.cookies_good > 0);
 		free(scene);
 	}
