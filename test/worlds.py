@@ -92,7 +92,7 @@ def connect(port=80, timeout=10.0):
 
 class World:
     address = ADDRESS
-    network = None  # --net; None: a tap
+    device = None  # what is behind --net; None: a tap
 
     def __init__(self, name, target, monitor=None, slow=False, options=()):
         self.name = name
@@ -122,7 +122,7 @@ class World:
         options = ["-m", memory, "--log", log, *self.options, *settings]
         where = self.place(net, others)
         if self.target != "host":
-            options += ["--net", self.network or f"tap:{tap}"]
+            options += ["--net", self.device or f"tap:{tap}"]
             if address:
                 options += ["--ip", address, "--gateway", CLIENT]
         if self.monitor:
@@ -222,7 +222,7 @@ class XdpWorld(World):
     def __init__(self, name, bridge=False):
         super().__init__(name, "jail")
         self.bridge = bridge
-        self.network = "xdp:bridge0" if bridge else "xdp:eth0,queue=0"
+        self.device = "xdp:bridge0" if bridge else "xdp:eth0,queue=0"
 
     def place(self, net, others):
         where = Netns()

@@ -2,7 +2,7 @@
  * TCP: the constructor, the table of flows, the life of a connection's struct, and the
  * work that is deferred to the end of the loop's iteration.
  *
- * All memory is carved here, at start: about half of what the image has left for chunks
+ * All memory is carved here, at start: some 7 of 16 parts that the image has left for chunks
  * (bytes queued and bytes received), a sixth for connections, a little for half-open
  * ones and those in TIME-WAIT. See tcp_private.h for how the files divide the rest.
  */
@@ -326,7 +326,7 @@ static uint32_t clamp(size_t n, uint32_t least, uint32_t most)
 static void carve(struct tcp *tcp, struct kiln *k)
 {
 	size_t left = arena_left(&k->arena);
-	uint32_t chunks = clamp(left / 2 / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
+	uint32_t chunks = clamp(left / 16 * 7 / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
 	uint32_t conns = clamp(left / 6 / sizeof(struct tcp_conn), CONNS_MIN, CONNS_MAX);
 	uint32_t halves = clamp(conns / 2, 16, 8192);
 	uint32_t time_waits = clamp(conns * 2u, 64, 32768);

@@ -16,7 +16,7 @@
  * shared memory, so polling costs no call. Waiting is done by the target, on the
  * descriptors, as it is without a ring.
  *
- * Memory: buffers for about an eighth of the image's memory, slots for a sixty-fourth.
+ * Memory: buffers for about a sixteenth of the image's memory, slots for a sixty-fourth.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -337,7 +337,7 @@ static void make_buffers(struct ring_net *net, const struct kiln_boot_ring *boot
 	net->buffer_size =
 	    (offsetof(struct jail_frame_in, frame) + frame + 15) & ~(size_t)15;
 	net->buffer_count =
-	    share(dev->kiln, 8, net->buffer_size, BUFFERS_LEAST, boot->buffers);
+	    share(dev->kiln, 16, net->buffer_size, BUFFERS_LEAST, boot->buffers);
 	net->buffers =
 	    kiln_alloc(dev->kiln, net->buffer_count * net->buffer_size, "buffers");
 	net->free_buffers =

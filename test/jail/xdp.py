@@ -54,7 +54,7 @@ class Link:
 def test_given_back(_):
     """the interface is the image's while that runs, and afterwards the host's as it was"""
     with Link() as link:
-        check(link.answers(HOST), "the host answers before")
+        wait_for(lambda: link.answers(HOST), "an answer of the host's before")
         with link.image():
             wait_for(lambda: link.answers(ADDRESS), "an answer of the image's")
             check(not link.answers(HOST), "the host answers as well")

@@ -64,10 +64,10 @@ struct kiln_boot_queue {
 };
 
 /*
- * jail: a network device that is an AF_XDP socket (Documentation/networking/af_xdp.rst). Frames
- * go to and fro in memory that the monitor has registered for it (its umem): twice as many
- * pieces of `frame_size` bytes as a queue has entries. In the queues they are told by their
- * distance from the first.
+ * jail: a network device that is an AF_XDP socket (af_xdp.rst in the documentation of
+ * Linux). Frames go to and fro in memory that the monitor has registered for it (its
+ * umem): twice as many pieces of `frame_size` bytes as a queue has entries. In the
+ * queues they are told by their distance from the first.
  */
 struct kiln_boot_xdp {
 	uint64_t frames; /* address of the first */
