@@ -83,7 +83,11 @@ class Running:
     def __init__(self, subject, process):
         self.subject = subject
         self.process = process
-        self.pids = ground.family(process.pid)
+        self.find()
+
+    def find(self):
+        """Its processes: again, once it is up, where it starts more."""
+        self.pids = ground.family(self.process.pid)
 
     def cpu_ns(self):
         return sum(map(ground.cpu_ns, self.pids))

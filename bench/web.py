@@ -159,6 +159,7 @@ class Served(rounds.Bench):
         if not end:
             raise Failed(f"{subject.name}: no answer within 20 s\n{running.process.text()}"
                          f"{error_log(folder)}")
+        running.find()
         microseconds = (end - running.process.started_ns) / 1e3
         return running, {"cpu_us_per_op": running.cpu_ns() / 1e3, "p50_us": microseconds,
                          "rss_kb": running.rss_kb()}
