@@ -13,8 +13,8 @@
 #include <sys/resource.h>
 #include "load.h"
 
-/* At once on their way, fewer than a server's backlog. */
-enum { OPENING = 1024, EVENTS = 512 };
+/* At once on their way: fewer than a server's backlog, and than an interface's queue. */
+enum { OPENING = 512, EVENTS = 512 };
 
 struct crowd {
 	struct sockaddr_in from, to;

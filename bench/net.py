@@ -159,8 +159,9 @@ class Idle(web.Load):
 
     @contextlib.contextmanager
     def crowd(self, subject, count):
-        """So many connections: a process has as many as it may have files."""
-        most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 64, 50_000)
+        """So many connections: a process has as many as it may have files, and an address as many
+        as it finds ports for quickly."""
+        most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 64, 20_000)
         crowd = []
         try:
             with subject.client:
