@@ -200,7 +200,7 @@ class Web(Served):
         self.standing = {s: self.start_timed(s) for s in self.subjects}
         super().round(number)
         for running in self.standing.values():
-            running.subject.stop(running.process)
+            self.stop(running)
 
     def start_timed(self, subject):
         """Starts it as often as first-byte wants; the last start stays."""

@@ -59,19 +59,30 @@ static struct ifreq request_for(const char *interface)
  * apart after its process. */
 enum { BUSY_TRIES = 200, BUSY_PAUSE_US = 5000 };
 
-/* False with errno. Also finds out whether the interface is new. */
+/* 0: there is none. */
+static int index_of(int s, const char *interface)
+{
+	struct ifreq request = request_for(interface);
+
+	return ioctl(s, SIOCGIFINDEX, &request) < 0 ? 0 : request.ifr_ifindex;
+}
+
+/* False with errno. Also finds out whether the interface is new: one that was there before may
+ * have gone just then. */
 static bool set_interface(struct tap *tap, int s, const char *interface, bool several)
 {
 	for (int i = 0; i < BUSY_TRIES; i++) {
 		struct ifreq request = request_for(interface);
+		int before = index_of(s, interface);
 
-		tap->created = ioctl(s, SIOCGIFINDEX, &request) < 0;
-		request = request_for(interface);
+		tap->created = before == 0;
 		request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 		if (several)
 			request.ifr_flags |= IFF_MULTI_QUEUE;
-		if (ioctl(tap->fd, TUNSETIFF, &request) == 0)
+		if (ioctl(tap->fd, TUNSETIFF, &request) == 0) {
+			tap->created = index_of(s, interface) != before;
 			return true;
+		}
 		if (errno != EBUSY)
 			return false;
 		usleep(BUSY_PAUSE_US);
