@@ -80,6 +80,16 @@ void monitor_random(const struct monitor_options *o, void *bytes, size_t size)
 		monitor_fail(o, "no random numbers: %s", strerror(errno));
 }
 
+bool monitor_try_again(unsigned *tries)
+{
+	enum { TRIES = 200, PAUSE_US = 5000 };
+
+	if ((errno != EBUSY && errno != EEXIST) || ++*tries == TRIES)
+		return false;
+	usleep(PAUSE_US);
+	return true;
+}
+
 void monitor_pin(const struct monitor_options *options)
 {
 	cpu_set_t cpus;

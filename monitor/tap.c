@@ -55,10 +55,6 @@ static struct ifreq request_for(const char *interface)
 	return request;
 }
 
-/* An image that has just ended may hold its tap for a moment: the kernel takes an io_uring
- * apart after its process. */
-enum { BUSY_TRIES = 200, BUSY_PAUSE_US = 5000 };
-
 /* 0: there is none. */
 static int index_of(int s, const char *interface)
 {
@@ -71,7 +67,9 @@ static int index_of(int s, const char *interface)
  * have gone just then. */
 static bool set_interface(struct tap *tap, int s, const char *interface, bool several)
 {
-	for (int i = 0; i < BUSY_TRIES; i++) {
+	unsigned tries = 0;
+
+	do {
 		struct ifreq request = request_for(interface);
 		int before = index_of(s, interface);
 
@@ -83,17 +81,12 @@ static bool set_interface(struct tap *tap, int s, const char *interface, bool se
 			tap->created = index_of(s, interface) != before;
 			return true;
 		}
-		if (errno != EBUSY)
-			return false;
-		usleep(BUSY_PAUSE_US);
-	}
-	errno = EBUSY;
+	} while (monitor_try_again(&tries));
 	return false;
 }
 
 static bool attach(struct tap *tap, int s, bool several, const struct report *r)
 {
-
 	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tap->fd < 0 && errno == ENOENT)
 		return failed(r, "no /dev/net/tun: this kernel has no tun driver");

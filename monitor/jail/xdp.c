@@ -75,18 +75,6 @@ static _Noreturn void failed(const struct opening *x, const char *format, ...)
 	monitor_fail(x->o, "%s: xdp:%s: %s", x->device, x->interface, sentence);
 }
 
-/* An image that has just ended may hold its interface for a moment: the kernel takes a socket
- * of this kind apart after its process. */
-enum { BUSY_TRIES = 200, BUSY_PAUSE_US = 5000 };
-
-static bool is_busy(unsigned *tries)
-{
-	if ((errno != EBUSY && errno != EEXIST) || ++*tries == BUSY_TRIES)
-		return false;
-	usleep(BUSY_PAUSE_US);
-	return true;
-}
-
 /* ---- the interface ---- */
 
 static struct ifreq ask(const struct opening *x, unsigned long what, const char *name)
@@ -313,7 +301,7 @@ static int attach(const struct opening *x, int program, uint32_t mode)
 
 	do
 		fd = bpf(BPF_LINK_CREATE, &link);
-	while (fd < 0 && is_busy(&tries));
+	while (fd < 0 && monitor_try_again(&tries));
 	return fd;
 }
 
@@ -354,7 +342,7 @@ static void bind_socket(const struct opening *x)
 	do
 		status =
 		    bind(x->socket, (const struct sockaddr *)&address, sizeof(address));
-	while (status < 0 && is_busy(&tries));
+	while (status < 0 && monitor_try_again(&tries));
 	if (status == 0)
 		return;
 	if (errno == EINVAL)

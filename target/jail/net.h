@@ -14,6 +14,18 @@ enum {
 	JAIL_FRAME_MOST = 65535 + JAIL_LINK_MOST,
 };
 
+/* A word that the kernel and the image share: what one of them has written before it is there
+ * for the other. */
+static inline uint32_t jail_load(uint64_t address)
+{
+	return __atomic_load_n((const uint32_t *)(uintptr_t)address, __ATOMIC_ACQUIRE);
+}
+
+static inline void jail_store(uint64_t address, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)(uintptr_t)address, value, __ATOMIC_RELEASE);
+}
+
 /* Where a frame is read into, from the header on. */
 struct jail_frame_in {
 	uint8_t pad[6]; /* the frame begins on a multiple of 16 */

@@ -79,26 +79,16 @@ static struct ring_net *of(struct netdev *dev)
 
 /* ---- the queues ---- */
 
-static uint32_t load(uint64_t address)
-{
-	return __atomic_load_n((const uint32_t *)(uintptr_t)address, __ATOMIC_ACQUIRE);
-}
-
-static void store(uint64_t address, uint32_t value)
-{
-	__atomic_store_n((uint32_t *)(uintptr_t)address, value, __ATOMIC_RELEASE);
-}
-
 static uint32_t queued(const struct jail_ring *ring)
 {
-	return ring->tail - load(ring->boot->request_head);
+	return ring->tail - jail_load(ring->boot->request_head);
 }
 
 /* Hands over what is queued, and has the kernel do what has come up. What it does not take
  * now, for want of memory, it is given again. */
 static void enter(struct jail_ring *ring)
 {
-	store(ring->boot->request_tail, ring->tail);
+	jail_store(ring->boot->request_tail, ring->tail);
 	jail_call(ring->boot->handle, queued(ring), 0, URING_GETEVENTS, 0,
 	          SYS_io_uring_enter);
 }
@@ -126,18 +116,18 @@ static struct uring_request *request(struct ring_net *net, uint8_t op, uint16_t 
 static bool next_completion(struct jail_ring *ring, struct uring_completion *c)
 {
 	const struct kiln_boot_ring *boot = ring->boot;
-	uint32_t head = load(boot->completion_head);
+	uint32_t head = jail_load(boot->completion_head);
 
-	if (head == load(boot->completion_tail))
+	if (head == jail_load(boot->completion_tail))
 		return false;
 	*c = ring->completions[head & (boot->completions - 1)];
-	store(boot->completion_head, head + 1);
+	jail_store(boot->completion_head, head + 1);
 	return true;
 }
 
 static bool has_work(const struct jail_ring *ring)
 {
-	return load(ring->boot->request_flags) & (URING_TASKRUN | URING_OVERFLOW);
+	return jail_load(ring->boot->request_flags) & (URING_TASKRUN | URING_OVERFLOW);
 }
 
 /* ---- receiving ---- */
@@ -208,9 +198,9 @@ static void sent(struct ring_net *net, uint16_t number, int32_t result)
 /* Takes the slots that are back out of the completions, whose others stay for the poll. */
 static void find_sent(struct jail_ring *ring)
 {
-	uint32_t tail = load(ring->boot->completion_tail);
+	uint32_t tail = jail_load(ring->boot->completion_tail);
 
-	for (uint32_t at = load(ring->boot->completion_head); at != tail; at++) {
+	for (uint32_t at = jail_load(ring->boot->completion_head); at != tail; at++) {
 		struct uring_completion *c =
 		    &ring->completions[at & (ring->boot->completions - 1)];
 		uint16_t tag = (uint16_t)c->tag;

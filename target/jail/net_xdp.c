@@ -50,16 +50,6 @@ static struct xdp_net *of(struct netdev *dev)
 
 /* ---- the queues ---- */
 
-static uint32_t load(uint64_t address)
-{
-	return __atomic_load_n((const uint32_t *)(uintptr_t)address, __ATOMIC_ACQUIRE);
-}
-
-static void store(uint64_t address, uint32_t value)
-{
-	__atomic_store_n((uint32_t *)(uintptr_t)address, value, __ATOMIC_RELEASE);
-}
-
 /* An entry of the fill or the completion queue. */
 static uint64_t *number_entry(const struct xdp_net *net,
                               const struct kiln_boot_queue *queue, uint32_t count)
@@ -85,18 +75,18 @@ static uint8_t *piece(const struct xdp_net *net, uint64_t at)
 static void take_completed(struct xdp_net *net)
 {
 	const struct kiln_boot_queue *queue = &net->boot->completion;
-	uint32_t end = load(queue->producer);
+	uint32_t end = jail_load(queue->producer);
 
 	for (; net->completed != end; net->completed++)
 		net->free[net->free_count++] =
 		    (uint32_t)(*number_entry(net, queue, net->completed) /
 		               net->boot->frame_size);
-	store(queue->consumer, net->completed);
+	jail_store(queue->consumer, net->completed);
 }
 
 static bool has_unsent(const struct xdp_net *net)
 {
-	return load(net->boot->send.consumer) != net->queued;
+	return jail_load(net->boot->send.consumer) != net->queued;
 }
 
 /* Its interface was removed, or the queue. */
@@ -114,12 +104,12 @@ static void send_queued(struct xdp_net *net)
 	const struct kiln_boot_queue *queue = &net->boot->send;
 	uint32_t before = net->queued;
 
-	store(queue->producer, net->queued);
-	while (has_unsent(net) && load(queue->consumer) != before &&
-	       load(queue->flags) & NEED_WAKEUP) {
+	jail_store(queue->producer, net->queued);
+	while (has_unsent(net) && jail_load(queue->consumer) != before &&
+	       jail_load(queue->flags) & NEED_WAKEUP) {
 		long result;
 
-		before = load(queue->consumer);
+		before = jail_load(queue->consumer);
 		result = jail_call(net->fd, 0, 0, MSG_DONTWAIT, 0, SYS_sendto);
 		net->down = result == -ENETDOWN;
 		if (result == -ENXIO)
@@ -191,7 +181,7 @@ static unsigned receive(struct xdp_net *net, unsigned budget)
 	static const struct netdev_offload none = {0};
 	const struct kiln_boot_queue *queue = &net->boot->receive;
 	struct netdev *dev = &net->dev;
-	uint32_t end = load(queue->producer);
+	uint32_t end = jail_load(queue->producer);
 	unsigned done;
 
 	for (done = 0; done < budget && net->received != end; done++) {
@@ -205,8 +195,8 @@ static unsigned receive(struct xdp_net *net, unsigned budget)
 		dev->receive(dev->stack, frame, &none);
 		fill(net, at & ~(uint64_t)(net->boot->frame_size - 1));
 	}
-	store(queue->consumer, net->received);
-	store(net->boot->fill.producer, net->filled);
+	jail_store(queue->consumer, net->received);
+	jail_store(net->boot->fill.producer, net->filled);
 	return done;
 }
 
@@ -215,7 +205,7 @@ static void wake_driver(struct xdp_net *net)
 {
 	struct timespec now = {0};
 
-	if (load(net->boot->fill.flags) & NEED_WAKEUP)
+	if (jail_load(net->boot->fill.flags) & NEED_WAKEUP)
 		jail_call((long)(uintptr_t)net->wait, 1, (long)(uintptr_t)&now, 0, 0,
 		          SYS_ppoll);
 }
@@ -258,6 +248,6 @@ struct netdev *jail_xdp_net(struct kiln *k, const struct kiln_boot_device *hande
 		fill(net, (uint64_t)i * net->boot->frame_size);
 		net->free[net->free_count++] = entries + i;
 	}
-	store(net->boot->fill.producer, net->filled);
+	jail_store(net->boot->fill.producer, net->filled);
 	return &net->dev;
 }
