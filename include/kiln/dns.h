@@ -77,7 +77,10 @@ enum dns_rcode { /* RFC 1035, 4.1.1; 6891, 9 */
 	DNS_RCODE_NAME = 3, /* there is no such name: NXDOMAIN */
 	DNS_RCODE_NOT_IMPLEMENTED = 4,
 	DNS_RCODE_REFUSED = 5,
+	DNS_RCODE_NAME_EXISTS = 6, /* YXDOMAIN: a DNAME would make it too long (RFC 6672, 2.2) */
+	DNS_RCODE_NOT_AUTHORIZED = 9, /* NOTAUTH: RFC 2136, 2.2; 8945, 5.2 */
 	DNS_RCODE_VERSION = 16, /* an EDNS version that is not known */
+	DNS_RCODE_COOKIE = 23,  /* BADCOOKIE: RFC 7873, 8 */
 };
 
 enum dns_type { /* IANA's numbers: all others are read and written alike */
@@ -88,13 +91,23 @@ enum dns_type { /* IANA's numbers: all others are read and written alike */
 	DNS_PTR = 12,
 	DNS_MX = 15,
 	DNS_TXT = 16,
+	DNS_KEY = 25,
 	DNS_AAAA = 28,
 	DNS_SRV = 33,
+	DNS_DNAME = 39,
 	DNS_OPT = 41,
+	DNS_DS = 43,
+	DNS_RRSIG = 46,
+	DNS_NSEC = 47,
+	DNS_NSEC3 = 50,
+	DNS_NSEC3PARAM = 51,
+	DNS_TSIG = 250,
+	DNS_IXFR = 251,
+	DNS_AXFR = 252,
 	DNS_ANY = 255,
 };
 
-enum { DNS_CLASS_IN = 1 };
+enum { DNS_CLASS_IN = 1, DNS_CLASS_CHAOS = 3, DNS_CLASS_NONE = 254, DNS_CLASS_ANY = 255 };
 
 enum { /* of a header */
        DNS_FLAG_RESPONSE = 0x8000,
