@@ -2,7 +2,8 @@
  * Split virtqueues (virtio 1.2, section 2.7): see virtio_mmio.h.
  *
  * Event indices (2.7.10): the device is notified only when it says that it waits, and it
- * interrupts only at the entry that virtqueue_arm() named. x86 keeps stores in order and
+ * interrupts only at the entry that virtqueue_arm() named, once. Without, flags say the same
+ * (2.7.7), and the image takes its own back when it has found an entry. x86 keeps stores in order and
  * loads in order, so that only a store followed by a load needs a fence.
  */
 #include <kiln/bytes.h>
@@ -209,6 +210,8 @@ bool virtqueue_returned(struct virtqueue *q, unsigned i, uint16_t *token,
 
 void virtqueue_release(struct virtqueue *q, unsigned n)
 {
+	if (!has(q, VIRTIO_F_EVENT)) /* an event is past by itself */
+		q->available->flags = AVAILABLE_NO_INTERRUPT;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t written;
 		struct virtq_entry *entry = returned(q, 0, &written);

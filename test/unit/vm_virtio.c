@@ -166,6 +166,31 @@ static void test_events(void **state)
 	image_free(image);
 }
 
+/* Without events: asked for an interrupt, the device gives one until an entry is found. */
+static void test_flags(void **state)
+{
+	struct image *image = image_new(0);
+	struct virtqueue *q = queue_new(image, 0, 8);
+
+	assert_int_equal(q->available->flags, AVAILABLE_NO_INTERRUPT);
+	for (unsigned i = 0; i < 20; i++) {
+		unsigned before = device.notified[0];
+		bool waits = i % 3 == 0;
+		q->used->flags = waits ? 0 : USED_NO_NOTIFY;
+		assert_true(virtqueue_post(q, &one_part, 1, NULL, 1));
+		virtqueue_publish(q);
+		virtqueue_kick(q);
+		assert_int_equal(device.notified[0] - before, waits);
+		assert_false(virtqueue_arm(q));
+		assert_int_equal(q->available->flags, 0);
+		device_return(0, device_take(0), 0);
+		assert_int_equal(virtqueue_pending(q), 1);
+		virtqueue_release(q, 1);
+		assert_int_equal(q->available->flags, AVAILABLE_NO_INTERRUPT);
+	}
+	image_free(image);
+}
+
 /* ---- the network ---- */
 
 #define NET_ALL                                                                \
@@ -579,6 +604,7 @@ int main(void)
 	    cmocka_unit_test(test_hostile_index),
 	    cmocka_unit_test(test_hostile_twice),
 	    cmocka_unit_test(test_events),
+	    cmocka_unit_test(test_flags),
 	    cmocka_unit_test(test_net_facts),
 	    cmocka_unit_test(test_net_receives),
 	    cmocka_unit_test(test_net_receives_jumbo),
