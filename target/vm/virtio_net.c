@@ -15,77 +15,7 @@
  * Memory: the receive region is about a sixteenth of the image's memory, the slots about
  * a sixty-fourth.
  */
-#include <kiln/bytes.h>
-#include <kiln/netdev.h>
-#include "virtio_mmio.h"
-
-enum { VIRTIO_ID_NET = 1, QUEUE_RECEIVE = 0, QUEUE_TRANSMIT = 1 };
-
-#define NET_F_CSUM       (1ull << 0)
-#define NET_F_GUEST_CSUM (1ull << 1)
-#define NET_F_MTU        (1ull << 3)
-#define NET_F_MAC        (1ull << 5)
-#define NET_F_GUEST_TSO4 (1ull << 7)
-#define NET_F_GUEST_TSO6 (1ull << 8)
-#define NET_F_HOST_TSO4  (1ull << 11)
-#define NET_F_HOST_TSO6  (1ull << 12)
-#define NET_F_MRG_RXBUF  (1ull << 15)
-#define NET_F_HOST_USO   (1ull << 56)
-#define NET_F_LARGE      (NET_F_GUEST_TSO4 | NET_F_GUEST_TSO6)
-
-enum { CONFIG_MAC = 0, CONFIG_MTU = 10 };
-enum { MTU_DEFAULT = 1500, MTU_LEAST = 68 };
-
-struct net_header {
-	struct netdev_offload offload;
-	uint16_t buffers; /* received: how many the frame takes */
-};
-_Static_assert(sizeof(struct net_header) == 12, "virtio 1.2, 5.1.6");
-
-enum {
-	RECEIVE_MOST = 256, /* buffers */
-	RECEIVE_SMALL = 2048,
-	RECEIVE_LARGE = 4096,
-	ETHERNET_MOST = 18, /* the header, with a VLAN's tag */
-	/* Of a frame that was joined: 64 KB of IP and its Ethernet header. */
-	FRAME_MOST = 65535 + ETHERNET_MOST,
-	SEND_LEAST = 32, /* slots */
-	SEND_MOST = 256,
-	SEND_PARTS = 1 + NETDEV_FRAGS,
-	GSO_MOST = 65535,
-};
-
-struct send_slot {
-	struct virtq_descriptor table[SEND_PARTS];
-	struct chunk *owners[NETDEV_FRAGS];
-	uint16_t owner_count;
-	uint16_t next; /* free slot */
-	struct net_header header;
-	uint8_t head[NETDEV_HEAD]; /* follows the header: one part */
-};
-_Static_assert(offsetof(struct send_slot, head) ==
-                   offsetof(struct send_slot, header) + sizeof(struct net_header),
-               "header and head are one part");
-
-enum { NO_SLOT = 0xffff };
-
-struct virtio_net {
-	struct netdev dev;
-	struct vm_waiter waiter;
-	struct virtio_device device;
-
-	struct virtqueue receive;
-	uint8_t *region;
-	uint32_t buffer_size;
-	uint8_t
-	    *bounce; /* FRAME_MOST bytes; NULL where no frame is larger than a buffer */
-
-	struct virtqueue transmit;
-	struct send_slot *slots;
-	uint16_t free_slot; /* list */
-	bool reported;      /* that the device broke a rule */
-	bool starved; /* a frame was refused: the next slot that comes back is news */
-};
+#include "virtio_net.h"
 
 static struct virtio_net *of(struct netdev *dev)
 {
@@ -94,7 +24,7 @@ static struct virtio_net *of(struct netdev *dev)
 
 /* ---- receiving ---- */
 
-static void post_buffer(struct virtio_net *net, uint16_t buffer)
+void virtio_net_post_buffer(struct virtio_net *net, uint16_t buffer)
 {
 	struct virtq_part part = {net->region + (size_t)buffer * net->buffer_size,
 	                          net->buffer_size, true};
@@ -103,10 +33,11 @@ static void post_buffer(struct virtio_net *net, uint16_t buffer)
 	(void)!virtqueue_post(&net->receive, &part, 1, NULL, buffer);
 }
 
-/* A frame as it arrived: where its first piece lies, and in how many buffers it is. */
+/* A frame as it arrived: the buffers that it is in, and where its first piece lies. */
 struct arrival {
 	struct net_header header;
-	unsigned buffers;
+	unsigned count;
+	uint16_t buffers[RECEIVE_MOST];
 	uint32_t size; /* all pieces, the header not counted */
 	bool in_one_piece;
 	const uint8_t *data;
@@ -116,36 +47,35 @@ struct arrival {
 static bool look_at(struct virtio_net *net, struct arrival *a)
 {
 	unsigned pending = virtqueue_pending(&net->receive);
-	uint16_t first, previous, buffer;
 	uint32_t written;
 
-	if (pending == 0 || !virtqueue_returned(&net->receive, 0, &first, &written))
+	if (pending == 0 ||
+	    !virtqueue_returned(&net->receive, 0, &a->buffers[0], &written))
 		return false;
-	a->data = net->region + (size_t)first * net->buffer_size;
+	a->data = net->region + (size_t)a->buffers[0] * net->buffer_size;
 	/* A copy: the device cannot change it after it has been looked at. */
 	memcpy(&a->header, a->data, sizeof(a->header));
 	a->data += sizeof(a->header);
-	a->buffers = net->device.features & NET_F_MRG_RXBUF ? a->header.buffers : 1;
-	if (a->buffers == 0 || written < sizeof(a->header)) {
-		a->buffers = 1;
+	a->count = net->device.features & NET_F_MRG_RXBUF ? a->header.buffers : 1;
+	if (a->count == 0 || written < sizeof(a->header)) {
+		a->count = 1;
 		a->size = 0;
 		return true;
 	}
-	if (a->buffers > pending) {
+	if (a->count > pending) {
 		/* The rest may still come; more than it was given cannot. */
-		net->receive.broken = a->buffers > net->receive.outstanding;
+		net->receive.broken = a->count > net->receive.outstanding;
 		return false;
 	}
 	a->size = written - (uint32_t)sizeof(a->header);
 	a->in_one_piece = true;
-	previous = first;
-	for (unsigned i = 1; i < a->buffers; i++) {
+	for (unsigned i = 1; i < a->count; i++) {
 		bool full = written == net->buffer_size;
-		if (!virtqueue_returned(&net->receive, i, &buffer, &written))
+		if (!virtqueue_returned(&net->receive, i, &a->buffers[i], &written))
 			return false;
-		a->in_one_piece = a->in_one_piece && full && buffer == previous + 1;
+		if (!full || a->buffers[i] != a->buffers[i - 1] + 1)
+			a->in_one_piece = false;
 		a->size += written;
-		previous = buffer;
 	}
 	return true;
 }
@@ -154,15 +84,14 @@ static bool look_at(struct virtio_net *net, struct arrival *a)
 static bool join_pieces(struct virtio_net *net, struct arrival *a)
 {
 	uint32_t at = 0, written;
-	uint16_t buffer;
 
 	if (!net->bounce || a->size > FRAME_MOST)
 		return false;
-	for (unsigned i = 0; i < a->buffers; i++) {
+	for (unsigned i = 0; i < a->count; i++) {
 		const uint8_t *from;
-		if (!virtqueue_returned(&net->receive, i, &buffer, &written))
+		if (!virtqueue_returned(&net->receive, i, &a->buffers[i], &written))
 			return false;
-		from = net->region + (size_t)buffer * net->buffer_size;
+		from = net->region + (size_t)a->buffers[i] * net->buffer_size;
 		if (i == 0) {
 			from += sizeof(a->header);
 			written -= KILN_MIN(written, (uint32_t)sizeof(a->header));
@@ -180,15 +109,9 @@ static bool receive_frame(struct virtio_net *net)
 {
 	struct netdev *dev = &net->dev;
 	struct arrival a;
-	uint16_t buffers[RECEIVE_MOST];
-	uint32_t written;
 
 	if (!look_at(net, &a))
 		return false;
-	for (unsigned i = 0; i < a.buffers; i++) {
-		if (!virtqueue_returned(&net->receive, i, &buffers[i], &written))
-			return false;
-	}
 	if (a.size == 0 || (!a.in_one_piece && !join_pieces(net, &a))) {
 		dev->counters.rx_dropped++;
 	} else {
@@ -198,9 +121,9 @@ static bool receive_frame(struct virtio_net *net)
 		dev->counters.rx_bytes += a.size;
 		dev->receive(dev->stack, slice_of(a.data, a.size), &a.header.offload);
 	}
-	virtqueue_release(&net->receive, a.buffers);
-	for (unsigned i = 0; i < a.buffers; i++)
-		post_buffer(net, buffers[i]);
+	virtqueue_release(&net->receive, a.count);
+	for (unsigned i = 0; i < a.count; i++)
+		virtio_net_post_buffer(net, a.buffers[i]);
 	return true;
 }
 
@@ -324,7 +247,7 @@ static unsigned net_poll(struct netdev *dev, unsigned budget)
 	return done;
 }
 
-static bool net_arm(struct vm_waiter *waiter)
+bool virtio_net_arm(struct vm_waiter *waiter)
 {
 	struct virtio_net *net = kiln_container(waiter, struct virtio_net, waiter);
 	bool ready = virtqueue_arm(&net->receive);
@@ -334,127 +257,5 @@ static bool net_arm(struct vm_waiter *waiter)
 	return ready;
 }
 
-/* ---- at start ---- */
-
-static const struct netdev_ops net_ops = {
+const struct netdev_ops virtio_net_ops = {
     .send = net_send_frame, .flush = net_flush, .poll = net_poll};
-
-/* False if the device has not got the queue, or not enough of it. */
-static bool make_receive(struct virtio_net *net, struct kiln *k)
-{
-	size_t budget = vm.boot->memory_size / 16;
-	unsigned count;
-
-	net->buffer_size =
-	    budget >= RECEIVE_MOST * RECEIVE_LARGE ? RECEIVE_LARGE : RECEIVE_SMALL;
-	if (!virtqueue_init(&net->receive, k, &net->device, QUEUE_RECEIVE, RECEIVE_MOST))
-		return false;
-	count = (unsigned)KILN_MIN(budget / net->buffer_size, (size_t)net->receive.size);
-	net->region = kiln_alloc(k, (size_t)count * net->buffer_size, "receive buffers");
-	if (net->device.features & NET_F_LARGE ||
-	    sizeof(struct net_header) + net->dev.mtu + ETHERNET_MOST > net->buffer_size)
-		net->bounce = kiln_alloc(k, FRAME_MOST, "receive bounce buffer");
-	for (unsigned i = 0; i < count; i++)
-		post_buffer(net, (uint16_t)i);
-	return true;
-}
-
-static bool make_transmit(struct virtio_net *net, struct kiln *k)
-{
-	size_t fitting = vm.boot->memory_size / 64 / sizeof(struct send_slot);
-	unsigned count =
-	    (unsigned)KILN_MAX(KILN_MIN(fitting, (size_t)SEND_MOST), (size_t)SEND_LEAST);
-	bool indirect = net->device.features & VIRTIO_F_INDIRECT;
-
-	/* Without indirect descriptors a slot takes as many as its frame has parts. */
-	if (!virtqueue_init(&net->transmit, k, &net->device, QUEUE_TRANSMIT,
-	                    indirect ? SEND_MOST : 4 * SEND_MOST))
-		return false;
-	count = KILN_MIN(count, net->transmit.size);
-	net->slots = kiln_alloc(k, count * sizeof(*net->slots), "send slots");
-	for (unsigned i = 0; i < count; i++)
-		net->slots[i].next = (uint16_t)(i + 1 < count ? i + 1 : NO_SLOT);
-	return true;
-}
-
-static void read_config(struct virtio_net *net, const struct kiln_boot_device *from)
-{
-	static const uint8_t unknown[6];
-	struct netdev *dev = &net->dev;
-
-	/* Kiln's monitor says it in the boot struct already. */
-	memcpy(dev->mac, from->mac, 6);
-	if (memcmp(dev->mac, unknown, 6) == 0 && net->device.features & NET_F_MAC) {
-		for (unsigned i = 0; i < 6; i++)
-			dev->mac[i] = virtio_config8(&net->device, CONFIG_MAC + i);
-	}
-	dev->mtu = from->mtu;
-	if (dev->mtu == 0 && net->device.features & NET_F_MTU)
-		dev->mtu = virtio_config16(&net->device, CONFIG_MTU);
-	if (dev->mtu < MTU_LEAST)
-		dev->mtu = MTU_DEFAULT;
-}
-
-static uint32_t netdev_features(uint64_t f)
-{
-	uint32_t features = 0;
-
-	features |= f & NET_F_CSUM ? NETDEV_TX_CSUM : 0;
-	features |= f & NET_F_HOST_TSO4 ? NETDEV_TX_TSO4 : 0;
-	features |= f & NET_F_HOST_TSO6 ? NETDEV_TX_TSO6 : 0;
-	features |= f & NET_F_HOST_USO ? NETDEV_TX_USO : 0;
-	features |= f & NET_F_GUEST_CSUM ? NETDEV_RX_CSUM : 0;
-	features |= f & NET_F_LARGE ? NETDEV_RX_GSO : 0;
-	return features;
-}
-
-/* Large frames are for receive regions where two have room, and need to be merged. */
-static uint64_t wanted_features(void)
-{
-	uint64_t wanted = NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_MTU | NET_F_MAC |
-	                  NET_F_HOST_TSO4 | NET_F_HOST_TSO6 | NET_F_HOST_USO |
-	                  NET_F_MRG_RXBUF | VIRTIO_F_INDIRECT | VIRTIO_F_EVENT;
-
-	if (vm.boot->memory_size / 16 >= 2 * FRAME_MOST)
-		wanted |= NET_F_LARGE;
-	return wanted;
-}
-
-static bool open_device(struct virtio_net *net, const struct kiln_boot_device *from)
-{
-	uint64_t wanted = wanted_features();
-
-	if (!virtio_open(&net->device, from, VIRTIO_ID_NET, wanted))
-		return false;
-	if (net->device.features & NET_F_MRG_RXBUF ||
-	    !(net->device.features & NET_F_LARGE))
-		return true;
-	return virtio_open(&net->device, from, VIRTIO_ID_NET, wanted & ~NET_F_LARGE);
-}
-
-struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)
-{
-	const struct kiln_boot_device *from = vm_device(KILN_DEVICE_NET, device->name);
-	struct virtio_net *net;
-
-	if (!from)
-		return NULL;
-	net = kiln_alloc(k, sizeof(*net), "network device");
-	if (!open_device(net, from))
-		return NULL;
-	read_config(net, from);
-	if (!make_receive(net, k) || !make_transmit(net, k))
-		return NULL;
-	net->dev.ops = &net_ops;
-	net->dev.kiln = k;
-	net->dev.features = netdev_features(net->device.features);
-	net->dev.gso_max =
-	    net->dev.features & (NETDEV_TX_TSO4 | NETDEV_TX_TSO6) ? GSO_MOST : 0;
-	net->waiter.device = &net->device;
-	net->waiter.arm = net_arm;
-	list_append(&vm.waiters, &net->waiter.node);
-	virtio_start(&net->device);
-	virtqueue_publish(&net->receive);
-	virtqueue_kick(&net->receive);
-	return &net->dev;
-}

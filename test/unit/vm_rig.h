@@ -24,6 +24,7 @@
 #define target_block  vm_target_block
 #include "target/vm/virtio_blk.c"
 #include "target/vm/virtio_net.c"
+#include "target/vm/virtio_net_start.c"
 #include "target/vm/virtqueue.c"
 
 #ifndef MEMORY
