@@ -16,21 +16,28 @@ enum {
 	GSO_MOST = 65535,
 };
 
-/* False if the device has not got the queue, or not enough of it. */
+/*
+ * A packet of the MTU must find room (5.1.4.2): in one buffer, if the device does not merge
+ * them (5.1.6.3.1), else in all. False if the device has not got the queue.
+ */
 static bool make_receive(struct virtio_net *net, struct kiln *k)
 {
 	size_t budget = vm.boot->memory_size / 16;
-	unsigned count;
-
-	net->buffer_size =
+	size_t largest = sizeof(struct net_header) + net->dev.mtu + ETHERNET_MOST;
+	size_t size =
 	    budget >= RECEIVE_MOST * RECEIVE_LARGE ? RECEIVE_LARGE : RECEIVE_SMALL;
+	size_t count;
+
 	if (!virtqueue_init(&net->receive, k, &net->device, QUEUE_RECEIVE, RECEIVE_MOST))
 		return false;
-	count = (unsigned)KILN_MIN(budget / net->buffer_size, (size_t)net->receive.size);
-	net->region = kiln_alloc(k, (size_t)count * net->buffer_size, "receive buffers");
-	if (net->device.features & NET_F_LARGE ||
-	    sizeof(struct net_header) + net->dev.mtu + ETHERNET_MOST > net->buffer_size)
+	if (!(net->device.features & NET_F_MRG_RXBUF))
+		size = KILN_MAX(size, largest);
+	else if (net->device.features & NET_F_LARGE || largest > size)
 		net->bounce = kiln_alloc(k, FRAME_MOST, "receive bounce buffer");
+	count = KILN_MAX(budget, largest + size) / size;
+	count = KILN_MIN(count, (size_t)net->receive.size);
+	net->buffer_size = (uint32_t)size;
+	net->region = kiln_alloc(k, count * size, "receive buffers");
 	for (unsigned i = 0; i < count; i++)
 		virtio_net_post_buffer(net, (uint16_t)i);
 	return true;

@@ -312,6 +312,40 @@ static void test_net_receives_jumbo(void **state)
 	image_free(image);
 }
 
+/* A device that does not merge buffers fills one: a packet of its MTU finds room in each. */
+static void test_net_receives_unmerged(void **state)
+{
+	struct image *image = image_new(NET_F_MAC | NET_F_MTU);
+	struct netdev *dev = net_new(image);
+
+	assert_int_equal(dev->mtu, 9000);
+	for (unsigned i = 0; i < 1000; i++) {
+		deliver(9014, 1);
+		assert_int_equal(dev->ops->poll(dev, 64), 1);
+		assert_int_equal(received.size, 9014);
+		assert_int_equal(received.last, 9013 % 251);
+	}
+	image_free(image);
+}
+
+/* The least memory, and packets as large as they can be. */
+static void test_net_receives_with_little_memory(void **state)
+{
+	static const uint64_t features[] = {0, NET_F_MRG_RXBUF};
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(features); i++) {
+		struct image *image = image_new(NET_F_MAC | NET_F_MTU | features[i]);
+		struct netdev *dev;
+		image->boot.memory_size = 512 << 10;
+		device.boot.mtu = 65535;
+		dev = net_new(image);
+		deliver(65535 + ETHERNET_MOST, 0);
+		assert_int_equal(dev->ops->poll(dev, 64), 1);
+		assert_int_equal(received.size, 65535 + ETHERNET_MOST);
+		image_free(image);
+	}
+}
+
 static void test_net_merges_in_place(void **state)
 {
 	struct image *image = image_new(NET_ALL);
@@ -608,6 +642,8 @@ int main(void)
 	    cmocka_unit_test(test_net_facts),
 	    cmocka_unit_test(test_net_receives),
 	    cmocka_unit_test(test_net_receives_jumbo),
+	    cmocka_unit_test(test_net_receives_unmerged),
+	    cmocka_unit_test(test_net_receives_with_little_memory),
 	    cmocka_unit_test(test_net_merges_in_place),
 	    cmocka_unit_test(test_net_distrusts_offloads),
 	    cmocka_unit_test(test_net_bad_headers),
