@@ -18,8 +18,12 @@
 #define NET_F_HOST_TSO4  (1ull << 11)
 #define NET_F_HOST_TSO6  (1ull << 12)
 #define NET_F_MRG_RXBUF  (1ull << 15)
+#define NET_F_GUEST_USO4 (1ull << 54)
+#define NET_F_GUEST_USO6 (1ull << 55)
 #define NET_F_HOST_USO   (1ull << 56)
-#define NET_F_LARGE      (NET_F_GUEST_TSO4 | NET_F_GUEST_TSO6)
+#define NET_F_SEGMENTING (NET_F_HOST_TSO4 | NET_F_HOST_TSO6 | NET_F_HOST_USO)
+#define NET_F_LARGE \
+	(NET_F_GUEST_TSO4 | NET_F_GUEST_TSO6 | NET_F_GUEST_USO4 | NET_F_GUEST_USO6)
 
 struct net_header {
 	struct netdev_offload offload;

@@ -92,28 +92,31 @@ static uint32_t netdev_features(uint64_t f)
 	return features;
 }
 
-/* Large frames are for receive regions where two have room, and need to be merged. */
-static uint64_t wanted_features(void)
+/* Of the features that a device has, those that it lacks another one for (5.1.3.1). Large
+ * frames need to be merged as well: without, each buffer would have to have room for one. */
+static uint64_t unfounded(uint64_t f)
 {
-	uint64_t wanted = NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_MTU | NET_F_MAC |
-	                  NET_F_HOST_TSO4 | NET_F_HOST_TSO6 | NET_F_HOST_USO |
-	                  NET_F_MRG_RXBUF | VIRTIO_F_INDIRECT | VIRTIO_F_EVENT;
+	uint64_t lacking = f & NET_F_CSUM ? 0 : NET_F_SEGMENTING;
 
-	if (vm.boot->memory_size / 16 >= 2 * FRAME_MOST)
-		wanted |= NET_F_LARGE;
-	return wanted;
+	if (!(f & NET_F_GUEST_CSUM && f & NET_F_MRG_RXBUF))
+		lacking |= NET_F_LARGE;
+	return f & lacking;
 }
 
 static bool open_device(struct virtio_net *net, const struct kiln_boot_device *from)
 {
-	uint64_t wanted = wanted_features();
+	uint64_t wanted = NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_MTU | NET_F_MAC |
+	                  NET_F_SEGMENTING | NET_F_LARGE | NET_F_MRG_RXBUF |
+	                  VIRTIO_F_INDIRECT | VIRTIO_F_EVENT;
+	uint64_t without;
 
+	if (vm.boot->memory_size / 16 < 2 * FRAME_MOST) /* no room for two large frames */
+		wanted &= ~NET_F_LARGE;
 	if (!virtio_open(&net->device, from, VIRTIO_ID_NET, wanted))
 		return false;
-	if (net->device.features & NET_F_MRG_RXBUF ||
-	    !(net->device.features & NET_F_LARGE))
-		return true;
-	return virtio_open(&net->device, from, VIRTIO_ID_NET, wanted & ~NET_F_LARGE);
+	without = unfounded(net->device.features);
+	return !without ||
+	       virtio_open(&net->device, from, VIRTIO_ID_NET, wanted & ~without);
 }
 
 struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)

@@ -328,6 +328,27 @@ static void test_net_receives_unmerged(void **state)
 	image_free(image);
 }
 
+/* 5.1.3.1: a feature is not accepted whose foundation the device has not. */
+static void test_net_founds_features(void **state)
+{
+	static const struct {
+		uint64_t missing, refused;
+	} cases[] = {{0, 0},
+	             {NET_F_CSUM, NET_F_SEGMENTING},
+	             {NET_F_GUEST_CSUM, NET_F_LARGE},
+	             {NET_F_MRG_RXBUF, NET_F_LARGE},
+	             {NET_F_CSUM | NET_F_GUEST_CSUM, NET_F_SEGMENTING | NET_F_LARGE}};
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(cases); i++) {
+		uint64_t offered = NET_ALL & ~cases[i].missing;
+		struct image *image = image_new(offered);
+		struct netdev *dev = net_new(image);
+		assert_int_equal(of(dev)->device.features,
+		                 (offered & ~cases[i].refused) | VIRTIO_F_VERSION_1);
+		image_free(image);
+	}
+}
+
 /* The least memory, and packets as large as they can be. */
 static void test_net_receives_with_little_memory(void **state)
 {
@@ -643,6 +664,7 @@ int main(void)
 	    cmocka_unit_test(test_net_receives),
 	    cmocka_unit_test(test_net_receives_jumbo),
 	    cmocka_unit_test(test_net_receives_unmerged),
+	    cmocka_unit_test(test_net_founds_features),
 	    cmocka_unit_test(test_net_receives_with_little_memory),
 	    cmocka_unit_test(test_net_merges_in_place),
 	    cmocka_unit_test(test_net_distrusts_offloads),
