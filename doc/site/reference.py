@@ -140,7 +140,7 @@ def declared(code):
     """The names that a declaration introduces."""
     plain = re.sub(r"/\*.*?\*/", "", code, flags=re.S)
     names = []
-    if found := re.match(r"(struct|enum) (\w+)\s*[{;]", plain):
+    if found := re.match(r"(struct|enum|union) (\w+)\s*[{;]", plain):
         names.append(f"{found.group(1)} {found.group(2)}")
     if found := re.match(r"enum[^{]*\{(.*)\}", plain, re.S):
         names += re.findall(r"(?:^|,)\s*(\w+)", found.group(1))
