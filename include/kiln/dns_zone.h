@@ -25,7 +25,7 @@
  * <kiln/dns_answer.h> answers from struct dns_zones. The compiled form is for this version of
  * the library alone, for processors with the least byte first, and holds no pointers: it is
  * made when an image is built, or in the image, and may be mapped read-only. Owners' names in
- * it are in lower case; names in data are as they came.
+ * it are in lower case; names in data are as they came, but for the apex' name within them.
  */
 #ifndef KILN_DNS_ZONE_H
 #define KILN_DNS_ZONE_H
@@ -159,9 +159,8 @@ struct dns_zone_iterator {
 
 	/* The iterator's own. */
 	const struct dns_zone *zone;
-	uint32_t node, set, set_at;
-	uint32_t at, patch, left;
-	bool one, signatures;
+	uint32_t node, set, set_at, at, patch, left;
+	bool one;
 	uint8_t expanded[2 * DNS_NAME_SIZE + 32];
 };
 void dns_zone_iterate(struct dns_zone_iterator *it, const struct dns_zone *zone);

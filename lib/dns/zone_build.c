@@ -109,9 +109,7 @@ bool dns_zone_begin(struct dns_zone_builder *b, struct arena *arena,
 	return b->base != NULL;
 }
 
-/* The owner without the apex, the last label first (zone_build.h), as many bytes as it has
- * less: its place is at the end, the labels are written from there on. */
-static void put_owner(uint8_t *out, size_t size, const struct dns_name *owner)
+void zone_owner_put(uint8_t *out, size_t size, const struct dns_name *owner)
 {
 	size_t at = 0;
 
@@ -148,7 +146,7 @@ enum dns_zone_fault dns_zone_add(struct dns_zone_builder *b, const struct dns_na
 	if (!record)
 		return DNS_ZONE_MEMORY;
 	memcpy(record, &head, sizeof(head));
-	put_owner(record->bytes, head.owner_size, owner);
+	zone_owner_put(record->bytes, head.owner_size, owner);
 	if (data.len)
 		memcpy(record->bytes + head.owner_size, data.data, data.len);
 	b->count++;

@@ -33,6 +33,9 @@ static inline struct slice record_data(const struct zone_record *r)
 	return slice_of(r->bytes + r->owner_size, r->data_size);
 }
 
+/* Writes an owner in that form: `size` bytes, those of its labels below the apex. */
+void zone_owner_put(uint8_t *out, size_t size, const struct dns_name *owner);
+
 /* How much of the arena the record takes. */
 static inline uint32_t record_size(const struct zone_record *r)
 {

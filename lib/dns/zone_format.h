@@ -153,15 +153,18 @@ static inline const struct zone_ref *zone_node_refs(const struct zone_node *node
 	return (const void *)((const uint8_t *)node + at);
 }
 
-static inline const struct zone_target *zone_set_targets(const struct zone_set *set)
-{
-	return (const void *)(set->records +
-	                      zone_round((uint32_t)set->size + set->signature_size));
-}
-
 static inline const uint16_t *zone_set_patches(const struct zone_set *set)
 {
-	return (const void *)(zone_set_targets(set) + set->target_count);
+	uint32_t records = (uint32_t)set->size + set->signature_size;
+
+	return (const void *)(set->records + zone_round(records));
+}
+
+static inline const struct zone_target *zone_set_targets(const struct zone_set *set)
+{
+	uint32_t records = zone_round((uint32_t)set->size + set->signature_size);
+
+	return (const void *)(set->records + zone_round(records + 2u * set->patch_count));
 }
 
 /* NULL: the node has none of the type. */
