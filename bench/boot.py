@@ -27,7 +27,7 @@ import report
 import rounds
 import servers
 import web
-from lab import KILN, ROOT, Failed, die_with_parent, kvm_serves, run
+from lab import KILN, ROOT, TIED, Failed, kvm_serves, run
 
 BUILT = os.path.join(ROOT, "build/bench")
 HELLOS = 10  # for each start of a server
@@ -168,8 +168,8 @@ class Boot(web.Served):
     def output(self, *command):
         """What a program prints, that runs on the server's processor."""
         with self.processors.on_server():
-            done = subprocess.run(list(map(str, command)), capture_output=True, text=True,
-                                  check=False, preexec_fn=die_with_parent)
+            done = subprocess.run([*TIED, *map(str, command)], capture_output=True, text=True,
+                                  check=False)
         if done.returncode:
             raise Failed(f"{' '.join(map(str, command))}: status {done.returncode}\n"
                          f"{done.stdout}{done.stderr}")

@@ -4,9 +4,8 @@ import contextlib
 import os
 import sys
 
-import harness
 from attempts import outcome_of
-from harness import KILN, WORK, Netns, Process, check, check_equal, need_root, wait_for
+from harness import KILN, WORK, Netns, Process, check, check_equal, ip, need_root, wait_for
 from worlds import build
 
 MONITORS = {"jail": "kiln-jail", "vm": "kiln-kvm"}
@@ -46,12 +45,11 @@ class Cell:
         self.write(self.disk, bytes(DISK_SIZE))
         with self.netns:
             if xdp:
-                harness.run("ip", "link", "add", "cell0", "type", "veth", "peer", "cell1")
-                harness.run("ip", "link", "set", "cell1", "addrgenmode", "none", "up")
+                ip("link add cell0 type veth peer cell1", "link set cell1 addrgenmode none up")
             else:
-                harness.run("ip", "tuntap", "add", "dev", "cell0", "mode", "tap")
+                ip("tuntap add dev cell0 mode tap")
             # Without addresses of its own the kernel sends nothing that an attempt would read.
-            harness.run("ip", "link", "set", "cell0", "addrgenmode", "none", "up")
+            ip("link set cell0 addrgenmode none up")
         self.noise = (Process(sys.executable, "-c", NOISE, name="noise", netns=self.netns)
                       if xdp else None)
         self.canary = Process("sleep", "600", name="canary")

@@ -11,8 +11,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                 "tool"))
 
-from lab import (ADDRESS, CLIENT, KILN, LOGS, ROOT, TAP, WORK, Failed, Netns,  # noqa: E402,F401
-                 Process, describe, die_with_parent, is_root, join, kvm_serves, make_site,
+from lab import (ADDRESS, CLIENT, KILN, LOGS, ROOT, TAP, TIED, WORK, Failed,  # noqa: E402,F401
+                 Netns, Process, describe, ip, is_root, join, kvm_serves, make_site,
                  progress, progress_end, run, wait_for)
 
 # What is made of appliances on the way to their images.

@@ -17,7 +17,7 @@ import time
 
 import harness
 from harness import ROOT
-from lab import die_with_parent
+from lab import TIED
 
 PATIENCE = 10  # seconds for a job to end what it has started
 
@@ -44,10 +44,9 @@ class Job:
 
     def start(self):
         self.began = time.monotonic()
-        self.process = subprocess.Popen(self.command, cwd=ROOT, stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*TIED, *self.command], cwd=ROOT, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        env=dict(os.environ, **self.environment),
-                                        preexec_fn=die_with_parent)
+                                        env=dict(os.environ, **self.environment))
         os.set_blocking(self.process.stdout.fileno(), False)
 
     def read(self):

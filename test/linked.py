@@ -69,7 +69,7 @@ class Family(LinkedWorld):
         """The link from the router to Linux."""
         with self.router:
             run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-            ip(f"link add far0 type veth peer name far1 netns /proc/{net.pid}/ns/net",
+            ip(f"link add far0 type veth peer name far1 netns {net.path}",
                adding(f"{self.far_network}1/{self.bits}", "far0"))
         with net:
             ip(adding(f"{self.far_network}2/{self.bits}", "far1"))
@@ -81,7 +81,7 @@ class Family(LinkedWorld):
     def set_far_mtu(self, net, mtu):
         for netns, interface in ((self.router, "far0"), (net, "far1")):
             with netns:
-                run("ip", "link", "set", interface, "mtu", mtu, "up")
+                ip(f"link set {interface} mtu {mtu} up")
 
     def listen(self, net, backlog=128):
         """Linux's end of what the image opens. Any address, as its own may not be there yet."""

@@ -16,7 +16,7 @@ import socket
 import struct
 
 import harness
-from harness import (ADDRESS, CLIENT, KILN, ROOT, TAP, WORK, Failed, Netns, Process, Skip, join,
+from harness import (ADDRESS, CLIENT, KILN, ROOT, TAP, WORK, Failed, Netns, Process, Skip, ip, join,
                      make_site, need_root, run, wait_for)
 
 LARGE = "/large.bin"
@@ -148,11 +148,6 @@ class World:
                        name=f"{self.name}-{image_name(image)}")
 
 
-def ip(*commands):
-    """Each is what would stand behind "ip": one process for all of them."""
-    run("ip", "-batch", "-", input="".join(f"{command}\n" for command in commands))
-
-
 def adding(address, interface):
     """A command for ip(). For use at once: nobody else has it."""
     return f"address add {address} dev {interface}" + " nodad" * (":" in address)
@@ -168,7 +163,7 @@ class BadLink:
                                netns=self.netns)
         wait_for(lambda: "are joined" in self.process.text(), "the link")
         with self.netns:
-            ip(f"link set link0 netns {net.pid}", "link add bridge0 type bridge",
+            ip(f"link set link0 netns {net.path}", "link add bridge0 type bridge",
                f"tuntap add dev {TAP} mode tap",
                *(f"link set {port} mtu {mtu} master bridge0 up" for port in ("link1", TAP)),
                "link set bridge0 up")
@@ -228,7 +223,7 @@ class XdpWorld(World):
         where = Netns()
         others.append(where)
         with where:
-            ip(f"link add eth0 type veth peer name {TAP} netns {net.pid}",
+            ip(f"link add eth0 type veth peer name {TAP} netns {net.path}",
                *(["link add bridge0 type bridge", "link set eth0 master bridge0",
                   "link set bridge0 addrgenmode none up"] if self.bridge else []),
                "link set eth0 addrgenmode none up")

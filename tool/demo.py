@@ -23,8 +23,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from first_byte import first_byte, fork, page_request  # noqa: E402
-from lab import (ADDRESS, CLIENT, KILN, LOGS, ROOT, TAP, Failed, Netns, Process,  # noqa: E402
-                 die_with_parent, is_root, kvm_serves, make_site, progress, progress_end, run,
+from lab import (ADDRESS, CLIENT, KILN, LOGS, ROOT, TAP, TIED, Failed, Netns, Process,  # noqa: E402
+                 is_root, kvm_serves, make_site, progress, progress_end, run,
                  wait_for)
 
 SITE = os.path.join(ROOT, "build/site")
@@ -237,9 +237,8 @@ def serve():
     progress_end()
     port = free_port()
     # In a process group of its own, so that Ctrl-C stops it once, through us.
-    server = subprocess.Popen([KILN, "run", image, "-p", f"127.0.0.1:{port}:80", "--log", "warn"],
-                              stdin=subprocess.DEVNULL, preexec_fn=die_with_parent,
-                              process_group=0)
+    server = subprocess.Popen([*TIED, KILN, "run", image, "-p", f"127.0.0.1:{port}:80",
+                               "--log", "warn"], stdin=subprocess.DEVNULL, process_group=0)
     try:
         wait_for(lambda: server.poll() is not None or answers(port), "an answer of the image", 20)
         if server.poll() is None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import worlds
-from harness import KILN, ROOT, Process, check, check_equal, die_with_parent, run, wait_for
+from harness import KILN, ROOT, TIED, Process, check, check_equal, run, wait_for
 
 WORLDS = worlds.WORLDS + [worlds.World("sim", "sim")]
 SOURCE = os.path.join(ROOT, "test/image/crash/crash.c")
@@ -109,9 +109,9 @@ def busy_for(pid):
 def interrupt(world, how, runs_on, *wanted):
     """Ctrl-C in gdb, once the image runs on."""
     process, command = hold(world, how)
-    gdb = subprocess.Popen(batch(command, "continue", *wanted, "kill"),
+    gdb = subprocess.Popen([*TIED, *batch(command, "continue", *wanted, "kill")],
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent)
+                           stderr=subprocess.STDOUT, text=True)
     try:
         wait_for(lambda: runs_on(process), "the image to run on", 20)
         gdb.send_signal(signal.SIGINT)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import zlib
 
-from harness import ROOT, WORK, Failed, check, check_equal, die_with_parent, run
+from harness import ROOT, TIED, WORK, Failed, check, check_equal, run
 from worlds import ADDRESS, LINKED_WORLDS
 
 WORLDS = LINKED_WORLDS
@@ -77,9 +77,8 @@ def pattern(length):
 
 def start_curl(net, *arguments):
     with net:
-        return subprocess.Popen(["curl", "-sS", "--fail", "--max-time", str(TRANSFER_SECONDS),
-                                 *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                preexec_fn=die_with_parent)
+        return subprocess.Popen([*TIED, "curl", "-sS", "--fail", "--max-time", str(TRANSFER_SECONDS),
+                                 *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def test_transfer(world):

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-from harness import Netns, Process, check, run, wait_for
+from harness import Netns, Process, check, ip, run, wait_for
 from worlds import ADDRESS, CLIENT, TAP, WORLDS  # noqa: F401 (see run.py)
 
 PORT = 9000
@@ -111,9 +111,8 @@ class Network:
         self.folder = tempfile.TemporaryDirectory(prefix="kiln-names-")
         self.lease = os.path.join(self.folder.name, "leases")
         with self.net:
-            run("ip", "tuntap", "add", TAP, "mode", "tap")
-            run("ip", "address", "add", f"{CLIENT}/24", "dev", TAP)
-            run("ip", "link", "set", TAP, "up")
+            ip(f"tuntap add {TAP} mode tap", f"address add {CLIENT}/24 dev {TAP}",
+               f"link set {TAP} up")
         self.servers = Servers(self.net, f"--dhcp-range={ADDRESS},{ADDRESS},2m",
                                "--dhcp-authoritative", "--no-ping", "--log-dhcp",
                                f"--dhcp-leasefile={self.lease}", *options)

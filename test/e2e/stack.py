@@ -8,7 +8,7 @@ import tempfile
 
 import harness
 import worlds
-from harness import Netns, Process, check, check_equal, run, wait_for
+from harness import Netns, Process, check, check_equal, ip, run, wait_for
 from worlds import ADDRESS, CLIENT, TAP
 
 WORLDS = [world for world in worlds.WORLDS if world.target != "host"]
@@ -87,9 +87,8 @@ def test_dhcp(world):
     net = Netns()
     with net, tempfile.TemporaryDirectory(prefix="kiln-dhcp-") as folder:
         lease = os.path.join(folder, "leases")
-        run("ip", "tuntap", "add", TAP, "mode", "tap")
-        run("ip", "address", "add", f"{CLIENT}/24", "dev", TAP)
-        run("ip", "link", "set", TAP, "up")
+        ip(f"tuntap add {TAP} mode tap", f"address add {CLIENT}/24 dev {TAP}",
+           f"link set {TAP} up")
         server = Process("dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts",
                          "--conf-file=/dev/null", "--port=0", "--log-dhcp",
                          "--log-facility=-", f"--interface={TAP}", "--bind-interfaces",

@@ -9,7 +9,7 @@ import struct
 import threading
 
 import worlds
-from harness import Skip, check, check_equal, run, wait_for
+from harness import Skip, check, check_equal, ip, run, wait_for
 from worlds import ADDRESS, CLIENT, TAP, connect
 
 WORLDS = [world for world in worlds.WORLDS if world.target != "host"]
@@ -172,8 +172,7 @@ def test_peer_gone(world):
         for s in gone:
             s.sendall(b"here")
             s.recv(4)
-        run("ip", "address", "del", f"{CLIENT}/24", "dev", TAP)
-        run("ip", "address", "add", "10.7.0.9/24", "dev", TAP)
+        ip(f"address del {CLIENT}/24 dev {TAP}", f"address add 10.7.0.9/24 dev {TAP}")
         wait_for(lambda: answers_with_data(echo), "an answer to others", 15, 0.1)
         for s in gone:
             reset(s)

@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 
-from harness import KILN, Failed, Netns, Process, check, check_equal, run
+from harness import KILN, Failed, Netns, Process, check, check_equal, ip, run
 from served import FAMILIES, Served, plain_user
 from worlds import WORLDS as ALL, pattern
 
@@ -184,8 +184,7 @@ def server_outside():
     its network."""
     net = Netns()
     with net:
-        run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
-        run("ip", "address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
+        ip("address add 192.0.2.1/32 dev lo", "address add 2001:db8::1/128 dev lo nodad")
         listener = socket.create_server(("::", 7777), family=socket.AF_INET6,
                                         dualstack_ipv6=True)
 
@@ -275,8 +274,7 @@ def test_forged(world):
         return  # it is the same network for all
     net = Netns()
     with net:
-        run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
-        run("ip", "address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
+        ip("address add 192.0.2.1/32 dev lo", "address add 2001:db8::1/128 dev lo nodad")
         victim = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         victim.bind(("::", 0))  # of both families
     victim.settimeout(5)

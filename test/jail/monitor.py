@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import KILN, Netns, Process, check, check_equal, need_root, run, wait_for
+from harness import KILN, Netns, Process, check, check_equal, ip, need_root, run, wait_for
 from worlds import build
 
 JAIL = os.path.join(os.path.dirname(KILN), "kiln-jail")
@@ -110,9 +110,8 @@ def unprivileged():
     netns = Netns()
     try:
         with netns:
-            run("ip", "tuntap", "add", "dev", "theirs", "mode", "tap", "user", "65534")
-            run("ip", "address", "add", "10.7.0.1/24", "dev", "theirs")
-            run("ip", "link", "set", "theirs", "up")
+            ip("tuntap add dev theirs mode tap user 65534",
+               "address add 10.7.0.1/24 dev theirs", "link set theirs up")
         process = Process(*NOBODY_WITH_TUN, JAIL, "--net", "tap:theirs", build("echo", "jail"),
                           "ip=10.7.0.2/24", "gateway=10.7.0.9", netns=netns)
         wait_for(lambda: answers(netns), "an answer to ping")

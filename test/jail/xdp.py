@@ -2,7 +2,8 @@
 
 import contextlib
 
-from harness import ADDRESS, CLIENT, KILN, Netns, Process, check, check_equal, need_root, run, wait_for
+from harness import (ADDRESS, CLIENT, KILN, Netns, Process, check, check_equal, ip, need_root, run,
+                     wait_for)
 from worlds import build, finish_checksums
 
 HOST = "10.7.0.9"  # the host's own address on the interface
@@ -15,15 +16,12 @@ class Link:
         need_root()
         self.host, self.peer = Netns(), Netns()
         with self.host:
-            run("ip", "link", "add", "eth0", "numrxqueues", queues, "numtxqueues", queues,
-                "type", "veth", "peer", "name", "peer0", "netns",
-                f"/proc/{self.peer.pid}/ns/net")
-            run("ip", "link", "set", "eth0", "addrgenmode", "none", "up")
-            run("ip", "address", "add", f"{HOST}/24", "dev", "eth0")
+            ip(f"link add eth0 numrxqueues {queues} numtxqueues {queues} "
+               f"type veth peer name peer0 netns {self.peer.path}",
+               "link set eth0 addrgenmode none up", f"address add {HOST}/24 dev eth0")
         with self.peer:
             finish_checksums("peer0")
-            run("ip", "address", "add", f"{CLIENT}/24", "dev", "peer0")
-            run("ip", "link", "set", "peer0", "up")
+            ip(f"address add {CLIENT}/24 dev peer0", "link set peer0 up")
 
     def answers(self, address):
         with self.peer:
@@ -96,9 +94,8 @@ def test_beside_taps(_):
     """devices of both kinds serve one image beside each other"""
     with Link() as link:
         with link.host:
-            run("ip", "tuntap", "add", "dev", "outer0", "mode", "tap")
-            run("ip", "address", "add", "10.8.0.1/24", "dev", "outer0")
-            run("ip", "link", "set", "outer0", "up")
+            ip("tuntap add dev outer0 mode tap", "address add 10.8.0.1/24 dev outer0",
+               "link set outer0 up")
         process = Process(KILN, "run", build("devices", "jail"), "--net", "inner=xdp:eth0",
                           "--net", "outer=tap:outer0",
                           "--ip", f"inner={ADDRESS}/24,outer=10.8.0.2/24", netns=link.host)
@@ -116,8 +113,7 @@ def test_down_and_up(_):
     with Link() as link, link.image():
         wait_for(lambda: link.answers(ADDRESS), "an answer of the image's")
         with link.host:
-            run("ip", "link", "set", "eth0", "down")
-            run("ip", "link", "set", "eth0", "up")
+            ip("link set eth0 down", "link set eth0 up")
         wait_for(lambda: link.answers(ADDRESS), "an answer again")
 
 

@@ -6,7 +6,7 @@ import random
 import re
 import subprocess
 
-from harness import WORK, Netns, Process, check, check_equal, die_with_parent, run, wait_for
+from harness import TIED, WORK, Netns, Process, check, check_equal, run, wait_for
 from linked import CORRUPT, JAILED, LOSS, PATIENCE, PORT, REORDER, check_bytes, wait_said
 from worlds import pattern
 
@@ -55,9 +55,8 @@ def test_nc_server(world):
     data = random.Random(2).randbytes(300_000)
     net = Netns()
     with net:
-        nc = subprocess.Popen(["nc", f"-{world.version}", "-N", "-l", str(PORT)],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              preexec_fn=die_with_parent)
+        nc = subprocess.Popen([*TIED, "nc", f"-{world.version}", "-N", "-l", str(PORT)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         wait_for(lambda: run("ss", "-tlnH").stdout, "nc listening", PATIENCE)
     with world.start_caller(net=net, link=LOSS) as caller:
         check_bytes(nc.communicate(data, timeout=PATIENCE)[0], data, "what nc got")
@@ -91,9 +90,8 @@ def test_iperf3(world):
                          netns=world.link.netns)
         wait_for(lambda: "listening" in server.text(), "iperf3 listening", PATIENCE)
         with image.net:
-            client = subprocess.Popen(["iperf3", "--client", other, "--reverse", "--json",
-                                       "--bytes", str(SHARED)], stdout=subprocess.PIPE,
-                                      preexec_fn=die_with_parent)
+            client = subprocess.Popen([*TIED, "iperf3", "--client", other, "--reverse", "--json",
+                                       "--bytes", str(SHARED)], stdout=subprocess.PIPE)
         check_bytes(image.fetch(f"/{SHARED}"), pattern(SHARED), "the download")
         report = json.loads(client.communicate(timeout=PATIENCE)[0])
         received = report["end"]["sum_received"]["bytes"]

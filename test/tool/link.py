@@ -11,8 +11,8 @@ import struct
 import subprocess
 import threading
 
-from harness import (KILN, WORK, Failed, Netns, Process, check, check_equal, describe, need_root,
-                     run, wait_for)
+from harness import (KILN, WORK, Failed, Netns, Process, check, check_equal, describe, ip,
+                     need_root, run, wait_for)
 
 ALONE = True
 ETHERTYPE = 0x88b5  # IEEE 802, local experiments
@@ -236,16 +236,12 @@ def test_segments(_):
     pcap = os.path.join(WORK, "link.pcap")
     with Link("--pcap", pcap, "--delay", "1ms") as link, contextlib.closing(Netns()) as far:
         with link.netns:
-            run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1", "netns",
-                str(far.pid))
-            run("ip", "link", "add", "bridge0", "type", "bridge")
-            for port in (A, "veth0"):
-                run("ip", "link", "set", port, "master", "bridge0", "up")
-            run("ip", "link", "set", "bridge0", "up")
-            run("ip", "address", "add", "10.9.0.2/24", "dev", B)
+            ip(f"link add veth0 type veth peer name veth1 netns {far.path}",
+               "link add bridge0 type bridge",
+               *(f"link set {port} master bridge0 up" for port in (A, "veth0")),
+               "link set bridge0 up", f"address add 10.9.0.2/24 dev {B}")
         with far:
-            run("ip", "address", "add", "10.9.0.1/24", "dev", "veth1")
-            run("ip", "link", "set", "veth1", "up")
+            ip("address add 10.9.0.1/24 dev veth1", "link set veth1 up")
         data = bytes(SENT)
         with link.netns, socket.create_server(("10.9.0.2", 9)) as server:
             with far:
