@@ -25,7 +25,7 @@ static inline bool address_parse4(const char *text, const char *end, uint32_t *a
 	uint32_t value = 0;
 
 	for (int i = 0; i < 4; i++) {
-		uint64_t part;
+		uint64_t part = 0;
 		if (i && (text == end || *text++ != '.'))
 			return false;
 		const char *first = text;

@@ -1,0 +1,645 @@
+/*
+ * The data of records as text, field by field as the type's row in lib/dns/types.c says, into
+ * the bytes of a message. What one type alone has is in master_odd.c and master_svcb.c. The
+ * form for data of any type, \# LENGTH HEX... (RFC 3597, 5), is taken for all, and is checked
+ * where the type is known.
+ */
+#include "master_private.h"
+#include <kiln/abi/address.h>
+
+enum { TYPE_SVCB = 64, TYPE_HTTPS = 65 };
+
+/* ---- numbers, and words that stand for numbers ---- */
+
+static void put(struct dns_master *m, uint64_t value, unsigned size)
+{
+	while (size-- > 0)
+		writer_u8(&m->w, (uint8_t)(value >> 8 * size));
+}
+
+static bool field_number(struct dns_master *m, char field)
+{
+	unsigned size = (unsigned)(field - '0');
+	uint64_t value;
+
+	if (!master_number(m, ((uint64_t)1 << 8 * size) - 1, &value))
+		return false;
+	put(m, value, size);
+	return true;
+}
+
+static bool field_meaning(struct dns_master *m, char field)
+{
+	unsigned size = field == 'c' || field == 'f' ? 2 : 1;
+	struct slice word;
+	uint64_t number;
+	uint16_t value;
+
+	if (!master_word(m, &word))
+		return false;
+	if (master_meaning(field, word, &value))
+		number = value;
+	else if (!slice_decimal(word, UINT64_MAX, &number))
+		return master_fail(m, "neither a number nor a word that stands for one");
+	if (number >> 8 * size)
+		return master_fail(m, "out of range");
+	put(m, number, size);
+	return true;
+}
+
+/* Words with bars between them, or a number. */
+static bool field_flags(struct dns_master *m)
+{
+	struct slice word;
+	uint64_t number;
+	unsigned flags = 0;
+
+	if (!master_word(m, &word))
+		return false;
+	if (slice_decimal(word, UINT64_MAX, &number)) {
+		put(m, number, 2);
+		return number <= UINT16_MAX || master_fail(m, "out of range");
+	}
+	while (word.len) {
+		size_t bar = slice_find(word, '|');
+		uint16_t value;
+
+		if (!master_meaning('f', slice_take(word, bar), &value))
+			return master_fail(m, "unknown flag");
+		flags |= value;
+		word = slice_skip(word, bar + 1);
+	}
+	put(m, flags, 2);
+	return true;
+}
+
+static bool field_type(struct dns_master *m)
+{
+	struct slice word;
+	uint16_t type;
+
+	if (!master_word(m, &word))
+		return false;
+	if (!dns_type_parse(word, &type))
+		return master_fail(m, "unknown type of record");
+	put(m, type, 2);
+	return true;
+}
+
+/* ---- times ---- */
+
+static bool field_seconds(struct dns_master *m)
+{
+	struct slice word;
+	uint32_t seconds;
+
+	if (!master_word(m, &word))
+		return false;
+	if (!dns_master_ttl(word, &seconds))
+		return master_fail(m, "not a valid time");
+	put(m, seconds, 4);
+	return true;
+}
+
+/* Days from 1970 to a year's first one, of the Gregorian calendar. */
+static uint64_t days_before(uint64_t year)
+{
+	uint64_t y = year - 1;
+
+	return y * 365 + y / 4 - y / 100 + y / 400 - 719162;
+}
+
+static bool is_leap(uint64_t year)
+{
+	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+/* YYYYMMDDHHMMSS, as seconds since 1970. */
+static bool moment(struct slice text, uint64_t *seconds)
+{
+	static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	static const uint8_t sizes[] = {4, 2, 2, 2, 2, 2};
+	static const uint16_t most[] = {9999, 12, 31, 23, 59, 60};
+	uint64_t parts[6];
+	struct cursor c = cursor_of(text);
+
+	for (size_t i = 0; i < KILN_COUNT_OF(parts); i++) {
+		if (!slice_decimal(cursor_bytes(&c, sizes[i]), most[i], &parts[i]))
+			return false;
+	}
+	uint64_t year = parts[0], month = parts[1], day = parts[2];
+	if (year < 1970 || month == 0 || day == 0 ||
+	    day > lengths[month - 1] + (month == 2 && is_leap(year) ? 1u : 0u))
+		return false;
+	uint64_t days = days_before(year) + day - 1;
+	for (uint64_t i = 1; i < month; i++)
+		days += lengths[i - 1] + (i == 2 && is_leap(year) ? 1u : 0u);
+	*seconds = ((days * 24 + parts[3]) * 60 + parts[4]) * 60 + parts[5];
+	return true;
+}
+
+/* RFC 4034, 3.2: a date of 14 digits, or seconds; both modulo 2^32. */
+static bool field_moment(struct dns_master *m)
+{
+	struct slice word;
+	uint64_t seconds;
+
+	if (!master_word(m, &word))
+		return false;
+	if (word.len == 14 ? !moment(word, &seconds)
+	                   : !slice_decimal(word, UINT32_MAX, &seconds))
+		return master_fail(m, "not a valid time");
+	put(m, (uint32_t)seconds, 4);
+	return true;
+}
+
+/* ---- addresses and names ---- */
+
+bool master_ip4(struct slice text, uint8_t address[4])
+{
+	const char *start = (const char *)text.data;
+	uint32_t value;
+
+	if (text.len == 0 || !address_parse4(start, start + text.len, &value))
+		return false;
+	for (unsigned i = 0; i < 4; i++)
+		address[i] = (uint8_t)(value >> (24 - 8 * i));
+	return true;
+}
+
+bool master_ip6(struct slice text, uint8_t address[16])
+{
+	const char *start = (const char *)text.data;
+
+	return text.len > 0 && address_parse6(start, start + text.len, address);
+}
+
+bool master_field_a(struct dns_master *m)
+{
+	uint8_t address[4];
+	struct slice word;
+
+	if (!master_word(m, &word))
+		return false;
+	if (!master_ip4(word, address))
+		return master_fail(m, "bad dotted quad");
+	writer_bytes(&m->w, slice_of(address, sizeof(address)));
+	return true;
+}
+
+bool master_field_aaaa(struct dns_master *m)
+{
+	uint8_t address[16];
+	struct slice word;
+
+	if (!master_word(m, &word))
+		return false;
+	if (!master_ip6(word, address))
+		return master_fail(m, "bad IPv6 address");
+	writer_bytes(&m->w, slice_of(address, sizeof(address)));
+	return true;
+}
+
+bool master_field_name(struct dns_master *m)
+{
+	struct dns_name name;
+	struct slice word;
+
+	if (!master_word(m, &word) || !master_name_of(m, word, &name))
+		return false;
+	writer_bytes(&m->w, dns_name_slice(&name));
+	return true;
+}
+
+/* ---- strings ---- */
+
+/* Writes a text's bytes; *size counts them. */
+static bool put_string(struct dns_master *m, struct slice text, size_t *size)
+{
+	struct cursor c = cursor_of(text);
+	size_t start = m->w.at;
+	bool escaped;
+
+	while (cursor_left(&c) && !c.failed)
+		writer_u8(&m->w, master_byte(&c, &escaped));
+	*size = m->w.at - start;
+	return !c.failed || master_fail(m, "not a valid escape");
+}
+
+static bool field_string(struct dns_master *m)
+{
+	uint8_t *length = writer_room(&m->w, 1);
+	struct slice text;
+	size_t size;
+
+	if (!master_string(m, &text) || !put_string(m, text, &size))
+		return false;
+	if (size > UINT8_MAX)
+		return master_fail(m, "a string of more than 255 bytes");
+	if (length)
+		*length = (uint8_t)size;
+	return true;
+}
+
+static bool field_strings(struct dns_master *m)
+{
+	do {
+		if (!field_string(m))
+			return false;
+	} while (!master_at_end(m));
+	return true;
+}
+
+static bool field_text(struct dns_master *m)
+{
+	struct slice text;
+	size_t size;
+
+	return master_string(m, &text) && put_string(m, text, &size);
+}
+
+/* RFC 8659, 4.1: letters and digits. */
+static bool field_tag(struct dns_master *m)
+{
+	struct slice word;
+
+	if (!master_word(m, &word))
+		return false;
+	for (size_t i = 0; i < word.len; i++) {
+		uint8_t c = byte_lower(word.data[i]);
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
+			return master_fail(m, "not a valid tag");
+	}
+	if (word.len > UINT8_MAX)
+		return master_fail(m, "a string of more than 255 bytes");
+	put(m, word.len, 1);
+	writer_bytes(&m->w, word);
+	return true;
+}
+
+/* ---- encodings ---- */
+
+static int digit_of(uint8_t byte, const char *digits)
+{
+	const char *at = byte ? strchr(digits, byte) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+struct decoder {
+	const char *digits;
+	unsigned bits; /* of a digit */
+	uint32_t have; /* bits that make no byte yet, and how many */
+	unsigned count;
+	unsigned read, padding; /* digits */
+};
+
+static bool decode(struct dns_master *m, struct decoder *d, struct slice word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		uint8_t byte = word.data[i];
+
+		d->read++;
+		if (byte == '=' && d->bits == 6 && (d->read - 1) % 4 >= 2) {
+			d->padding++;
+			continue;
+		}
+		int digit = digit_of(d->bits == 6 ? byte : byte_lower(byte), d->digits);
+		if (digit < 0 || d->padding)
+			return false;
+		d->have = d->have << d->bits | (uint32_t)digit;
+		d->count += d->bits;
+		if (d->count >= 8) {
+			d->count -= 8;
+			writer_u8(&m->w, (uint8_t)(d->have >> d->count));
+			d->have &= (1u << d->count) - 1;
+		}
+	}
+	return true;
+}
+
+static const char base16[] = "0123456789abcdef";
+static const char base32[] = "0123456789abcdefghijklmnopqrstuv";
+static const char base64[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Whole quads, and the bits behind the last byte zero: RFC 4648, 3.5. */
+static bool is_whole64(const struct decoder *d)
+{
+	return d->read % 4 == 0 && d->padding <= 2 && d->have == 0;
+}
+
+bool master_hex_word(struct dns_master *m, struct slice word)
+{
+	struct decoder d = {.digits = base16, .bits = 4};
+
+	return (decode(m, &d, word) && d.count == 0) ||
+	       master_fail(m, "bad hex encoding");
+}
+
+bool master_base64_word(struct dns_master *m, struct slice word)
+{
+	struct decoder d = {.digits = base64, .bits = 6};
+
+	return (decode(m, &d, word) && is_whole64(&d)) ||
+	       master_fail(m, "bad base64 encoding");
+}
+
+static bool decode_rest(struct dns_master *m, struct decoder *d, bool may_be_none,
+                        const char *reason)
+{
+	struct slice word;
+
+	while (!master_at_end(m)) {
+		if (!master_word(m, &word))
+			return false;
+		if (!decode(m, d, word))
+			return master_fail(m, reason);
+	}
+	return d->read || may_be_none || master_word(m, &word);
+}
+
+bool master_hex(struct dns_master *m, bool may_be_none)
+{
+	struct decoder d = {.digits = base16, .bits = 4};
+
+	return decode_rest(m, &d, may_be_none, "bad hex encoding") &&
+	       (d.count == 0 || master_fail(m, "bad hex encoding"));
+}
+
+bool master_base64(struct dns_master *m, bool may_be_none)
+{
+	struct decoder d = {.digits = base64, .bits = 6};
+
+	return decode_rest(m, &d, may_be_none, "bad base64 encoding") &&
+	       (is_whole64(&d) || master_fail(m, "bad base64 encoding"));
+}
+
+static bool field_digest(struct dns_master *m, char field)
+{
+	struct slice data = writer_done(&m->w);
+	size_t wanted = dns_digest_size(field, data.data[data.len - 1]);
+
+	if (!master_hex(m, false))
+		return false;
+	return wanted == 0 || m->w.at - data.len == wanted || m->w.failed ||
+	       master_fail(m, "a digest of a wrong length");
+}
+
+/* RFC 2535, 3.1.2: two flags say that there is no key. */
+static bool field_key(struct dns_master *m)
+{
+	struct slice data = writer_done(&m->w);
+
+	if (data.len && data.data[0] >> 6 == 3)
+		return true;
+	return master_base64(m, false);
+}
+
+static bool field_blob(struct dns_master *m)
+{
+	struct slice word;
+
+	if (m->token.kind != DNS_MASTER_WORD || !slice_equal(m->token.text, SLICE("-")))
+		return master_base64(m, false);
+	return master_word(m, &word);
+}
+
+/* What is written behind a byte of its length. */
+static bool field_counted(struct dns_master *m, char field)
+{
+	struct decoder hash = {.digits = base32, .bits = 5};
+	uint8_t *length = writer_room(&m->w, 1);
+	size_t start = m->w.at;
+	struct slice word;
+
+	if (!master_word(m, &word))
+		return false;
+	if (field == 'h') {
+		if (!decode(m, &hash, word) || hash.count >= 5 || hash.have)
+			return master_fail(m, "bad base32 encoding");
+	} else if (!slice_equal(word, SLICE("-")) && !master_hex_word(m, word)) {
+		return false;
+	}
+	if (m->w.at - start > UINT8_MAX)
+		return master_fail(m, "out of range");
+	if (length)
+		*length = (uint8_t)(m->w.at - start);
+	return true;
+}
+
+/* "00-00-5e-00-53-2a": groups of up to `digits` hexadecimal digits. */
+static bool field_groups(struct dns_master *m, unsigned count, unsigned digits,
+                         uint8_t between)
+{
+	struct slice word;
+
+	if (!master_word(m, &word))
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		size_t end = slice_find(word, between);
+		const char *text = (const char *)word.data;
+		unsigned value;
+
+		if (end == 0 || end > digits ||
+		    address_group(text, text + end, &value) != end ||
+		    (i + 1 < count) != (end < word.len))
+			return master_fail(m, "not a valid identifier");
+		put(m, value, digits / 2);
+		word = slice_skip(word, end + 1);
+	}
+	return true;
+}
+
+/* ---- types in bits ---- */
+
+static void put_window(struct dns_master *m, unsigned window)
+{
+	uint8_t *bits = m->set + window * 32u;
+	uint8_t size = 0;
+
+	for (uint8_t i = 0; i < 32; i++) {
+		if (bits[i])
+			size = (uint8_t)(i + 1);
+	}
+	if (size) {
+		writer_u8(&m->w, (uint8_t)window);
+		writer_u8(&m->w, size);
+		writer_bytes(&m->w, slice_of(bits, size));
+	}
+	memset(bits, 0, 32);
+}
+
+/* RFC 4034, 4.1.2; NXT (RFC 2535, 5.2) has the first 128 types without a head. */
+static bool field_types(struct dns_master *m, char field)
+{
+	unsigned most = 0, count = 0;
+	uint16_t type;
+	bool good = true;
+	struct slice word;
+
+	for (; good && !master_at_end(m); count++) {
+		good = master_word(m, &word) &&
+		       (dns_type_parse(word, &type) ||
+		        master_fail(m, "unknown type of record")) &&
+		       (field != 'X' || type < 128 || master_fail(m, "out of range"));
+		if (!good)
+			break;
+		m->set[type / 8] |= (uint8_t)(0x80 >> type % 8);
+		most = KILN_MAX(most, type);
+	}
+	if (field == 'X') {
+		writer_bytes(&m->w, slice_of(m->set, count ? most / 8 + 1 : 0));
+		memset(m->set, 0, 16);
+		return good;
+	}
+	for (unsigned window = 0; window <= most / 256; window++)
+		put_window(m, window);
+	return good && (count || field != 'm' || master_word(m, &word));
+}
+
+/* ---- all ---- */
+
+static bool read_odd(struct dns_master *m, char field)
+{
+	switch (field) {
+	case 'L':
+		return master_field_loc(m);
+	case 'W':
+		return master_field_wks(m);
+	case 'P':
+		return master_field_apl(m);
+	case 'I':
+		return master_field_gateway(m);
+	case 'R':
+		return master_field_relay(m);
+	case 'H':
+		return master_field_hip(m);
+	case 'V':
+		return master_field_parameters(m);
+	case 'Z':
+		return master_field_atma(m);
+	case 'J':
+		return master_field_nsap(m);
+	default:
+		return master_field_a6(m);
+	}
+}
+
+static bool read_encoded(struct dns_master *m, char field)
+{
+	switch (field) {
+	case 'x':
+		return master_hex(m, false);
+	case 'b':
+	case 'B':
+		return master_base64(m, field == 'B');
+	case 'k':
+		return field_key(m);
+	case 'D':
+		return field_blob(m);
+	case 'z':
+	case 'h':
+		return field_counted(m, field);
+	case 'e':
+		return field_groups(m, 6, 2, '-');
+	case 'E':
+		return field_groups(m, 8, 2, '-');
+	case 'i':
+		return field_groups(m, 4, 4, ':');
+	case 'F':
+	case 'K':
+	case 'O':
+		return field_digest(m, field);
+	case 'm':
+	case 'M':
+	case 'X':
+		return field_types(m, field);
+	default:
+		return read_odd(m, field);
+	}
+}
+
+static bool read_field(struct dns_master *m, char field)
+{
+	switch (field) {
+	case '1':
+	case '2':
+	case '4':
+		return field_number(m, field);
+	case 'a':
+		return master_field_a(m);
+	case 'A':
+		return master_field_aaaa(m);
+	case 'n':
+	case 'N':
+		return master_field_name(m);
+	case 's':
+		return field_string(m);
+	case 'S':
+		return field_strings(m);
+	case 'o':
+		return master_at_end(m) || field_string(m);
+	case 'u':
+		return field_text(m);
+	case 'q':
+		return field_tag(m);
+	case 't':
+		return field_seconds(m);
+	case 'T':
+		return field_moment(m);
+	case 'y':
+		return field_type(m);
+	case 'f':
+		return field_flags(m);
+	case 'g':
+	case 'd':
+	case 'c':
+	case 'p':
+	case 'r':
+		return field_meaning(m, field);
+	default:
+		return read_encoded(m, field);
+	}
+}
+
+/* RFC 3597, 5. */
+static bool read_unknown(struct dns_master *m)
+{
+	struct slice word;
+	uint64_t size;
+
+	if (!master_word(m, &word) || !master_number(m, UINT16_MAX, &size) ||
+	    !master_hex(m, true))
+		return false;
+	if (m->w.at != size && !m->w.failed)
+		return master_fail(m, "not as many bytes as the length says");
+	return m->w.failed || dns_data_check(m->type, writer_done(&m->w)) ||
+	       master_fail(m, "bytes that are no data of this type");
+}
+
+static bool read_known(struct dns_master *m)
+{
+	const struct dns_type_info *info = dns_type_find(m->type);
+
+	if (!info || info->fields[0] == '\0')
+		return master_fail(m, "data of this type is written as \\# LENGTH HEX");
+	for (const char *field = info->fields; *field && !m->w.failed; field++) {
+		if (!read_field(m, *field))
+			return false;
+	}
+	return true;
+}
+
+bool master_data(struct dns_master *m)
+{
+	bool unknown =
+	    m->token.kind == DNS_MASTER_WORD && slice_equal(m->token.text, SLICE("\\#"));
+
+	master_level(m)->lexer.pairs = m->type == TYPE_SVCB || m->type == TYPE_HTTPS;
+	if (!(unknown ? read_unknown(m) : read_known(m)))
+		return false;
+	if (m->w.failed)
+		return master_fail(m, "data of more than 65535 bytes");
+	return master_end(m);
+}
