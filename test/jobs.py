@@ -1,10 +1,9 @@
-"""Runs what the suites consist of, one thing more at a time than there are processors, because
-many wait for what they have started; and prints what was found as if one had run after the
-other.
+"""Runs what the suites consist of, twice as many things at a time as there are processors,
+because most wait for what they have started half of the time; and prints what was found as if
+one had run after the other.
 
 A job is a process that prints TAP: a test program, or the tests of one module (in one world),
-which run.py runs in a process of its own. Jobs of one lane share a folder for the images that
-they make, and so never run at the same time.
+which run.py runs in a process of its own, with a folder of its own to work in.
 """
 
 import codecs
@@ -29,11 +28,10 @@ class Job:
     alone = False      # it measures time: nothing runs beside it
     environment = {}   # beyond that of this process
 
-    def __init__(self, suite, name, command, lane=None):
+    def __init__(self, suite, name, command):
         self.suite = suite
         self.name = name
         self.command = command
-        self.lane = lane or name
         self.process = None
         self.status = None   # of its end
         self.late = False    # and so killed
@@ -129,10 +127,10 @@ class Program(Job):
 class Module(Job):
     """Tests of Python's, whose results are shown as they come."""
 
-    def __init__(self, suite, name, command, lane, alone):
-        super().__init__(suite, name, command, lane)
+    def __init__(self, suite, name, command, alone):
+        super().__init__(suite, name, command)
         self.alone = alone
-        work = os.path.join(harness.WORK, "work", lane.replace("/", "-"))
+        work = os.path.join(harness.WORK, "work", name.replace("/", "-"))
         os.makedirs(work, exist_ok=True)
         self.environment = {"KILN_TEST_WORK": work,
                             "KILN_STATE": os.path.join(work, "appliance")}
@@ -202,11 +200,9 @@ class Runner:
 
     def start_some(self):
         for job in list(self.waiting):
-            if len(self.running) == (os.cpu_count() or 1) + 1 or \
+            if len(self.running) == 2 * (os.cpu_count() or 1) or \
                     self.running and (job.alone or self.running[0].alone):
                 return
-            if job.lane in (other.lane for other in self.running):
-                continue
             self.waiting.remove(job)
             job.start()
             self.running.append(job)

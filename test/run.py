@@ -26,6 +26,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -78,9 +79,8 @@ def load(path):
 
 
 def module_jobs(results, suite, only, only_world):
-    """test/SUITE/*.py. Those of e2e and net run once in each world of theirs, and what is about
-    one world shares its images; the modules of `tool` change what others would build on. A
-    module with a true ALONE measures time."""
+    """test/SUITE/*.py. Those of e2e and net run once in each world of theirs. A module with a
+    true ALONE measures time."""
     for name, path in sources(suite, only, ".py"):
         try:
             module = load(path)
@@ -92,8 +92,7 @@ def module_jobs(results, suite, only, only_world):
             if only_world and world and world != only_world:
                 continue
             job = f"{suite}/{name}@{world}" if world else f"{suite}/{name}"
-            lane = f"{suite}@{world}" if world else suite if suite != "tool" else job
-            yield jobs.Module(suite, job, [sys.executable, __file__, "--job", job], lane,
+            yield jobs.Module(suite, job, [sys.executable, __file__, "--job", job],
                               getattr(module, "ALONE", False))
 
 
@@ -161,6 +160,7 @@ def main(arguments):
     # processes too, which are stopped by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.environ.setdefault("KILN_TEST_RUN", f"{os.getpid()} {time.time_ns()}")
     try:
         print("TAP version 13", flush=True)
         results = run_job(options.job) if options.job else run_suites(suites, options)

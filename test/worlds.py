@@ -8,6 +8,7 @@ namespace.
 
 import array
 import fcntl
+import hashlib
 import json
 import os
 import random
@@ -16,7 +17,7 @@ import socket
 import struct
 
 import harness
-from harness import (ADDRESS, CLIENT, KILN, ROOT, TAP, WORK, Failed, Netns, Process, Skip, ip, join,
+from harness import (ADDRESS, CLIENT, KILN, ROOT, TAP, Failed, Netns, Process, Skip, ip, join,
                      make_site, need_root, run, wait_for)
 
 LARGE = "/large.bin"
@@ -247,41 +248,54 @@ BAD = ("--loss", "2%", "--delay", "5ms", "--reorder", "2%", "--duplicate", "1%",
 LINKED_WORLDS = [LinkedWorld(f"{world.name}-link", world, *BAD) for world in WORLDS[1:3]]
 
 
+# What jobs share, each in a folder of its own.
+SHARED = os.path.join(ROOT, "build/test/shared")
+
+
+def shared(name, make):
+    """The folder of what the first job that asks for it has make(folder) put there, in a run of
+    the suites; the others wait for it."""
+    folder = os.path.join(SHARED, name)
+    os.makedirs(folder, exist_ok=True)
+    turn = os.environ.get("KILN_TEST_RUN", str(os.getpid()))
+    with open(f"{folder}.made", "a+") as made:
+        fcntl.flock(made, fcntl.LOCK_EX)
+        made.seek(0)
+        if made.read() != turn:
+            made.truncate(0)
+            make(folder)
+            made.write(turn)
+    return folder
+
+
 def site():
     """The guide's site, with a file in it that takes many round trips, for the web appliance."""
-    if not site.made:
-        site.made = os.path.join(WORK, "site")
-        shutil.copytree(make_site(), site.made, dirs_exist_ok=True)
-        with open(os.path.join(site.made, LARGE[1:]), "wb") as file:
+    def make(folder):
+        shutil.copytree(make_site(), folder, dirs_exist_ok=True)
+        with open(folder + LARGE, "wb") as file:
             file.write(random.Random(1).randbytes(300_000))
-    return site.made
-
-
-site.made = None
+    return shared("site", make)
 
 
 def image_name(image):
     return os.path.basename(image)
 
 
-_built = {}
-
-
 def build(appliance, target, *settings):
-    """Builds appliance/NAME, or test/image/NAME, once for each set of settings."""
-    key = (appliance, target, settings)
-    if key not in _built:
-        folder = os.path.join(ROOT, "appliance", appliance)
-        if not os.path.isdir(folder):
-            folder = os.path.join(ROOT, "test/image", appliance)
-        suffix = f"-{len(_built)}" if settings else ""
-        image = os.path.join(WORK, f"{appliance}{suffix}.{target}")
-        os.makedirs(WORK, exist_ok=True)
-        # Some try what the seal forbids, which `kiln build` would not make unasked.
-        unsealed = ["--unsealed"] if appliance in ("attack", "ring3", "rings") else []
-        run(KILN, "build", folder, "-t", target, "-o", image, *unsealed, *settings, timeout=300)
-        _built[key] = image
-    return _built[key]
+    """Builds appliance/NAME, or test/image/NAME, once for each set of settings: as NAME.TARGET,
+    from what is beside it in a folder of the same name."""
+    source = os.path.join(ROOT, "appliance", appliance)
+    if not os.path.isdir(source):
+        source = os.path.join(ROOT, "test/image", appliance)
+    # Some try what the seal forbids, which `kiln build` would not make unasked.
+    unsealed = ["--unsealed"] if appliance in ("attack", "ring3", "rings") else []
+    image = f"{appliance}.{target}"
+
+    def make(folder):
+        run(KILN, "build", source, "-t", target, "-o", os.path.join(folder, image), *unsealed,
+            *settings, env=dict(os.environ, KILN_STATE=folder), timeout=300)
+    settled = f"-{hashlib.sha256(repr(settings).encode()).hexdigest()[:8]}" if settings else ""
+    return os.path.join(shared(image + settled, make), image)
 
 
 def pattern(length):

@@ -7,7 +7,7 @@ import re
 import struct
 import tempfile
 
-from harness import KILN, ROOT, STATE, WORK, check, check_equal, run
+from harness import KILN, ROOT, WORK, check, check_equal, run
 from worlds import build
 
 APPLIANCES = sorted(os.listdir(os.path.join(ROOT, "appliance")))
@@ -186,8 +186,8 @@ def test_c_library(_):
     """no object of the C library that makes a system call is linked in"""
     libc = "/usr/lib/x86_64-linux-musl/libc.a"
     with tempfile.TemporaryDirectory(prefix="kiln-test-") as folder:
-        for appliance, target, _image in each_image():
-            path = os.path.join(STATE, appliance, target, "image.map")
+        for appliance, target, image in each_image():
+            path = os.path.join(os.path.dirname(image), appliance, target, "image.map")
             with open(path) as file:
                 members = sorted(set(re.findall(r"libc\.a\((\w+\.l?o)\)", file.read())))
             check(appliance == "hello" or members, f"{path} names no member of {libc}")
@@ -204,13 +204,10 @@ def test_reproducible(_):
         for target in TARGETS:
             image = os.path.join(folder, "web")
             bytes_seen = set()
-            for _turn in range(2):
-                state = os.path.join(STATE, "web", target)
-                for name in os.listdir(state):
-                    if os.path.isfile(os.path.join(state, name)):
-                        os.unlink(os.path.join(state, name))
+            for turn in range(2):
+                state = os.path.join(folder, f"{target}-{turn}")
                 run(KILN, "build", os.path.join(ROOT, "appliance/web"), "-t", target, "-o",
-                    image)
+                    image, env=dict(os.environ, KILN_STATE=state))
                 with open(image, "rb") as file:
                     bytes_seen.add(file.read())
             check_equal(len(bytes_seen), 1, f"different images for {target}")
