@@ -283,7 +283,9 @@ static bool put_negative_soa(struct zone_compiler *c, const struct run *run, uin
 	struct slice data = record_data(zone_record_at(c, run->first));
 	struct cursor minimum = cursor_of(slice_skip(data, data.len - 4));
 
-	c->zone->negative_soa = put_set(c, run, KILN_MIN(ttl, cursor_u32(&minimum)));
+	uint32_t negative = cursor_u32(&minimum);
+
+	c->zone->negative_soa = put_set(c, run, KILN_MIN(ttl, negative));
 	c->zone->records = records;
 	return c->zone->negative_soa != 0;
 }

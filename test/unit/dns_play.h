@@ -58,8 +58,8 @@ static void play_warn(void *context, const struct dns_zone_error *warning)
 
 	snprintf(p->warnings + at, sizeof(p->warnings) - at, "%s: %s %u %u\n",
 	         dns_zone_fault_text(warning->fault),
-	         text_of(slice_of(warning->owner.bytes, warning->owner.size)), warning->type,
-	         warning->where);
+	         text_of(slice_of(warning->owner.bytes, warning->owner.size)),
+	         warning->type, warning->where);
 }
 
 static void play_begin(struct play *p, const char *origin)
@@ -108,8 +108,9 @@ static void play_name(struct play *p, const char *owner, uint16_t type,
 /* An SOA of serial 7, minimum 300, with a host of another zone. */
 static void play_soa(struct play *p, const char *owner)
 {
-	play_add(p, owner, DNS_SOA,
-	         SLICE("\2ns\3Net\0\4mail\3net\0\0\0\0\7\0\0\1\0\0\0\2\0\0\0\3\0\0\0\1\54"));
+	play_add(
+	    p, owner, DNS_SOA,
+	    SLICE("\2ns\3Net\0\4mail\3net\0\0\0\0\7\0\0\1\0\0\0\2\0\0\0\3\0\0\0\1\54"));
 }
 
 /* What every zone has. */
