@@ -245,7 +245,7 @@ uint64_t image_gate_return(const struct image *image)
 static void start(struct parse *p, struct image *image, const void *bytes, size_t size,
                   char *error, size_t error_size)
 {
-	memset(image, 0, sizeof(*image));
+	memset(image, 0, offsetof(struct image, devices));
 	image->bytes = bytes;
 	image->size = size;
 	*p = (struct parse){image, error, error_size};

@@ -37,7 +37,12 @@ struct place {
 /* `size` bytes, rounded up to pages, at a random address; zeroed, protected like that. */
 struct place place_make(const struct monitor_options *o, uint64_t size, int protection,
 			const char *what);
-/* Copies and relocates the image into its place; its segments get their protection. */
+/* Two parts at one address, readable and writable, with a guard between: a part of a page costs
+ * as much as five others where it is the first in its tables. */
+void place_make_two(const struct monitor_options *o, uint64_t low_size, uint64_t high_size,
+		    const char *what, struct place *low, struct place *high);
+/* Copies and relocates the image into its place, which is writable; its segments get their
+ * protection, what lies between them none. */
 void place_image(const struct monitor_options *o, const struct image *image,
 		 uint64_t base);
 void place_protect(const struct monitor_options *o, struct range range, int protection);
@@ -88,8 +93,8 @@ void ring_make(const struct monitor_options *o, struct kiln_boot *boot,
 enum { FILTER_LENGTH = 320 }; /* 16 disks take the most, 244 */
 
 struct filter {
-	struct sock_filter code[FILTER_LENGTH];
 	unsigned short length;
+	struct sock_filter code[FILTER_LENGTH];
 };
 
 /*
@@ -110,7 +115,7 @@ _Static_assert(sizeof(struct seal_call) == 32, "seal.S");
 
 enum { SEAL_CALLS = 64, SEAL_ENTER = -1 };
 
-/* Lies behind seal.S's code on a page of its own: both stay, readable and executable. */
+/* Lies behind seal.S's code on pages of its own: both stay, readable and executable. */
 struct seal_plan {
 	struct seal_call calls[SEAL_CALLS];
 	unsigned count;

@@ -46,7 +46,6 @@ _Static_assert(2 * PLACES + 4 <= SEAL_CALLS, "each place is kept and sealed");
 /* All that stays, and what is found on the way. */
 struct jail {
 	struct monitor_options options;
-	struct image image;
 	struct vdso vdso;
 	struct place places[PLACES];            /* empty: none */
 	int held[KILN_BOOT_DEVICES * XDP_HELD]; /* by AF_XDP devices */
@@ -54,6 +53,7 @@ struct jail {
 	struct kiln_boot *boot;
 	struct kiln_boot_xdp *xdp; /* behind it: the next that is free */
 	uint64_t entry, gate_return;
+	struct image image; /* long, and mostly not touched: last */
 };
 
 static struct range inside(const struct jail *j, enum report_place_kind kind)
@@ -69,25 +69,32 @@ static uint64_t boot_size(const struct jail *j)
 	return (size + 15) & ~(uint64_t)15;
 }
 
-static void place_all(struct jail *j)
+/* The options, and behind a guard the code of the seal. */
+static void place_told(struct jail *j)
 {
-	const struct monitor_options *o = &j->options;
 	uint64_t told_size =
 	    boot_size(j) + j->image.device_count * sizeof(struct kiln_boot_xdp);
 	uint64_t seal_size =
 	    (uint64_t)(seal_code_end - seal_code) + sizeof(struct seal_plan);
-	struct place image = place_make(o, j->image.span, PROT_NONE, "image");
+
+	place_make_two(&j->options, told_size, seal_size, "options",
+	               &j->places[REPORT_PLACE_BOOT], &j->places[REPORT_PLACE_SEAL]);
+	j->boot = (struct kiln_boot *)(uintptr_t)inside(j, REPORT_PLACE_BOOT).start;
+	j->xdp = (struct kiln_boot_xdp *)((uintptr_t)j->boot + boot_size(j));
+}
+
+static void place_all(struct jail *j)
+{
+	const struct monitor_options *o = &j->options;
+	struct place image = place_make(o, j->image.span, READ_WRITE, "image");
 
 	place_image(o, &j->image, image.inside.start);
 	j->entry = image.inside.start + j->image.entry;
 	j->places[REPORT_PLACE_IMAGE] = image;
 	j->places[REPORT_PLACE_MEMORY] = place_make(o, o->memory, READ_WRITE, "memory");
 	j->places[REPORT_PLACE_STACK] = place_make(o, STACK_SIZE, READ_WRITE, "stack");
-	j->places[REPORT_PLACE_BOOT] = place_make(o, told_size, READ_WRITE, "options");
-	j->places[REPORT_PLACE_SEAL] = place_make(o, seal_size, READ_WRITE, "seal");
 	j->places[REPORT_PLACE_CLOCK] = (struct place){j->vdso.whole, j->vdso.whole};
-	j->boot = (struct kiln_boot *)(uintptr_t)inside(j, REPORT_PLACE_BOOT).start;
-	j->xdp = (struct kiln_boot_xdp *)((uintptr_t)j->boot + boot_size(j));
+	place_told(j);
 }
 
 static uint64_t gate_return(const struct jail *j)

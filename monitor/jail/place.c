@@ -55,6 +55,23 @@ struct place place_make(const struct monitor_options *o, uint64_t size, int prot
 	             (unsigned long long)(size >> 10), strerror(errno));
 }
 
+void place_make_two(const struct monitor_options *o, uint64_t low_size,
+                    uint64_t high_size, const char *what, struct place *low,
+                    struct place *high)
+{
+	uint64_t low_pages = page_up(low_size), apart = low_pages + GUARD;
+	struct place both =
+	    place_make(o, apart + high_size, PROT_READ | PROT_WRITE, what);
+	struct range whole = both.whole, inside = both.inside;
+	struct range guard = {inside.start + low_pages, GUARD};
+
+	place_protect(o, guard, PROT_NONE);
+	*low = (struct place){{whole.start, guard.start - whole.start},
+	                      {inside.start, low_pages}};
+	*high = (struct place){{guard.start, whole.start + whole.size - guard.start},
+	                       {guard.start + GUARD, inside.size - apart}};
+}
+
 static struct range segment_range(const struct image_segment *s, uint64_t base)
 {
 	uint64_t start = s->address & ~(uint64_t)(PAGE - 1);
@@ -68,26 +85,36 @@ static int segment_protection(const struct image_segment *s)
 	       (s->flags & PF_X ? PROT_EXEC : 0);
 }
 
+/* What the segments leave free is nothing's. */
+static void protect_segments(const struct monitor_options *o, const struct image *image,
+                             uint64_t base)
+{
+	uint64_t at = base;
+
+	for (unsigned i = 0; i < image->segment_count; i++) {
+		struct range range = segment_range(&image->segments[i], base);
+		int protection = segment_protection(&image->segments[i]);
+
+		if (range.start > at)
+			place_protect(o, (struct range){at, range.start - at}, PROT_NONE);
+		if (protection != (PROT_READ | PROT_WRITE))
+			place_protect(o, range, protection);
+		at = range.start + range.size;
+	}
+	if (image->relro_size)
+		place_protect(
+		    o, (struct range){base + image->relro_address, image->relro_size},
+		    PROT_READ);
+}
+
 void place_image(const struct monitor_options *o, const struct image *image,
                  uint64_t base)
 {
 	char error[256];
 
-	for (unsigned i = 0; i < image->segment_count; i++) {
-		struct range range = segment_range(&image->segments[i], base);
-		place_protect(o, range, PROT_READ | PROT_WRITE);
-		/* All its pages at once, where the kernel can, not by a fault for each.
-		 */
-		(void)madvise((void *)(uintptr_t)range.start, range.size,
-		              MADV_POPULATE_WRITE);
-	}
+	/* All its pages at once, where the kernel can, not by a fault for each. */
+	(void)madvise((void *)(uintptr_t)base, image->span, MADV_POPULATE_WRITE);
 	if (!image_load(image, (void *)(uintptr_t)base, base, error, sizeof(error)))
 		monitor_fail(o, "%s: %s", o->image, error);
-	for (unsigned i = 0; i < image->segment_count; i++)
-		place_protect(o, segment_range(&image->segments[i], base),
-		              segment_protection(&image->segments[i]));
-	if (image->relro_size)
-		place_protect(
-		    o, (struct range){base + image->relro_address, image->relro_size},
-		    PROT_READ);
+	protect_segments(o, image, base);
 }
