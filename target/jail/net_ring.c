@@ -59,7 +59,8 @@ struct ring_net {
 	bool receiving, gone;
 
 	struct slot *slots;
-	uint16_t free_slot, busy; /* busy: slots that the kernel has */
+	uint16_t slot_count, fresh; /* fresh: the first that never was in use */
+	uint16_t free_slot, busy;   /* busy: slots that the kernel has */
 	bool starved; /* a frame was refused: the next slot that comes back is news */
 };
 
@@ -212,8 +213,13 @@ static void find_sent(struct jail_ring *ring)
 	}
 }
 
+/* The one used last comes first: then few are ever touched. */
 static bool have_slot(struct ring_net *net)
 {
+	if (net->free_slot == NO_SLOT && net->fresh < net->slot_count) {
+		net->slots[net->fresh].next = NO_SLOT;
+		net->free_slot = net->fresh++;
+	}
 	if (net->free_slot == NO_SLOT) {
 		enter(net->ring);
 		find_sent(net->ring);
@@ -342,11 +348,8 @@ static void make_slots(struct ring_net *net)
 	    share(net->dev.kiln, 64, sizeof(struct slot), SLOTS_LEAST, SLOTS_MOST);
 
 	net->slots = kiln_alloc(net->dev.kiln, count * sizeof(struct slot), "slots");
+	net->slot_count = count;
 	net->free_slot = NO_SLOT;
-	for (uint16_t i = 0; i < count; i++) {
-		net->slots[i].next = net->free_slot;
-		net->free_slot = i;
-	}
 }
 
 static struct jail_ring *ring_of(struct kiln *k)
