@@ -371,11 +371,19 @@ bool image_load(const struct image *image, void *memory, uint64_t base, char *er
 		if (!file_get(image, s->file_offset, to + s->address, s->file_size))
 			return refuse(&p, "a segment's content lies outside the file");
 	}
+	return image_relocate(image, memory, base, error, error_size);
+}
+
+bool image_relocate(const struct image *image, void *memory, uint64_t base, char *error,
+                    size_t error_size)
+{
+	const struct parse p = {NULL, error, error_size};
+
 	for (uint64_t at = 0; at < image->rela_size; at += sizeof(Elf64_Rela)) {
 		Elf64_Rela rela;
 		if (!file_get(image, image->rela_offset + at, &rela, sizeof(rela)))
 			return refuse(&p, "the relocations lie outside the file");
-		if (!relocate(&p, image, &rela, to, base))
+		if (!relocate(&p, image, &rela, memory, base))
 			return false;
 	}
 	return true;

@@ -77,6 +77,9 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
  */
 bool image_load(const struct image *image, void *memory, uint64_t base, char *error,
 		size_t error_size);
+/* The second half of it. */
+bool image_relocate(const struct image *image, void *memory, uint64_t base, char *error,
+		    size_t error_size);
 
 /* The address behind the gate's system call, of which there must be one; else 0. */
 uint64_t image_gate_return(const struct image *image);

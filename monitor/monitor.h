@@ -78,9 +78,12 @@ _Noreturn void monitor_fail(const struct monitor_options *options, const char *f
  * Maps the file, parses it, and checks that it is an image for this target and ABI, that its
  * options fit, and that devices and bindings are the same set. Each binding's name is then
  * the manifest's. Ends the process with a message if anything is wrong.
+ *
+ * What is mapped is a copy, where the kernel makes one: its descriptor is the result, and the
+ * caller's to close; else -1.
  */
-void monitor_image_open(struct monitor_options *options, enum kiln_target_id target,
-			struct image *image);
+int monitor_image_open(struct monitor_options *options, enum kiln_target_id target,
+		       struct image *image);
 
 /* The binding of a device of the manifest; there is one after monitor_image_open(). */
 const struct monitor_binding *monitor_binding(const struct monitor_options *options,

@@ -6,16 +6,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <kiln/abi/address.h>
 #include <kiln/abi/boot.h>
 #include "monitor.h"
+
+#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
+#define MFD_NOEXEC_SEAL 8u
+#endif
 
 #define MEMORY_DEFAULT ((uint64_t)8 << 20)
 #define MEMORY_LEAST   ((uint64_t)64 << 10)
@@ -305,7 +311,27 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 
 /* ---- the image ---- */
 
-static const void *map_file(const struct monitor_options *o, size_t *size)
+/* What nobody can change while it is looked at, and then run; -1: the kernel makes none. */
+static int copy_file(int file, size_t size)
+{
+	int copy = memfd_create("image", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	if (copy < 0 && errno == EINVAL)
+		copy = memfd_create("image", MFD_CLOEXEC);
+	/* A limit on the size of files counts for it as well, and ends the process. */
+	signal(SIGXFSZ, SIG_IGN);
+	while (copy >= 0 && size) {
+		ssize_t n = sendfile(copy, file, NULL, size);
+		if (n <= 0) {
+			close(copy);
+			return -1;
+		}
+		size -= (size_t)n;
+	}
+	return copy;
+}
+
+static const void *map_file(const struct monitor_options *o, size_t *size, int *copy)
 {
 	int fd = open(o->image, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -315,7 +341,9 @@ static const void *map_file(const struct monitor_options *o, size_t *size)
 		monitor_fail(o, "cannot open %s: %s", o->image, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		monitor_fail(o, "%s is no image: kiln build makes one", o->image);
-	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	*copy = copy_file(fd, (size_t)st.st_size);
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
+	             *copy < 0 ? fd : *copy, 0);
 	if (bytes == MAP_FAILED)
 		monitor_fail(o, "cannot map %s: %s", o->image, strerror(errno));
 	close(fd);
@@ -396,12 +424,13 @@ static void check_devices(struct monitor_options *o, const struct image *image)
 	}
 }
 
-void monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
-                        struct image *image)
+int monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
+                       struct image *image)
 {
 	char error[256];
 	size_t size;
-	const void *bytes = map_file(o, &size);
+	int copy;
+	const void *bytes = map_file(o, &size, &copy);
 
 	if (!image_parse(image, bytes, size, error, sizeof(error)))
 		monitor_fail(o,
@@ -424,6 +453,7 @@ void monitor_image_open(struct monitor_options *o, enum kiln_target_id target,
 	if (!image_check_options(image, o->values, o->value_count, error, sizeof(error)))
 		misuse(o, "%s: %s", o->image, error);
 	check_devices(o, image);
+	return copy;
 }
 
 /* ---- the start options ---- */

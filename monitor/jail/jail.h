@@ -41,10 +41,10 @@ struct place place_make(const struct monitor_options *o, uint64_t size, int prot
  * as much as five others where it is the first in its tables. */
 void place_make_two(const struct monitor_options *o, uint64_t low_size, uint64_t high_size,
 		    const char *what, struct place *low, struct place *high);
-/* Copies and relocates the image into its place, which is writable; its segments get their
- * protection, what lies between them none. */
+/* Puts the image into its place, which is writable, from the copy of its file (-1: by copying
+ * it), and relocates it; its segments get their protection, what lies between them none. */
 void place_image(const struct monitor_options *o, const struct image *image,
-		 uint64_t base);
+		 uint64_t base, int copy);
 void place_protect(const struct monitor_options *o, struct range range, int protection);
 
 /* ---- xdp.c ---- */

@@ -83,12 +83,12 @@ static void place_told(struct jail *j)
 	j->xdp = (struct kiln_boot_xdp *)((uintptr_t)j->boot + boot_size(j));
 }
 
-static void place_all(struct jail *j)
+static void place_all(struct jail *j, int copy)
 {
 	const struct monitor_options *o = &j->options;
 	struct place image = place_make(o, j->image.span, READ_WRITE, "image");
 
-	place_image(o, &j->image, image.inside.start);
+	place_image(o, &j->image, image.inside.start, copy);
 	j->entry = image.inside.start + j->image.entry;
 	j->places[REPORT_PLACE_IMAGE] = image;
 	j->places[REPORT_PLACE_MEMORY] = place_make(o, o->memory, READ_WRITE, "memory");
@@ -301,15 +301,17 @@ int main(int argc, char **argv)
 {
 	static struct jail jail;
 	struct monitor_options *o = &jail.options;
+	int copy;
 
 	monitor_open_standard();
 	monitor_options_read(o, argc, argv);
 	report_began(o);
 	jail.vdso = vdso_find();
-	monitor_image_open(o, KILN_TARGET_JAIL, &jail.image);
+	copy = monitor_image_open(o, KILN_TARGET_JAIL, &jail.image);
 	monitor_pin(o);
 	report_mark(o, "image and options checked");
-	place_all(&jail);
+	place_all(&jail, copy);
+	close(copy);
 	jail.gate_return = inside(&jail, REPORT_PLACE_IMAGE).start + gate_return(&jail);
 	make_boot(&jail);
 	report_mark(o, "image placed and relocated");

@@ -7,10 +7,6 @@
 #include <sys/mman.h>
 #include "jail.h"
 
-#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
-#define MADV_POPULATE_WRITE 23
-#endif
-
 /* Wide enough that no stack frame or index of 16 bits reaches over it. */
 #define GUARD ((uint64_t)64 << 10)
 /* Above where a program's first pages are, below the end of user space. */
@@ -107,14 +103,44 @@ static void protect_segments(const struct monitor_options *o, const struct image
 		    PROT_READ);
 }
 
+/* Bytes [from, to) of a segment, which image_parse() found within the file. */
+static void copy_bytes(const struct image *image, const struct image_segment *s,
+                       uint64_t base, uint64_t from, uint64_t to)
+{
+	memcpy((void *)(uintptr_t)(base + s->address + from),
+	       image->bytes + s->file_offset + from, to - from);
+}
+
+/* The pages that are the segment's alone in the file are mapped, and cost nothing until they
+ * are touched; the others are copied. */
+static void place_segment(const struct monitor_options *o, const struct image *image,
+                          const struct image_segment *s, uint64_t base, int copy)
+{
+	uint64_t start = page_up(s->address) - s->address;
+	uint64_t end = ((s->address + s->file_size) & ~(uint64_t)(PAGE - 1)) - s->address;
+	uint64_t at = base + s->address + start;
+
+	if (copy < 0 || start >= s->file_size || end <= start ||
+	    (s->address - s->file_offset) % PAGE != 0) {
+		copy_bytes(image, s, base, 0, s->file_size);
+		return;
+	}
+	if (mmap((void *)(uintptr_t)at, end - start, PROT_READ | PROT_WRITE,
+	         MAP_PRIVATE | MAP_FIXED, copy,
+	         (off_t)(s->file_offset + start)) == MAP_FAILED)
+		monitor_fail(o, "cannot map the image: %s", strerror(errno));
+	copy_bytes(image, s, base, 0, start);
+	copy_bytes(image, s, base, end, s->file_size);
+}
+
 void place_image(const struct monitor_options *o, const struct image *image,
-                 uint64_t base)
+                 uint64_t base, int copy)
 {
 	char error[256];
 
-	/* All its pages at once, where the kernel can, not by a fault for each. */
-	(void)madvise((void *)(uintptr_t)base, image->span, MADV_POPULATE_WRITE);
-	if (!image_load(image, (void *)(uintptr_t)base, base, error, sizeof(error)))
+	for (unsigned i = 0; i < image->segment_count; i++)
+		place_segment(o, image, &image->segments[i], base, copy);
+	if (!image_relocate(image, (void *)(uintptr_t)base, base, error, sizeof(error)))
 		monitor_fail(o, "%s: %s", o->image, error);
 	protect_segments(o, image, base);
 }

@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 	monitor_options_read(&monitor.options, argc, argv);
 	report_began(&monitor.options);
 	monitor_pin(&monitor.options);
-	monitor_image_open(&monitor.options, KILN_TARGET_VM, &monitor.image);
+	close(monitor_image_open(&monitor.options, KILN_TARGET_VM, &monitor.image));
 	report_mark(&monitor.options, "image and options checked");
 	load(&monitor);
 	report_mark(&monitor.options, "image placed and relocated");

@@ -222,6 +222,12 @@ def test_closed_descriptors(_):
     check_equal(done.returncode, 0, "status")
 
 
+def test_file_limit(_):
+    """a limit on the size of files, which counts for the copy of the image, does not stop it"""
+    done = run("sh", "-c", 'ulimit -f 1; exec "$@"', "sh", JAIL, build("hello", "jail"))
+    check("Hello" in done.stdout, f"it said {done.stdout!r}")
+
+
 def test_full_console(_):
     """a console that nobody reads does not stop the image"""
     need_root()
