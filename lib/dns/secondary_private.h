@@ -1,0 +1,67 @@
+/*
+ * Zones of which another server is the primary: see dns_server_secondaries() of
+ * <kiln/dns_server.h>.
+ */
+#ifndef SECONDARY_PRIVATE_H
+#define SECONDARY_PRIVATE_H
+
+#include <kiln/stream.h>
+#include "server_private.h"
+
+struct secondary {
+	struct dns_server *server;
+	struct dns_name name; /* in lower case */
+	struct endpoint primary;
+	const struct dns_tsig_key *key; /* NULL: transfers are not signed */
+	struct arena blocks[2]; /* one has the zone that is served, the other is for the next */
+	struct dns_zone zones[2];
+	unsigned live;  /* of both */
+	bool loaded;    /* the live one is served */
+	bool busy;      /* a worker is at it */
+	bool again;     /* a NOTIFY came meanwhile */
+	struct dns_soa soa; /* of the live one */
+	kiln_time next_at, expires_at;
+	kiln_time patience; /* as long as it was never loaded: doubled each time */
+};
+
+struct secondaries {
+	struct dns_server *server;
+	struct tcp *tcp;
+	struct task_pool *tasks;
+	unsigned count, workers;
+	struct secondary *zones;
+	struct secondary_worker {
+		struct secondaries *all;
+		struct task *idle;  /* parked, with nothing to do */
+		uint8_t *message;   /* DNS_STREAM_SIZE bytes */
+	} *worker;
+};
+
+/* ---- secondary_transfer.c: from the primary into a block ---- */
+
+enum secondary_result { SECONDARY_NEW, SECONDARY_CURRENT, SECONDARY_FAILED };
+
+/* Asks the primary for changes, or for all, and compiles what it says into the block that is
+ * not live. `zone` is the result, opened. Waits: on a task of its own. */
+enum secondary_result secondary_transfer(struct secondary *z, struct secondary_worker *worker,
+					 struct dns_zone *zone);
+
+/* ---- secondary_changes.c: what an IXFR adds and takes away ---- */
+
+struct secondary_changes {
+	struct arena *arena;
+	uint8_t *base; /* of the changes, one behind the other */
+	uint32_t count;
+	uint32_t *table; /* offsets of the last change of each record, by hash; 0: none */
+	uint32_t mask;
+};
+
+void secondary_changes_begin(struct secondary_changes *c, struct arena *arena);
+KILN_MUST_CHECK bool secondary_change(struct secondary_changes *c, bool added,
+				      const struct dns_record *record);
+/* The old zone's records but for those taken away, and those added. */
+KILN_MUST_CHECK bool secondary_changes_apply(struct secondary_changes *c,
+					     const struct dns_zone *old,
+					     struct dns_zone_builder *builder);
+
+#endif

@@ -1,0 +1,362 @@
+/*
+ * A zone from its primary: one TCP connection, one question, and what comes of it (RFC 5936, 2.2;
+ * 1995, 4). The first record is the SOA of what the primary has. By the second, the answer is
+ * the whole zone, or the changes from the version that was named in the question: an SOA of
+ * each version, records taken away, an SOA of the next, records added. A single SOA says that
+ * there is nothing new.
+ */
+#include <kiln/dns_types.h>
+#include "secondary_private.h"
+
+#define STALL KILN_SECONDS(30) /* of a primary that says nothing */
+
+enum state { FIRST, SECOND, WHOLE, TAKING_AWAY, ADDING, OVER, CURRENT };
+
+struct fetch {
+	struct secondary *z;
+	struct secondary_worker *worker;
+	struct stream stream;
+	struct dns_tsig_exchange tsig;
+	struct arena *arena;
+	struct dns_zone_builder builder;
+	struct secondary_changes changes;
+	uint16_t id;
+	bool by_changes; /* was asked for */
+	enum state state;
+	struct dns_soa soa; /* of the zone that is being fetched */
+	uint32_t serial;    /* of the version that is being read about */
+	bool answered;      /* the primary said something */
+	const char *why;    /* it failed */
+};
+
+static bool fail(struct fetch *f, const char *why)
+{
+	f->why = why;
+	return false;
+}
+
+/* ---- the question ---- */
+
+static bool build_question(struct fetch *f, struct dns_builder *b, uint8_t *buffer,
+                           size_t size)
+{
+	const struct dns_header header = {.id = f->id};
+	const struct dns_question question = {
+	    f->z->name, f->by_changes ? DNS_IXFR : DNS_AXFR, DNS_CLASS_IN};
+	uint8_t data[22] = {
+	    0}; /* two root names, the serial, the rest is nothing to him */
+	struct writer w = writer_of(data + 2, 4);
+	struct dns_record soa = {
+	    .section = DNS_AUTHORITIES,
+	    .name = f->z->name,
+	    .type = DNS_SOA,
+	    .class = DNS_CLASS_IN,
+	    .data = slice_of(data, sizeof(data)),
+	};
+
+	writer_u32(&w, f->z->soa.serial);
+	dns_build(b, buffer, size, &header);
+	return dns_build_question(b, &question) &&
+	       (!f->by_changes || dns_build_record(b, &soa));
+}
+
+static bool ask(struct fetch *f)
+{
+	uint8_t message[1536];
+	struct dns_builder b;
+	struct writer w = writer_of(message, 2);
+
+	f->id = (uint16_t)random_u32(&f->z->server->kiln->random);
+	if (!build_question(f, &b, message + 2, sizeof(message) - 2))
+		return fail(f, "the question is too long");
+	size_t len = dns_build_done(&b).len;
+	if (f->z->key) {
+		dns_tsig_begin(&f->tsig, f->z->key);
+		len = dns_tsig_sign(&f->tsig, message + 2, len, sizeof(message) - 2,
+		                    kiln_wall(f->z->server->kiln) / KILN_SECONDS(1))
+		          .len;
+	}
+	writer_u16(&w, (uint16_t)len);
+	return stream_write(&f->stream, slice_of(message, 2 + len)) == KILN_OK ||
+	       fail(f, "the primary closes the connection");
+}
+
+/* ---- records ---- */
+
+static bool add_record(struct fetch *f, const struct dns_record *record)
+{
+	uint8_t data[4096], *room = data;
+	size_t size = sizeof(data);
+
+	/* Names may grow by what they were compressed by: the data of few is that large. */
+	if (record->data.len > sizeof(data) / 2)
+		return record->data.len <= UINT16_MAX &&
+		       dns_data_check(record->type, record->data) &&
+		       dns_zone_add(&f->builder, &record->name, record->type, record->ttl,
+		                    record->data, 0) == DNS_ZONE_OK;
+	struct writer w = writer_of(room, size);
+	if (!dns_data_copy(&w, record))
+		return fail(f, "a record is malformed");
+	switch (dns_zone_add(&f->builder, &record->name, record->type, record->ttl,
+	                     writer_done(&w), 0)) {
+	case DNS_ZONE_OK:
+	case DNS_ZONE_OUTSIDE: /* left out, as others do */
+		return true;
+	case DNS_ZONE_MEMORY:
+		return fail(f, "no memory for it");
+	default:
+		return fail(f, "a record is malformed");
+	}
+}
+
+static bool change_record(struct fetch *f, const struct dns_record *record)
+{
+	return secondary_change(&f->changes, f->state == ADDING, record) ||
+	       fail(f, "a record is malformed, or there is no memory for it");
+}
+
+static bool take_first(struct fetch *f, const struct dns_record *record)
+{
+	if (record->type != DNS_SOA || !dns_name_equal(&record->name, &f->z->name) ||
+	    !dns_data_soa(record, &f->soa))
+		return fail(f, "the first record is no SOA");
+	f->state = SECOND;
+	if (f->z->loaded && (int32_t)(f->soa.serial - f->z->soa.serial) <= 0) {
+		f->state = CURRENT;
+		return true;
+	}
+	return true;
+}
+
+static bool begin_whole(struct fetch *f, const struct dns_record *record)
+{
+	f->state = WHOLE;
+	if (!dns_zone_begin(&f->builder, f->arena, &f->z->name))
+		return fail(f, "no memory for it");
+	return record->type == DNS_SOA || add_record(f, record);
+}
+
+/* An SOA between the parts of changes. */
+static bool next_part(struct fetch *f, uint32_t serial)
+{
+	bool was_adding = f->state == ADDING;
+
+	if (was_adding && f->serial == f->soa.serial && serial == f->serial) {
+		f->state = OVER;
+		return true;
+	}
+	if (was_adding && serial != f->serial)
+		return fail(f, "changes of another version");
+	f->state = was_adding ? TAKING_AWAY : ADDING;
+	f->serial = serial;
+	return true;
+}
+
+static bool take_second(struct fetch *f, const struct dns_record *record)
+{
+	struct dns_soa soa;
+
+	if (!f->by_changes || record->type != DNS_SOA)
+		return begin_whole(f, record);
+	if (!dns_data_soa(record, &soa) || soa.serial != f->z->soa.serial)
+		return fail(f, "changes of another version");
+	secondary_changes_begin(&f->changes, f->arena);
+	f->serial = soa.serial;
+	f->state = TAKING_AWAY;
+	return true;
+}
+
+static bool take_record(struct fetch *f, const struct dns_record *record)
+{
+	struct dns_soa soa;
+
+	if (record->class != DNS_CLASS_IN)
+		return fail(f, "a record of another class");
+	switch (f->state) {
+	case FIRST:
+		return take_first(f, record);
+	case SECOND:
+		return take_second(f, record);
+	case OVER:
+	case CURRENT:
+		return fail(f, "records behind the last");
+	default:
+		break;
+	}
+	if (record->type != DNS_SOA)
+		return f->state == WHOLE ? add_record(f, record)
+		                         : change_record(f, record);
+	if (!dns_data_soa(record, &soa))
+		return fail(f, "an SOA is malformed");
+	if (f->state != WHOLE)
+		return next_part(f, soa.serial) &&
+		       (f->state != OVER ||
+		                secondary_changes_apply(
+		                    &f->changes, &f->z->zones[f->z->live], &f->builder)
+		            ? f->state != OVER || add_record(f, record)
+		            : fail(f, "no memory for it"));
+	f->state = OVER;
+	return add_record(f, record);
+}
+
+/* ---- messages ---- */
+
+/* So many bytes, or it has failed. */
+static bool read_bytes(struct fetch *f, uint8_t *out, size_t size)
+{
+	size_t got;
+
+	for (size_t at = 0; at < size; at += got) {
+		if (stream_read(&f->stream, out + at, size - at, &got) != KILN_OK)
+			return fail(f, "the primary says nothing, or breaks off");
+		if (got == 0)
+			return fail(f, "the primary breaks off");
+	}
+	return true;
+}
+
+static bool read_message(struct fetch *f, struct slice *message)
+{
+	uint8_t length[2];
+
+	if (!read_bytes(f, length, sizeof(length)))
+		return false;
+	*message = slice_of(f->worker->message, (size_t)length[0] << 8 | length[1]);
+	return read_bytes(f, f->worker->message, message->len);
+}
+
+static bool check_signature(struct fetch *f, struct slice message)
+{
+	struct dns_tsig tsig;
+
+	if (!f->z->key)
+		return true;
+	if (!dns_tsig_read(message, &tsig))
+		return fail(f, "a message is malformed");
+	switch ((int)dns_tsig_check_answer(
+	    &f->tsig, message, &tsig, kiln_wall(f->z->server->kiln) / KILN_SECONDS(1))) {
+	case DNS_TSIG_OK:
+		return true;
+	case DNS_TSIG_BADKEY:
+		return fail(f, "the primary does not know the key");
+	case DNS_TSIG_BADTIME:
+		return fail(f, "the primary's clock and this one differ");
+	default:
+		return fail(f, "the signature is wrong");
+	}
+}
+
+static bool is_answer(struct fetch *f, const struct dns_header *h)
+{
+	if (!(h->flags & DNS_FLAG_RESPONSE) || h->id != f->id)
+		return fail(f, "the message answers another question");
+	switch (h->rcode) {
+	case DNS_RCODE_OK:
+		return true;
+	case DNS_RCODE_REFUSED:
+		return fail(f, "the primary refuses it");
+	case DNS_RCODE_NOT_AUTHORIZED:
+		return fail(f, "the primary does not have it, or does not know the key");
+	default:
+		return fail(f, "the primary cannot tell");
+	}
+}
+
+static bool take_message(struct fetch *f)
+{
+	struct dns_record record;
+	struct dns_reader r;
+	struct slice message;
+
+	if (!read_message(f, &message))
+		return false;
+	f->answered = true;
+	if (!dns_read(&r, message))
+		return fail(f, "a message is malformed");
+	if (!check_signature(f, message) || !is_answer(f, &r.header))
+		return false;
+	while (dns_read_record(&r, &record)) {
+		if (record.section == DNS_ANSWERS && !take_record(f, &record))
+			return false;
+	}
+	if (r.failed || r.header.counts[DNS_ANSWERS] == 0)
+		return fail(f, "a message is malformed");
+	return true;
+}
+
+/* ---- all of it ---- */
+
+static bool fetch(struct fetch *f)
+{
+	if (stream_connect(&f->stream, f->worker->all->tasks, f->worker->all->tcp,
+	                   &f->z->primary) != KILN_OK)
+		return fail(f, "the primary cannot be reached");
+	f->stream.timeout = STALL;
+	if (!ask(f))
+		return false;
+	while (f->state != OVER && f->state != CURRENT) {
+		if (!take_message(f))
+			return false;
+	}
+	/* RFC 8945, 5.3.1: the last message has to be signed. */
+	return !f->z->key || f->tsig.since == 0 ||
+	       fail(f, "the last message is not signed");
+}
+
+static bool compile(struct fetch *f, struct dns_zone *zone)
+{
+	struct dns_zone_error error;
+	struct slice compiled;
+
+	if (!dns_zone_end(&f->builder, &compiled, &error))
+		return fail(f, dns_zone_fault_text(error.fault));
+	return dns_zone_open(zone, compiled) || fail(f, "it does not open");
+}
+
+static void log_failure(const struct fetch *f)
+{
+	char text[4 * DNS_NAME_SIZE + 1];
+	struct writer w = writer_of(text, sizeof(text));
+
+	dns_name_format(&w, &f->z->name);
+	writer_u8(&w, 0);
+	log_warn(f->z->server->kiln, "dns", "%s: not transferred: %s", text, f->why);
+}
+
+static enum secondary_result try(struct secondary *z, struct secondary_worker *worker,
+                                 bool by_changes, struct dns_zone *zone, bool *answered)
+{
+	struct dns_server_counters *count = &z->server->counters;
+	struct fetch f = {.z = z, .worker = worker, .by_changes = by_changes};
+
+	f.arena = &z->blocks[z->live ^ 1];
+	f.arena->at = f.arena->start;
+	bool good = fetch(&f);
+	stream_close(&f.stream);
+	*answered = f.answered;
+	if (good && f.state == CURRENT)
+		return SECONDARY_CURRENT;
+	if (good && compile(&f, zone)) {
+		count->fetched++;
+		count->fetched_changes += f.changes.arena != NULL;
+		return SECONDARY_NEW;
+	}
+	log_failure(&f);
+	count->fetch_failures++;
+	return SECONDARY_FAILED;
+}
+
+enum secondary_result secondary_transfer(struct secondary *z,
+                                         struct secondary_worker *worker,
+                                         struct dns_zone *zone)
+{
+	enum secondary_result result = SECONDARY_FAILED;
+	bool answered = true;
+
+	if (z->loaded)
+		result = try(z, worker, true, zone, &answered);
+	/* RFC 1995, 4: who cannot tell of changes has the whole. */
+	if (result == SECONDARY_FAILED && answered)
+		result = try(z, worker, false, zone, &answered);
+	return result;
+}
