@@ -114,7 +114,7 @@ static void play_soa(struct play *p, const char *owner)
 }
 
 /* What every zone has. */
-static void play_apex(struct play *p, const char *owner)
+static __attribute__((unused)) void play_apex(struct play *p, const char *owner)
 {
 	play_soa(p, owner);
 	play_name(p, owner, DNS_NS, SLICE(""), "ns.net");
