@@ -60,7 +60,7 @@ enum dns_zone_fault {
 	DNS_ZONE_NSEC3_HASH,  /* NSEC3 by another hash than SHA-1, or with iterations above
 			       * DNS_ZONE_NSEC3_ITERATIONS: RFC 9276, 3.2 */
 	/* warnings: the zone is usable */
-	DNS_ZONE_TTL_DIFFERS, /* of records of one set: all get the lowest; RFC 2181, 5.2 */
+	DNS_ZONE_TTL_DIFFERS, /* of records of one set: all get the first one's; RFC 2181, 5.2 */
 	DNS_ZONE_SIGNATURE_ALONE, /* an RRSIG of a set that is not there: it is left out */
 	DNS_ZONE_NO_GLUE,     /* a delegation to a host below itself without address */
 	DNS_ZONE_TARGET_NO_ADDRESS, /* an MX or SRV names a host of the zone without address */
@@ -100,10 +100,10 @@ struct dns_zone_builder {
 KILN_MUST_CHECK bool dns_zone_begin(struct dns_zone_builder *b, struct arena *arena,
 				    const struct dns_name *origin);
 
-/* One record of class IN; order is of no matter, neither are duplicates. `data` is as on the
- * wire, names in it uncompressed; it is copied. `where` is the caller's own (the line in a
- * file, say) and comes back in errors and warnings. On a fault it is as if the record had not
- * been added. A record takes 20 bytes and its owner and data. */
+/* One record of class IN; order is of no matter (but for TTLs that differ), neither are
+ * duplicates. `data` is as on the wire, names in it uncompressed; it is copied. `where` is the
+ * caller's own (the line in a file, say) and comes back in errors and warnings. On a fault it
+ * is as if the record had not been added. A record takes 20 bytes and its owner and data. */
 KILN_MUST_CHECK enum dns_zone_fault dns_zone_add(struct dns_zone_builder *b,
 						 const struct dns_name *owner,
 						 uint16_t type, uint32_t ttl,

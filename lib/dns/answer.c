@@ -194,8 +194,7 @@ static bool put_synthesized(struct answer *m, const struct zone_set *dname,
 		return false;
 	}
 	m->counts[DNS_ANSWERS]++;
-	return m->query->type != DNS_CNAME && m->query->type != DNS_ANY &&
-	       follow(m, writer_done(&w), at);
+	return m->query->type != DNS_CNAME && follow(m, writer_done(&w), at);
 }
 
 static bool answer_dname(struct answer *m, const struct chain *chain,

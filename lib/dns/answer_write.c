@@ -183,6 +183,8 @@ static bool put_referral(struct answer *m)
 {
 	const struct zone_set *ds = zone_set_find(m->zone, m->cut, DNS_DS);
 
+	if (ds && ds->signature_count == 0)
+		ds = NULL; /* of a zone that is not signed: nobody could trust it */
 	return answer_put(m, DNS_AUTHORITIES, zone_set_find(m->zone, m->cut, DNS_NS),
 	                  m->cut, m->cut_at) &&
 	       (!ds || !m->query->dnssec ||

@@ -177,7 +177,7 @@ static const char *const texts[DNS_ZONE_FAULTS] = {
     [DNS_ZONE_NSEC3_OWNER] =
         "the owner of an NSEC3 is not a hash below the zone's own name",
     [DNS_ZONE_NSEC3_HASH] = "an NSEC3 hash that is not known, or has too many iterations",
-    [DNS_ZONE_TTL_DIFFERS] = "TTLs differ, the lowest is taken",
+    [DNS_ZONE_TTL_DIFFERS] = "TTLs differ, the first one is taken",
     [DNS_ZONE_SIGNATURE_ALONE] = "an RRSIG of records that are not there is left out",
     [DNS_ZONE_NO_GLUE] = "a name server below the delegation has no address (A or AAAA)",
     [DNS_ZONE_TARGET_NO_ADDRESS] = "the target has no address (A or AAAA) in the zone",

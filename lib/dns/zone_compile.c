@@ -242,20 +242,20 @@ struct run {
 	uint32_t signatures, signatures_end;
 };
 
-static uint32_t lowest_ttl(struct zone_compiler *c, const struct run *run)
+/* That of the record which came first, as other servers have it. */
+static uint32_t ttl_of(struct zone_compiler *c, const struct run *run)
 {
-	uint32_t ttl = zone_record_at(c, run->first)->ttl;
+	uint32_t first = run->first;
 	bool differ = false;
 
-	for (uint32_t i = run->first + 1; i < run->end; i++) {
-		uint32_t other = zone_record_at(c, i)->ttl;
-
-		differ |= other != ttl;
-		ttl = KILN_MIN(ttl, other);
+	for (uint32_t i = run->first; i < run->end; i++) {
+		differ |= zone_record_at(c, i)->ttl != zone_record_at(c, run->first)->ttl;
+		if (c->index[i] < c->index[first])
+			first = i;
 	}
 	if (differ)
-		(void)zone_fault(c, DNS_ZONE_TTL_DIFFERS, zone_record_at(c, run->first));
-	return ttl;
+		(void)zone_fault(c, DNS_ZONE_TTL_DIFFERS, zone_record_at(c, first));
+	return zone_record_at(c, first)->ttl;
 }
 
 /* Signatures have the TTL of what they sign (RFC 4034, 3). Returns where the set is; 0: it
@@ -492,7 +492,7 @@ static bool put_sets(struct zone_compiler *c, struct zone_node *node, uint32_t f
 		run.end = type_end(c, first, end);
 		run.signatures = run.signatures_end;
 		find_signatures(c, &run, record->type, signatures_end);
-		uint32_t ttl = lowest_ttl(c, &run);
+		uint32_t ttl = ttl_of(c, &run);
 		uint32_t set = put_set(c, &run, ttl);
 		if (!set)
 			return false;

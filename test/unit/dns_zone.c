@@ -153,10 +153,10 @@ static void a_set_has_one_ttl(void **state)
 	    DNS_ZONE_OK);
 	play_open(&p);
 	assert_string_equal(listing(&p.zone), "example 2 3600 8\nexample 6 3600 38\n"
-	                                      "x.example 1 30 4\nx.example 1 30 4\n"
+	                                      "x.example 1 60 4\nx.example 1 60 4\n"
 	                                      "x.example 16 0 2\n");
 	assert_string_equal(p.warnings,
-	                    "TTLs differ, the lowest is taken: x.example 1 3\n");
+	                    "TTLs differ, the first one is taken: x.example 1 3\n");
 	assert_int_equal(p.b.warnings, 1);
 	play_end(&p);
 }
