@@ -1,8 +1,9 @@
 /*
- * frame-loop of kiln bench net: the least that anything behind a tap does. It moves frames,
+ * frame-loop of kiln bench net and dns: the least that anything behind a tap does. It moves frames,
  * many by one system call (io_uring(7)), and there is no stack at all.
  *
  *	frame_loop echo FD      swaps the addresses of each UDP datagram, and writes it back
+ *	frame_loop answer FD    likewise, and says that it is an answer (RFC 1035, QR)
  *	frame_loop sink FD      reads
  *	frame_loop source FD SIZE
  *	                        writes frames, of SIZE bytes of TCP's payload each, to
@@ -32,6 +33,7 @@ enum {
 	MSS = 1448,
 	TCP_HEAD = 32, /* with timestamps */
 	FRAME_MOST = 68 << 10,
+	QR = 0x80,
 	BATCH = 64,
 	BATCH_LARGE = 16, /* frames of 64 KB: what a window holds */
 };
@@ -43,6 +45,10 @@ struct frame {
 	union {
 		struct udphdr udp;
 		struct tcphdr tcp;
+		struct {
+			struct udphdr udp;
+			uint8_t id[2], flags;
+		} __attribute__((packed)) dns;
 	};
 	uint8_t rest[FRAME_MOST];
 } __attribute__((packed));
@@ -186,7 +192,16 @@ static void swap(struct frame *frame)
 	frame->udp.dest = udp.source;
 }
 
-_Noreturn static void echo(struct ring *ring, int tap)
+/* An answer to a query of DNS, as far as who counts answers looks at it. The checksum is left
+ * out, which IPv4 allows. */
+static void answer(struct frame *frame)
+{
+	memset(&frame->offload, 0, sizeof(frame->offload));
+	frame->udp.check = 0;
+	frame->dns.flags |= QR;
+}
+
+_Noreturn static void echo(struct ring *ring, int tap, void (*change)(struct frame *))
 {
 	int written[BATCH];
 
@@ -198,6 +213,8 @@ _Noreturn static void echo(struct ring *ring, int tap)
 			if (!is_udp(&frames[i], sizes[i]))
 				continue;
 			swap(&frames[i]);
+			if (change)
+				change(&frames[i]);
 			ring_add(ring, IORING_OP_WRITE, tap, &frames[i], (size_t)sizes[i],
 			         count++);
 		}
@@ -266,12 +283,14 @@ int main(int argc, char **argv)
 	prctl(PR_SET_TIMERSLACK, 1);
 	ring_open(&ring);
 	if (argc == 3 && strcmp(argv[1], "echo") == 0)
-		echo(&ring, tap);
+		echo(&ring, tap, NULL);
+	if (argc == 3 && strcmp(argv[1], "answer") == 0)
+		echo(&ring, tap, answer);
 	if (argc == 3 && strcmp(argv[1], "sink") == 0)
 		sink(&ring, tap);
 	if (argc == 4 && strcmp(argv[1], "source") == 0)
 		source(&ring, tap, (unsigned)atoi(argv[3]));
-	fprintf(stderr, "usage: %s echo|sink FD\n       %s source FD SIZE\n", argv[0],
-	        argv[0]);
+	fprintf(stderr, "usage: %s echo|answer|sink FD\n       %s source FD SIZE\n",
+	        argv[0], argv[0]);
 	return 2;
 }

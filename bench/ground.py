@@ -116,12 +116,26 @@ def resident_kb(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
 
 
+def proportional_kb(pid):
+    """Resident, of a page that several processes have a share."""
+    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+        return int(re.search(r"Pss:\s+(\d+)", rollup.read()).group(1))
+
+
 def processors_of(pid):
     """Those that any of a process's threads may run on."""
     allowed = set()
     for task in os.listdir(f"/proc/{pid}/task"):
         allowed |= os.sched_getaffinity(int(task))
     return allowed
+
+
+def pin(pids, processor):
+    """Moves processes to a processor, with all their threads: some leave that where they were
+    started."""
+    for pid in pids:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(task), {processor})
 
 
 def idle_seconds(processor):

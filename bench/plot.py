@@ -2,9 +2,10 @@
 
 For each case one chart, or two beside each other: what an operation takes of the processor, and
 how many there are in a second. A subject is a bar to its median, with a line from the least to the
-greatest of the rounds.
+greatest of the rounds. What depends on a size is drawn as curves over it.
 """
 
+import math
 import os
 from xml.sax.saxutils import escape
 
@@ -14,13 +15,15 @@ COLOURS = {"kiln-host": "#9db8e8", "kiln-jail-tap": "#2f5fc4", "kiln-kvm": "#6f9
            "nginx": "#8cc79a", "nginx-tuned": "#35884a", "lighttpd": "#e0923a",
            "apache": "#b04a5a", "kiln-jail": "#2f5fc4", "kiln-jail-alone": "#9db8e8",
            "kernel-udp": "#35884a", "iperf3": "#35884a", "pthread": "#35884a",
-           "static-binary": "#35884a", "frame-loop": "#c9b458"}
+           "static-binary": "#35884a", "frame-loop": "#c9b458",
+           "kiln-jail-xdp": "#1d3a7a", "bind": "#b04a5a", "nsd": "#e0923a", "knot": "#35884a"}
 OTHER = "#888888"
 
 WIDTH, MARGIN = 980, 24
 NAMES, NUMBERS, GAP = 110, 74, 30  # beside a chart's bars: subjects, figures; between charts
 BAR, STEP = 14, 20
 HEAD, TITLE, FOOT = 66, 52, 30
+CURVES = 260  # their height
 CHART = (WIDTH - 2 * MARGIN - NAMES - GAP) / 2
 
 
@@ -69,9 +72,41 @@ def charts(case, rows):
     return found
 
 
-def draw(title, note, cases):
-    """The SVG's text; cases with their rows."""
-    height = HEAD + sum(TITLE + len(rows) * STEP for _, rows in cases) + FOOT
+def curves(title, points, y):
+    """Of (size, row): operations in a second of the server's processor, over the size. A curve
+    ends with its subject's name."""
+    sizes = sorted({size for size, _ in points})
+    rates = [(size, row["subject"], 1e6 / row["cpu_us_per_op"]) for size, row in points]
+    most = max(rate for _, _, rate in rates)
+    left, right = MARGIN + NAMES, WIDTH - MARGIN - NAMES - NUMBERS
+    bottom, top = y + CURVES - TITLE, y + TITLE / 2
+
+    def place(size, rate):
+        return (left + (right - left) * math.log(size / sizes[0], sizes[-1] / sizes[0]),
+                bottom - (bottom - top) * rate / most)
+
+    yield text(MARGIN, y + 8, title, "case")
+    yield f'<path d="M{left} {top:.1f}V{bottom:.1f}H{right:.1f}" class="spread"/>'
+    yield text(left - 8, top + 4, digits(most), "number", "end")
+    yield text(left - 8, bottom + 4, "0", "number", "end")
+    for size in sizes:
+        yield text(place(size, 0)[0], bottom + 18, f"{size:,}", "number", "middle")
+    lowest = bottom
+    ends = [(rate, subject) for size, subject, rate in rates if size == sizes[-1]]
+    for rate, subject in sorted(ends):
+        path = [place(*one[::2]) for one in rates if one[1] == subject]
+        yield (f'<path d="M{" L".join(f"{px:.1f} {py:.1f}" for px, py in path)}" fill="none" '
+               f'stroke="{COLOURS.get(subject, OTHER)}" stroke-width="2"/>')
+        lowest = min(lowest, path[-1][1] + 4)
+        yield text(right + 8, lowest, f"{subject} {digits(rate)}", "number")
+        lowest -= STEP * 0.7
+
+
+def draw(title, note, cases, curved=()):
+    """The SVG's text; cases with their rows, and what is curved with its points."""
+    curved = list(curved)
+    height = HEAD + sum(TITLE + len(rows) * STEP for _, rows in cases) + FOOT + \
+        CURVES * len(curved)
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
              f'viewBox="0 0 {WIDTH} {height}">',
              "<style>text{font-family:sans-serif;font-size:12px;fill:#222}"
@@ -81,6 +116,9 @@ def draw(title, note, cases):
              f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
              text(MARGIN, 32, title, "title"), text(MARGIN, 50, note, "note")]
     y = HEAD
+    for name, points in curved:
+        lines += curves(name, points, y)
+        y += CURVES
     for case, rows in cases:
         lines.append(text(MARGIN, y + 18, case.name, "case"))
         lines.append(text(MARGIN + NAMES + 40, y + 18, case.title, "note"))
@@ -95,8 +133,8 @@ def draw(title, note, cases):
     return "\n".join(lines) + "\n"
 
 
-def write(path, title, note, cases):
+def write(path, title, note, cases, curved=()):
     partial = f"{path}.{os.getpid()}"
     with open(partial, "w", encoding="utf-8") as file:
-        file.write(draw(title, note, cases))
+        file.write(draw(title, note, cases, curved))
     os.replace(partial, path)

@@ -229,6 +229,10 @@ class Bench:
         """What else a reader has to know."""
         return []
 
+    def curves(self, results):
+        """What is drawn as curves: titles, with (size, row) of each case and subject."""
+        return []
+
     def results(self):
         """(case, rows) of all that was measured."""
         for case in self.cases:
@@ -347,7 +351,8 @@ def measure(kind, options):
     else:
         report.print_tables(bench.title(), results)
     if options.plot:
-        plot.write(options.plot, f"kiln bench {bench.name}", bench.title(), results)
+        plot.write(options.plot, f"kiln bench {bench.name}", bench.title(), results,
+                   bench.curves(results))
     for text in [*report.warnings(results), *bench.remarks()]:
         say(f"warning: {text}")
 

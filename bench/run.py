@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                 "tool"))
 
-BENCHES = ["web", "net", "boot", "sim"]
+BENCHES = ["web", "net", "dns", "boot", "sim"]
 
 
 def main(arguments):

@@ -19,26 +19,33 @@ def page_request(path):
 
 
 def first_byte(ready, path="/"):
-    """Connects as soon as there is a route; when the first byte of the page is there, in ns.
+    """Connects as soon as there is a route; when the first byte of the page is there, in ns."""
+    def ask():
+        with socket.socket() as s:
+            s.settimeout(5)
+            s.connect((ADDRESS, 80))
+            s.sendall(page_request(path))
+            return s.recv(1)
+    return when_there(ready, ask)
+
+
+def when_there(ready, ask, seconds=20):
+    """Asks as soon as there is a route, until that is true; when it was, in ns.
 
     It sleeps until the kernel tells of a new link or address, and then tries until the server
     answers: a client that tried all the time would keep the processor busy that a monitor's own
     calls (to register an interface, above all) wait for.
     """
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + seconds
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as news:
         news.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE))
         news.settimeout(1)
         ready()
         while time.monotonic() < deadline:
             try:
-                with socket.socket() as s:
-                    s.settimeout(5)
-                    s.connect((ADDRESS, 80))
-                    s.sendall(page_request(path))
-                    if s.recv(1):
-                        return time.monotonic_ns()
-            except ConnectionError:
+                if ask():
+                    return time.monotonic_ns()
+            except (ConnectionError, TimeoutError):
                 pass  # there, but not yet listening
             except OSError:
                 with contextlib.suppress(TimeoutError):

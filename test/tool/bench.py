@@ -123,6 +123,33 @@ def test_net(_):
     check_equal(leftovers() - before, set(), "what the bench left")
 
 
+def test_dns(_):
+    """bench dns measures name servers under load and flood, their starts, and the floor"""
+    need_two_processors()
+    before = leftovers()
+    cases = ("dns-100", "dns-100-flood", "lookup", "first-answer-100")
+    with tempfile.TemporaryDirectory() as folder:
+        picture = os.path.join(folder, "dns.svg")
+        out = run(KILN, "bench", "dns", "--rounds", "1", "--seconds", "0.2", "--json", "-o", picture,
+                  *(word for name in cases for word in ("--case", name)),
+                  *(word for name in ("bind", "knot", "kiln-host", "frame-loop")
+                    for word in ("--subject", name))).stdout
+        xml.etree.ElementTree.parse(picture)
+    rows = {(row["case"], row["subject"]): row for row in map(json.loads, out.splitlines())}
+    check_equal(list(rows), [*((case, subject) for case in cases[:2]
+                               for subject in ("bind", "knot", "frame-loop")),
+                             ("lookup", "kiln-host"), ("first-answer-100", "bind"),
+                             ("first-answer-100", "knot")], "what was measured")
+    for (case, subject), row in rows.items():
+        keys = {"lookup": ("ops_per_s",), "first-answer-100": ("p50_us", "rss_kb")}
+        for key in ("cpu_us_per_op", *keys.get(case, ("ops_per_s", "rss_kb"))):
+            check(row[key] > 0, f"{key} of {subject} in {case}")
+        check_equal(row["ratio_to"], None if case == "lookup" else "knot", f"rival in {case}")
+    for case in cases[:2]:  # it does the least
+        check(rows[case, "frame-loop"]["cpu_us_per_op"] < rows[case, "bind"]["cpu_us_per_op"], case)
+    check_equal(leftovers() - before, set(), "what the bench left")
+
+
 def test_boot(_):
     """bench boot measures starts, tasks, switches and timers, in ns and cycles"""
     need_two_processors()
