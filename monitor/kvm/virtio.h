@@ -104,6 +104,8 @@ struct virtio_net {
 	uint64_t bytes; /* of all of them */
 	uint64_t dropped;
 	uint32_t offloads; /* TUN_F_* that may come from the tap now */
+	uint32_t largest;  /* frame that may come with them, its header included */
+	uint16_t mtu;
 };
 void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t offloads,
                      const uint8_t mac[6], uint16_t mtu, struct virtio_place place);

@@ -16,10 +16,16 @@
 enum { HEADER = sizeof(struct virtio_net_hdr_mrg_rxbuf) };
 _Static_assert(HEADER == 12, "virtio_net_hdr_mrg_rxbuf");
 
-/* The largest frame: 64 KiB of IP packet and an Ethernet header. */
-enum { LARGEST = HEADER + 65536 + 14 };
-/* Younger than some systems' headers: UDP segmentation. */
-enum { FEATURE_HOST_USO = 56, TUN_USO = 0x20 | 0x40 };
+/* In front of an IP packet: what Ethernet has, with a VLAN's tag, behind our own header. */
+enum { BEFORE_PACKET = HEADER + 18 };
+/* Younger than some systems' headers: UDP segmentation. A tap has it for both families or
+ * for none. */
+enum {
+	FEATURE_GUEST_USO4 = 54,
+	FEATURE_GUEST_USO6 = 55,
+	FEATURE_HOST_USO = 56,
+	TUN_USO = 0x20 | 0x40
+};
 
 static struct virtio_net *net_of(struct virtio_device *device)
 {
@@ -34,7 +40,7 @@ static void fill_window(struct virtio_net *net)
 	    virtio_accepted(&net->device, VIRTIO_NET_F_MRG_RXBUF) ? NET_WINDOW : 1;
 	struct virtqueue_chain chain;
 
-	while (net->bytes < LARGEST && net->buffer_count < most &&
+	while (net->bytes < net->largest && net->buffer_count < most &&
 	       net->part_count < NET_WINDOW && virtqueue_pop(queue, &chain)) {
 		if (chain.readable || chain.writable_bytes > UINT32_MAX ||
 		    chain.parts[0].iov_len < HEADER) {
@@ -97,7 +103,7 @@ static void net_receive(struct virtio_device *device)
 
 		fill_window(net);
 		if (device->fault || net->buffer_count == 0 ||
-		    (!first && net->bytes < LARGEST))
+		    (!first && net->bytes < net->largest))
 			break;
 		/* A byte more than the buffers hold tells a frame that was cut off. */
 		net->parts[net->part_count] = (struct iovec){&excess, 1};
@@ -147,6 +153,16 @@ static void net_configure(struct virtio_device *device)
 		offloads |= TUN_F_TSO4;
 	if (virtio_accepted(device, VIRTIO_NET_F_GUEST_TSO6))
 		offloads |= TUN_F_TSO6;
+	if (virtio_accepted(device, FEATURE_GUEST_USO4) &&
+	    virtio_accepted(device, FEATURE_GUEST_USO6))
+		offloads |= TUN_USO;
+	if (offloads & ~(unsigned)TUN_F_CSUM && !(offloads & TUN_F_CSUM)) { /* 5.1.3.1 */
+		virtio_fault(device, "the driver takes segments together without their "
+		                     "checksums");
+		return;
+	}
+	net->largest =
+	    BEFORE_PACKET + (offloads & ~(unsigned)TUN_F_CSUM ? 65535u : net->mtu);
 	if (offloads == net->offloads)
 		return;
 	net->offloads = offloads;
@@ -164,6 +180,7 @@ void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t
 
 	memset(net, 0, sizeof(*net));
 	net->offloads = offloads;
+	net->mtu = mtu;
 	memcpy(config.mac, mac, sizeof(config.mac));
 	net->device.ops = &net_ops;
 	net->device.name = name;
@@ -183,7 +200,9 @@ void virtio_net_init(struct virtio_net *net, const char *name, int tap, uint32_t
 		net->device.offered |= VIRTIO_FEATURE(VIRTIO_NET_F_HOST_TSO6) |
 		                       VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_TSO6);
 	if (offloads & TUN_USO)
-		net->device.offered |= VIRTIO_FEATURE(FEATURE_HOST_USO);
+		net->device.offered |= VIRTIO_FEATURE(FEATURE_HOST_USO) |
+		                       VIRTIO_FEATURE(FEATURE_GUEST_USO4) |
+		                       VIRTIO_FEATURE(FEATURE_GUEST_USO6);
 	memcpy(net->device.config, &config, sizeof(config));
 	virtio_init(&net->device, place);
 }

@@ -8,10 +8,7 @@
  * disk has not.
  */
 #include "fuzz.h"
-#include <sys/ioctl.h>
-/* What stands for a tap takes any offloads. */
-#define ioctl(descriptor, request, value) ((void)(value), 0)
-#define MEMORY                            (128 << 10)
+#define MEMORY (128 << 10)
 #include "test/unit/virtio_rig.h"
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -155,6 +152,11 @@ static void step_start(struct rig *rig, struct cursor *in)
 		features |= VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF);
 	if (with & 8 && kind == NET_OFFLOADS)
 		features |= VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM);
+	if (with & 16 && kind == NET_OFFLOADS)
+		features |= VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_TSO4);
+	if (with & 32 && kind == NET_OFFLOADS)
+		features |= VIRTIO_FEATURE(FEATURE_GUEST_USO4) |
+		            VIRTIO_FEATURE(FEATURE_GUEST_USO6);
 	if (with & 16 && kind == DISK)
 		features |= VIRTIO_FEATURE(VIRTIO_BLK_F_FLUSH);
 	negotiate(rig, features);
@@ -183,6 +185,15 @@ static void step_request(struct rig *rig, struct cursor *in)
 	    .sector = sector < 16 ? sector : UINT64_MAX >> (sector & 63)};
 
 	memcpy(rig->memory.base + BUFFER, &header, sizeof(header));
+}
+
+/* What the driver says of interrupts: its flags, and the event behind its ring. */
+static void step_event(struct rig *rig, struct cursor *in)
+{
+	uint16_t *avail = (uint16_t *)(void *)(rig->memory.base + AVAIL);
+
+	avail[0] = cursor_u8(in);
+	avail[2 + QUEUE] = cursor_u16(in);
 }
 
 static void step_jump(struct rig *rig, struct cursor *in)
@@ -219,8 +230,9 @@ static void make(struct rig *rig)
 		rig->fd = ends[0];
 		rig->peer = ends[1];
 		virtio_net_init(&rig->u.net, "net0", rig->fd,
-		                kind == NET_OFFLOADS ? TUN_F_CSUM : 0, mac, 1500,
-		                place_of(rig));
+		                kind == NET_OFFLOADS ? TUN_F_CSUM | TUN_F_TSO4 | TUN_USO
+		                                     : 0,
+		                mac, 1500, place_of(rig));
 		break;
 	case DISK:
 	case DISK_READ_ONLY:
@@ -256,6 +268,10 @@ static void check(const struct rig *rig)
 	uint16_t used = used_index((struct rig *)(uintptr_t)rig);
 	FUZZ_REACH(used && kind <= NET_OFFLOADS && d->wake, "a frame received");
 	FUZZ_REACH(used && kind <= NET_OFFLOADS && !d->wake, "a frame sent");
+	FUZZ_REACH(used > 1 && kind <= NET_OFFLOADS && d->wake,
+	           "several buffers or frames received");
+	FUZZ_REACH(d->fault && strstr(d->fault, "checksums"),
+	           "segments without checksums");
 	FUZZ_REACH(used && kind == DISK, "a request done");
 	FUZZ_REACH(used && kind == RANDOM, "random bytes given");
 	FUZZ_REACH(used && kind == CONSOLE, "a text printed");
@@ -264,9 +280,9 @@ static void check(const struct rig *rig)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const steps[])(struct rig *, struct cursor *) = {
-	    step_describe, step_describe, step_post,      step_serve,     step_receive,
-	    step_poke,     step_bytes,    step_peer,      step_start,     step_queue,
-	    step_request,  step_jump,     step_odd_write, step_last_table};
+	    step_describe, step_describe, step_post,      step_serve,      step_receive,
+	    step_poke,     step_bytes,    step_peer,      step_start,      step_queue,
+	    step_request,  step_jump,     step_odd_write, step_last_table, step_event};
 	struct cursor in = cursor_of(slice_of(data, size));
 	struct rig rig;
 

@@ -364,18 +364,79 @@ static void frames_are_sent_in_parts(void **state)
 	done(&rig);
 }
 
+/* `count` receive buffers of 2,048 bytes. */
+static void post_rooms(struct rig *rig, unsigned count)
+{
+	for (uint16_t i = 0; i < count; i++) {
+		describe(rig, DESC, i, BUFFER + 2048u * i, 2048, WRITE, 0);
+		post(rig, i);
+	}
+}
+
+/* One visit takes as many frames as there is room for, whether buffers are merged or not. */
+static void frames_of_the_mtu_come_together(void **state)
+{
+	static const uint64_t merging[] = {0, VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF)};
+	static const uint8_t frame[HEADER + 1514];
+
+	for (unsigned i = 0; i < sizeof(merging) / sizeof(merging[0]); i++) {
+		struct rig rig;
+
+		make_net(&rig);
+		start(&rig, NET_RECEIVE, merging[i]);
+		post_rooms(&rig, 8);
+		for (unsigned n = 0; n < 9; n++)
+			assert_int_equal(write(rig.peer, frame, sizeof(frame)),
+			                 sizeof(frame));
+		virtio_receive(&rig.u.device);
+		assert_null(rig.u.device.fault);
+		assert_int_equal(used_index(&rig), 8);
+		assert_int_equal(used_at(&rig, 7).len, sizeof(frame));
+		assert_true(rig.u.device.starved);
+		done(&rig);
+	}
+}
+
+static void the_tap_is_asked_for_what_the_driver_takes(void **state)
+{
+	static const uint64_t large = VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
+	                              VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_TSO4);
+	static const struct {
+		uint64_t accepted;
+		unsigned offloads;
+	} cases[] = {
+	    {VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM), TUN_F_CSUM},
+	    {large, TUN_F_CSUM | TUN_F_TSO4},
+	    {large | VIRTIO_FEATURE(FEATURE_GUEST_USO4), TUN_F_CSUM | TUN_F_TSO4},
+	    {large | VIRTIO_FEATURE(FEATURE_GUEST_USO4) |
+	         VIRTIO_FEATURE(FEATURE_GUEST_USO6),
+	     TUN_F_CSUM | TUN_F_TSO4 | TUN_USO},
+	    {VIRTIO_FEATURE(VIRTIO_NET_F_CSUM) | VIRTIO_FEATURE(FEATURE_HOST_USO), 0},
+	};
+	struct rig rig;
+
+	make_net_with(&rig, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_USO);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		negotiate(&rig, cases[i].accepted);
+		assert_null(rig.u.device.fault);
+		assert_int_equal(tap_offloads, cases[i].offloads);
+	}
+	negotiate(&rig, VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_TSO6));
+	expect_fault(&rig, "segments together without their checksums");
+}
+
 static void large_frames_fill_several_buffers(void **state)
 {
 	struct rig rig;
 	uint8_t frame[HEADER + 5000];
 	uint16_t buffers;
 
-	make_net(&rig);
-	start(&rig, NET_RECEIVE, VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF));
-	for (uint16_t i = 0; i < 8; i++) {
-		describe(&rig, DESC, i, BUFFER + 2048u * i, 2048, WRITE, 0);
-		post(&rig, i);
-	}
+	make_net_with(&rig, TUN_F_CSUM | TUN_F_TSO4);
+	start(&rig, NET_RECEIVE,
+	      VIRTIO_FEATURE(VIRTIO_NET_F_MRG_RXBUF) |
+	          VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
+	          VIRTIO_FEATURE(VIRTIO_NET_F_GUEST_TSO4));
+	post_rooms(&rig, 8);
 	memset(frame, 'x', sizeof(frame));
 	assert_int_equal(write(rig.peer, frame, sizeof(frame)), sizeof(frame));
 	assert_int_equal(write(rig.peer, frame, HEADER + 60), HEADER + 60);
@@ -638,6 +699,8 @@ int main(void)
 	    cmocka_unit_test(running_queues_stay_as_they_are),
 	    cmocka_unit_test(features_are_settled_before_start),
 	    cmocka_unit_test(frames_are_sent_in_parts),
+	    cmocka_unit_test(frames_of_the_mtu_come_together),
+	    cmocka_unit_test(the_tap_is_asked_for_what_the_driver_takes),
 	    cmocka_unit_test(large_frames_fill_several_buffers),
 	    cmocka_unit_test(a_frame_that_does_not_fit_is_dropped),
 	    cmocka_unit_test(receive_buffers_need_room_for_a_header),
