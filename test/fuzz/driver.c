@@ -81,6 +81,19 @@ static void step_return(struct cursor *in)
 	device_return(q->number, head, written);
 }
 
+/* What the device says of notices: its flags, and the event behind its ring. A driver that
+ * believes it notifies too often or too rarely, and does nothing else. */
+static void step_event(struct cursor *in)
+{
+	struct virtqueue *q = some_queue(cursor_u8(in));
+	struct virtq_used_entry *end =
+	    (struct virtq_used_entry *)(uintptr_t)&q->used->ring[q->size];
+	uint16_t event = cursor_u16(in);
+
+	q->used->flags = event & 1;
+	memcpy(end, &event, sizeof(event));
+}
+
 static void step_jump(struct cursor *in)
 {
 	struct virtqueue *q = some_queue(cursor_u8(in));
@@ -254,8 +267,8 @@ static void finish(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const steps[])(struct cursor *) = {
-	    step_return, step_jump, step_frame,  step_answer, step_send,
-	    step_send,   step_poll, step_submit, step_submit, step_arm};
+	    step_return, step_jump,   step_frame,  step_answer, step_send, step_send,
+	    step_poll,   step_submit, step_submit, step_arm,    step_event};
 	struct cursor in = cursor_of(slice_of(data, size));
 	uint8_t how = cursor_u8(&in);
 	uint64_t features =
@@ -270,6 +283,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		features |= VIRTIO_F_EVENT;
 	if (how & 8 && !(how & 1))
 		features = NET_F_MAC;
+	if (how & 16 && !(how & 1)) /* and a packet needs more than a buffer */
+		features |= NET_F_MTU;
 	image = image_new(features);
 	start(image, how);
 	for (unsigned i = 0; i < STEPS && cursor_left(&in); i++)
