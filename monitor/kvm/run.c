@@ -4,7 +4,8 @@
  *
  * The guest and its devices take turns in one thread. A wait is the guest's own yield:
  * all rings are served, and it returns as soon as there is something to look at: buffers
- * that a device has filled or done with, or a stop, which is a word in the boot page.
+ * that a device has filled or done with, or a stop, which is a word in the boot page. A
+ * notice of one ring has all served as well: an exit costs more than a look at the others.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 #include <sys/signalfd.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_mmio.h>
 #include "kvm.h"
 
 enum { STATUS_STOP = 1 };
@@ -114,8 +116,12 @@ static void wait_until(struct monitor *monitor, uint64_t deadline)
 {
 	uint64_t now = machine_now(&monitor->machine);
 	uint64_t spin_until = now + monitor->options.spin;
-	bool wake = serve_all(monitor);
+	bool wake;
 
+	/* What was in the rings before, the guest has seen, or it would not wait. */
+	for (unsigned i = 0; i < monitor->device_count; i++)
+		monitor->devices[i]->wake = false;
+	wake = serve_all(monitor);
 	while (!wake) {
 		now = machine_now(&monitor->machine);
 		if (now >= deadline)
@@ -124,8 +130,6 @@ static void wait_until(struct monitor *monitor, uint64_t deadline)
 			block(monitor, deadline - now);
 		wake = receive_all(monitor);
 	}
-	for (unsigned i = 0; i < monitor->device_count; i++)
-		monitor->devices[i]->wake = false;
 	monitor->stop_news = false;
 }
 
@@ -168,7 +172,7 @@ static void control(struct monitor *monitor, uint64_t offset, const struct kvm_r
 }
 
 /* All that exits is a write to a register: reads are served from the pages themselves. */
-static void write_register(struct monitor *monitor, const struct kvm_run *exit)
+static void write_page(struct monitor *monitor, const struct kvm_run *exit)
 {
 	uint64_t offset = exit->mmio.phys_addr - monitor->space.registers;
 	uint64_t page = offset / PAGE;
@@ -185,6 +189,8 @@ static void write_register(struct monitor *monitor, const struct kvm_run *exit)
 	device = monitor->devices[page - 1];
 	virtio_write(device, offset % PAGE, exit->mmio.len, exit->mmio.data);
 	check_device(monitor, device);
+	if (offset % PAGE == VIRTIO_MMIO_QUEUE_NOTIFY)
+		serve_all(monitor);
 }
 
 _Noreturn void run(struct monitor *monitor)
@@ -206,7 +212,7 @@ _Noreturn void run(struct monitor *monitor)
 			gdb_debug_exit(monitor);
 			break;
 		case KVM_EXIT_MMIO:
-			write_register(monitor, exit);
+			write_page(monitor, exit);
 			break;
 		case KVM_EXIT_SHUTDOWN:       /* an exception that found no handler */
 		case KVM_EXIT_INTERNAL_ERROR: /* an instruction that KVM cannot emulate */

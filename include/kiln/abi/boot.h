@@ -136,8 +136,8 @@ _Static_assert(sizeof(struct kiln_boot) == 192 + 16 * 56 + 80, "boot layout");
  * (virtio 1.2, 4.2.2) for what it has queued: WAIT stands for the notification of every
  * queue, and so do EXIT and FAULT, which send the last console text. The image notifies
  * only a queue that is full (send, console) or that it polls for an answer (rng, at
- * start). There are no interrupts: WAIT is the only thing that waits, and used_event
- * (2.7.10) need not be kept.
+ * start), and has all rings served by that, too. There are no interrupts: WAIT is the
+ * only thing that waits, and used_event (2.7.10) need not be kept.
  *
  * Devices may be told guest-physical addresses within the image's readable segments, its
  * stack and its memory only; the monitor refuses any other, the page tables' above all.
