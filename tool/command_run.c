@@ -16,7 +16,7 @@
 #include "supervise.h"
 
 /* Of virtio-net, as the two monitors have it: without and with num_buffers. */
-enum { JAIL_HEADER = 10, KVM_HEADER = 12 };
+enum { JAIL_HEADER = 10, VM_HEADER = 12 };
 
 static void take_setting(struct run *run)
 {
@@ -227,14 +227,6 @@ static void add_option(struct words *command, const char *option, const char *va
 	words_add(command, value);
 }
 
-static void hand_queues(struct run *run, struct supervised *s)
-{
-	run->nets = run->queues;
-	for (size_t i = 0; i < run->nets.count; i++)
-		supervise_hand(
-		    s, atoi(strstr(run->nets.item[i], "queue:") + strlen("queue:")));
-}
-
 static int run_monitor(struct run *run, const char *program, unsigned header_size)
 {
 	bool jail = run->target->id == KILN_TARGET_JAIL;
@@ -248,10 +240,7 @@ static int run_monitor(struct run *run, const char *program, unsigned header_siz
 	};
 	struct words command = {0};
 
-	if (run->queues.count)
-		hand_queues(run, &s);
-	else
-		network_open(run, &s, header_size);
+	network_open(run, &s, header_size);
 	supervise_report(&s);
 	words_add(&command, kiln_path(text_format("build/bin/%s", program)));
 	for (size_t i = 0; i < run->nets.count; i++)
@@ -366,6 +355,13 @@ static int run_jail(struct run *run)
 	return run_monitor(run, "kiln-jail", JAIL_HEADER);
 }
 
+static int run_vm(struct run *run)
+{
+	if (run->monitor && strcmp(run->monitor, "qemu") == 0)
+		return run_qemu(run);
+	return run_monitor(run, "kiln-kvm", VM_HEADER);
+}
+
 int command_run(int argc, char **argv)
 {
 	struct run *run = allocate(sizeof(*run));
@@ -378,8 +374,9 @@ int command_run(int argc, char **argv)
 		take_image(run);
 	read_manifest(run);
 	check_options(run);
-	if (run->cpus && run->target->id != KILN_TARGET_JAIL)
-		fail_usage("--cpus is for -t jail: a %s image is run alone",
+	if (run->cpus && run->target->id != KILN_TARGET_JAIL &&
+	    run->target->id != KILN_TARGET_VM)
+		fail_usage("--cpus is for -t jail and vm: a %s image is run alone",
 		           run->target->name);
 	if (run->timings)
 		prepare_timings(run);
@@ -400,7 +397,5 @@ int command_run(int argc, char **argv)
 		                        : "");
 		run->monitor = "qemu";
 	}
-	if (!run->monitor || strcmp(run->monitor, "kvm") == 0)
-		return run_monitor(run, "kiln-kvm", KVM_HEADER);
-	return run_qemu(run);
+	return run->cpus ? run_on_cpus(run, VM_HEADER, run_vm) : run_vm(run);
 }

@@ -458,10 +458,23 @@ static const char *open_link(const struct network *n, struct net *net,
 	return text_format("%s=fd:%d,%u", net->device->name, ends[1], mtu);
 }
 
+/* Those of one of several images are open. */
+static void hand_queues(struct run *run, struct supervised *s)
+{
+	run->nets = run->queues;
+	for (size_t i = 0; i < run->nets.count; i++)
+		supervise_hand(
+		    s, atoi(strstr(run->nets.item[i], "queue:") + strlen("queue:")));
+}
+
 void network_open(struct run *run, struct supervised *s, unsigned header_size)
 {
 	struct network *n = allocate(sizeof(*n));
 
+	if (run->queues.count) {
+		hand_queues(run, s);
+		return;
+	}
 	n->run = run;
 	n->header_size = header_size;
 	find_nets(n);

@@ -15,10 +15,10 @@
 
 /*
  * Replaces run->nets by what the monitor is to be told, NAME=tap:INTERFACE,
- * NAME=xdp:INTERFACE[,queue=N] or NAME=fd:N,MTU, having started a kiln-usernet for each of the latter; and gives the
- * image an address where it has a user-mode network and the user said none. Frames on a
- * descriptor stand behind a header of header_size bytes. Ends the process with a message
- * if something is wrong.
+ * NAME=xdp:INTERFACE[,queue=N] or NAME=fd:N,MTU, having started a kiln-usernet for each of the
+ * latter; and gives the image an address where it has a user-mode network and the user said
+ * none; run->queues, where there are some, take their place. Frames on a descriptor stand
+ * behind a header of header_size bytes. Ends the process with a message if something is wrong.
  */
 void network_open(struct run *run, struct supervised *s, unsigned header_size);
 

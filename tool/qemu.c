@@ -45,11 +45,12 @@ static const char *source_of(const struct run *run, const struct words *bindings
 	           device->name, device->type == KILN_DEVICE_NET ? "tap:NAME" : "FILE");
 }
 
-/* A socket of kiln-usernet's, or a tap, which is made here, as for the other monitors. Returns
- * the device that is joined to it. */
+/* A socket of kiln-usernet's, the queue of a tap, or a tap, which is made here, as for the other
+ * monitors. Returns the device that is joined to it. */
 static const char *add_net(struct words *command, struct run *run, const char *source,
                            const struct kiln_note_device *device, struct supervised *s)
 {
+	const char *backend = "tap,id=%s,fd=%d";
 	struct tap tap;
 	unsigned mtu;
 	int fd;
@@ -57,16 +58,17 @@ static const char *add_net(struct words *command, struct run *run, const char *s
 	if (sscanf(source, "fd:%d,%u", &fd, &mtu) == 2) {
 		if (!tap_choose_mac(tap.mac))
 			fail("%s: no random numbers for its address", device->name);
-		words_add(command, "-netdev");
-		words_add(command, text_format("dgram,id=%s,local.type=fd,local.str=%d",
-		                               device->name, fd));
-	} else {
+		backend = "dgram,id=%s,local.type=fd,local.str=%d";
+	} else if (sscanf(source, "queue:%d,%u,%*x,%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &fd,
+	                  &mtu, &tap.mac[0], &tap.mac[1], &tap.mac[2], &tap.mac[3],
+	                  &tap.mac[4], &tap.mac[5]) != 8) {
 		network_open_tap(run, device, source + strlen("tap:"), TAP_HEADER, &tap);
 		supervise_hand(s, tap.fd);
+		fd = tap.fd;
 		mtu = tap.mtu;
-		words_add(command, "-netdev");
-		words_add(command, text_format("tap,id=%s,fd=%d", device->name, tap.fd));
 	}
+	words_add(command, "-netdev");
+	words_add(command, text_format(backend, device->name, fd));
 	return text_format("virtio-net-device,netdev=%s,host_mtu=%u,"
 	                   "mac=%02x:%02x:%02x:%02x:%02x:%02x",
 	                   device->name, mtu, tap.mac[0], tap.mac[1], tap.mac[2],
@@ -91,12 +93,15 @@ static const char *add_disk(struct words *command, const char *file,
 	return text_format("virtio-blk-device,drive=%s", device->name);
 }
 
-/* The image's options; the stub takes those with blanks in double quotes. */
+/* The image's options; the stub takes those with blanks in double quotes, and what is for
+ * itself. */
 static const char *command_line(const struct run *run)
 {
 	struct text text = {0};
 
 	text_add(&text, "%s", "");
+	if (run->queues.count)
+		text_add(&text, "kiln.shared=0x%x ", TAP_QUEUE_BITS);
 	for (size_t i = 0; i < run->values.count; i++) {
 		const char *value = run->values.item[i];
 		if (strchr(value, '"'))

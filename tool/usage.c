@@ -30,7 +30,7 @@ static const struct usage_option run_options[] = {
     {"--pcap", "[NAME=]FILE", "writes the network device's frames to a file", "@file"},
     {"--disk", "[NAME=]FILE", "the block device", "@file"},
     {"--cpu", "N", "runs on this processor only", NULL},
-    {"--cpus", "N", "jail: run N images that share an address, each on a processor", NULL},
+    {"--cpus", "N", "run N images that share an address, each on a processor", NULL},
     {"--spin", "TIME", "how long to poll before sleeping (100us)", NULL},
     {"--rest", "TIME", "jail: under load, look for frames only so often (100us)", NULL},
     {"--io-uring", "on|off", "jail: frames by io_uring, where there is one (on)", NULL},

@@ -16,12 +16,14 @@
 /* ---- devices ---- */
 
 static void open_net(const struct monitor_options *options, struct virtio_net *net,
-                     const struct kiln_note_device *device, struct virtio_place place)
+                     const struct kiln_note_device *device, struct virtio_place place,
+                     struct kiln_boot_device *entry)
 {
 	enum { HEADER = 12 }; /* struct virtio_net_hdr_mrg_rxbuf */
 	struct tap tap;
 
 	monitor_net_open(options, device, HEADER, &tap);
+	entry->size = tap.shared ? TAP_QUEUE_BITS : 0;
 	virtio_net_init(net, device->name, tap.fd, tap.offloads, tap.mac, tap.mtu, place);
 }
 
@@ -65,7 +67,8 @@ static void open_devices(struct monitor *monitor)
 		    add_device(monitor, device->name, device->type);
 
 		if (device->type == KILN_DEVICE_NET)
-			open_net(options, &monitor->storage[i].net, device, place);
+			open_net(options, &monitor->storage[i].net, device, place,
+			         &monitor->boot->devices[i]);
 		else if (device->type == KILN_DEVICE_BLOCK)
 			open_block(options, &monitor->storage[i].block, device, place);
 		else

@@ -50,6 +50,7 @@ struct layout {
 	uint64_t stack, tables, boot, arena;
 	uint64_t next_table;
 	uint64_t window, window_page; /* the last page of registers: virtual, physical */
+	uint64_t shared; /* bits of the MAC address: struct kiln_boot_device, size */
 };
 
 #pragma GCC visibility push(hidden)
@@ -285,6 +286,7 @@ static BOOT_CODE void add_device(struct layout *l, struct kiln_boot *boot,
 	}
 	device->type = type;
 	device->handle = -1;
+	device->size = type == KILN_DEVICE_NET ? l->shared : 0;
 	device->registers = map_registers(l, physical, PTE_USER);
 	boot->device_count++;
 }
@@ -352,10 +354,11 @@ static BOOT_CODE uint64_t hexadecimal(const char *text)
 /*
  * Splits the command line at spaces, those in double quotes apart. What names a device,
  * as QEMU and Firecracker do for Linux ("virtio_mmio.device=512@0xfeb00e00:12"), is
- * a place; the rest are the image's options.
+ * a place; "kiln.shared=0xf" is what `kiln run --cpus` says of network devices (boot.h,
+ * `size`); the rest are the image's options.
  */
-static BOOT_CODE void read_command_line(struct kiln_boot *boot, struct places *places,
-                                        const char *line)
+static BOOT_CODE void read_command_line(struct layout *l, struct kiln_boot *boot,
+                                        struct places *places, const char *line)
 {
 	char *options = (char *)boot + OPTIONS_OFFSET;
 	uint64_t used = 0;
@@ -381,6 +384,9 @@ static BOOT_CODE void read_command_line(struct kiln_boot *boot, struct places *p
 				at++;
 			if (*at)
 				add_place(places, hexadecimal(at + 1));
+			used = start;
+		} else if (starts_with(options + start, BOOT_TEXT("kiln.shared="))) {
+			l->shared = hexadecimal(options + start + 12);
 			used = start;
 		} else if (used > start) {
 			used++;
@@ -413,7 +419,8 @@ static BOOT_CODE void fill_boot(struct layout *l, const struct pvh_start *start)
 	for (unsigned i = 0; i < KILN_BOOT_SEED; i += 8)
 		*(uint64_t *)(void *)(boot->seed + i) = boot_random();
 	places.count = 0;
-	read_command_line(boot, &places, (const char *)(uintptr_t)start->command_line);
+	l->shared = 0;
+	read_command_line(l, boot, &places, (const char *)(uintptr_t)start->command_line);
 	add_devices(l, boot, &places);
 }
 

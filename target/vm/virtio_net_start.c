@@ -72,6 +72,7 @@ static void read_config(struct virtio_net *net, const struct kiln_boot_device *f
 		for (unsigned i = 0; i < 6; i++)
 			dev->mac[i] = virtio_config8(&net->device, CONFIG_MAC + i);
 	}
+	dev->mac_shared = (uint8_t)from->size;
 	dev->mtu = from->mtu;
 	if (dev->mtu == 0 && net->device.features & NET_F_MTU)
 		dev->mtu = virtio_config16(&net->device, CONFIG_MTU);

@@ -27,8 +27,8 @@ struct kiln_boot_device {
 	/* vm: address of the virtio-mmio register page; jail net on AF_XDP: of its struct
 	 * kiln_boot_xdp; else 0 */
 	uint64_t registers;
-	/* jail block: bytes. jail net: the bits of the last byte of `mac` in which images
-	 * differ that share its addresses (kiln run --cpus); 0: none does. */
+	/* jail block: bytes. Net: the bits of the last byte of its MAC address in which
+	 * images differ that share its addresses (kiln run --cpus); 0: none does. */
 	uint64_t size;
 	uint8_t mac[6];     /* jail net */
 	uint16_t mtu;       /* jail net */
