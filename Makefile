@@ -22,7 +22,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all libs tests site figures clean install uninstall
+.PHONY: all libs tests site clean-site figures clean install uninstall
 all: libs $(patsubst %,$(B)/bin/%,kiln kiln-jail kiln-kvm kiln-usernet kiln-sim) \
 	$(B)/lib/libkiln-sim.so
 
@@ -202,8 +202,16 @@ $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_LIBS) $(FUZZ_MONITOR)
 
 # ---- the guide as a site, with a reference from the public headers: build/site ----
 
-site: all
+# Asked for often, by the demo and by tests: made when something may have changed that it tells
+# of, be it that a file has come or gone (its folder is younger then).
+SITE_FROM = $(shell find doc include appliance lib target monitor tool usernet)
+SITE_GONE = $(if $(wildcard $(B)/site/index.html),,clean-site)
+site: $(B)/site.made
+$(B)/site.made: $(SITE_FROM) $(SITE_GONE) | all
 	/usr/bin/python3 doc/site/build.py $(B)/site
+	@touch $@
+clean-site:
+	@rm -f $(B)/site.made
 
 # What the guide says of speed: measured here and now, to be committed.
 MEASURED = web net boot
