@@ -4,10 +4,11 @@
  *
  *	dns_lookup NAMES [QUERIES]
  *
- * prints figures as "name value" lines. Nine of ten queries ask for the A of a name that is there, uniformly at
- * random; one for a name that is not. They carry EDNS, as resolvers' do. All queries lie ready
- * before the clock starts; each answer is looked at for its code and for how many records it
- * has. The figure is the best of five rounds: a shared machine only ever takes away.
+ * prints figures as "name value" lines. Nine of ten queries ask for the A of a name that is
+ * there, uniformly at random; one for a name that is not. They carry EDNS, as resolvers' do.
+ * All queries lie ready before the clock starts; each answer is looked at for its code and for
+ * how many records it has. The clock is the process' own time on the processor, and the figure
+ * is the best of five rounds: a shared machine only ever takes away.
  */
 #include <kiln/dns_answer.h>
 #include <kiln/random.h>
@@ -145,10 +146,10 @@ int main(int argc, char **argv)
 		make(&queries[i], names);
 	struct dns_answerer answerer = {.zones = &zones};
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		uint64_t start = now_ns();
+		uint64_t start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 		bytes = answer_all(&answerer, queries, count);
-		uint64_t took = now_ns() - start;
+		uint64_t took = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 		best = took < best ? took : best;
 	}
 	printf("names %lu\nanswers_per_second %.0f\nzone_bytes %zu\n", names,

@@ -365,16 +365,22 @@ static void describe(const struct answer_query *q, struct slice query,
 	what->name = slice_take(slice_skip(query, DNS_HEADER_SIZE), q->name.size);
 }
 
-/* A message for the query. False: it is none that may be answered, or there is no room. */
-static bool begin(struct answer *m, enum answer_reading reading, struct slice query,
-                  void *buffer, size_t size)
+/* Reads the query, and begins a message for it. ANSWER_SILENCE: it is none that may be
+ * answered, or there is no room. */
+static enum answer_reading begin(struct answer *m, const struct dns_answerer *a,
+                                 const struct dns_peer *peer, struct slice query,
+                                 void *buffer, size_t size)
 {
+	enum answer_reading reading = answer_read(m->query, query);
+
+	m->answerer = a;
+	m->peer = peer;
+	describe(m->query, query, m->what);
 	if (reading == ANSWER_SILENCE || size < DNS_UDP_SIZE)
-		return false;
-	m->extended = EXTENDED_NONE;
+		return ANSWER_SILENCE;
 	m->what->cookie = answer_check_cookie(m);
 	answer_begin(m, query, buffer, size);
-	return true;
+	return reading;
 }
 
 size_t dns_answer(const struct dns_answerer *a, const struct dns_peer *peer,
@@ -382,13 +388,13 @@ size_t dns_answer(const struct dns_answerer *a, const struct dns_peer *peer,
                   struct dns_answered *what)
 {
 	struct answer_query q;
-	struct answer m = {.answerer = a, .peer = peer, .query = &q, .what = what};
-	enum answer_reading reading = answer_read(&q, query);
+	struct answer m;
 
-	describe(&q, query, what);
-	if (!begin(&m, reading, query, buffer, size))
-		return 0;
-	if (reading == ANSWER_READ && is_for_caller(a, &q, what))
+	m.query = &q;
+	m.what = what;
+	enum answer_reading reading = begin(&m, a, peer, query, buffer, size);
+	if (reading == ANSWER_SILENCE ||
+	    (reading == ANSWER_READ && is_for_caller(a, &q, what)))
 		return 0;
 	answer_query(&m, reading);
 	return answer_end(&m);
@@ -400,11 +406,11 @@ size_t dns_answer_error(const struct dns_answerer *a, const struct dns_peer *pee
 {
 	struct dns_answered what;
 	struct answer_query q;
-	struct answer m = {.answerer = a, .peer = peer, .query = &q, .what = &what};
-	enum answer_reading reading = answer_read(&q, query);
+	struct answer m;
 
-	describe(&q, query, &what);
-	if (!begin(&m, reading, query, buffer, size))
+	m.query = &q;
+	m.what = &what;
+	if (begin(&m, a, peer, query, buffer, size) == ANSWER_SILENCE)
 		return 0;
 	fail(&m, rcode, extended);
 	return answer_end(&m);
@@ -415,11 +421,11 @@ size_t dns_answer_truncated(const struct dns_answerer *a, const struct dns_peer 
 {
 	struct dns_answered what;
 	struct answer_query q;
-	struct answer m = {.answerer = a, .peer = peer, .query = &q, .what = &what};
-	enum answer_reading reading = answer_read(&q, query);
+	struct answer m;
 
-	describe(&q, query, &what);
-	if (!begin(&m, reading, query, buffer, size))
+	m.query = &q;
+	m.what = &what;
+	if (begin(&m, a, peer, query, buffer, size) == ANSWER_SILENCE)
 		return 0;
 	answer_truncate(&m);
 	return answer_end(&m);

@@ -115,16 +115,18 @@ static void put_cookie(struct answer *m)
 
 void answer_put_opt(struct answer *m)
 {
-	const struct dns_answerer *a = m->answerer;
+	uint16_t own = m->answerer->udp_size ? m->answerer->udp_size : DNS_EDNS_SIZE;
+	uint8_t opt[OPT_SIZE] = {0,
+	                         0,
+	                         DNS_OPT,
+	                         (uint8_t)(own >> 8),
+	                         (uint8_t)own,
+	                         (uint8_t)(m->rcode >> 4),
+	                         0,
+	                         m->query->dnssec ? OPT_DNSSEC >> 8 : 0};
 
-	writer_u8(&m->w, 0);
-	writer_u16(&m->w, DNS_OPT);
-	writer_u16(&m->w, a->udp_size ? a->udp_size : DNS_EDNS_SIZE);
-	writer_u8(&m->w, (uint8_t)(m->rcode >> 4));
-	writer_u8(&m->w, 0);
-	writer_u16(&m->w, m->query->dnssec ? OPT_DNSSEC : 0);
-	struct writer size = m->w;
-	writer_u16(&m->w, 0);
+	writer_bytes(&m->w, slice_of(opt, sizeof(opt)));
+	m->counts[DNS_ADDITIONALS]++;
 	size_t start = m->w.at;
 
 	if (sends_nsid(m)) {
@@ -139,6 +141,8 @@ void answer_put_opt(struct answer *m)
 		writer_u16(&m->w, 2);
 		writer_u16(&m->w, (uint16_t)m->extended);
 	}
+	if (m->w.at == start)
+		return;
+	struct writer size = writer_of(m->w.start + start - 2, 2);
 	writer_u16(&size, (uint16_t)(m->w.at - start));
-	m->counts[DNS_ADDITIONALS]++;
 }

@@ -10,6 +10,11 @@ enum { OPTION_NSID = 3, OPTION_COOKIE = 10 };
 enum { POINTER = 0xc0 };
 enum { COOKIE_LEAST = 16, COOKIE_MOST = 40 }; /* with a server's: RFC 7873, 4.2 */
 
+static uint16_t u16_at(struct slice s, size_t at)
+{
+	return (uint16_t)(s.data[at] << 8 | s.data[at + 1]);
+}
+
 /* A name of a record, which nobody wants to know. */
 static void skip_name(struct cursor *c)
 {
@@ -47,15 +52,17 @@ static void read_options(struct answer_query *q, struct cursor *options)
 }
 
 /* One OPT is enough, of the root's name: RFC 6891, 6.1.1 and 6.1.2. */
-static void read_opt(struct answer_query *q, struct cursor *c, bool rooted)
+static void read_opt(struct answer_query *q, struct cursor *c, struct slice fixed,
+                     bool rooted)
 {
-	if (q->edns || !rooted)
+	if (q->edns || !rooted || c->failed) {
 		c->failed = true;
-	q->udp_size = cursor_u16(c);
-	cursor_skip(c, 1);
-	q->version = cursor_u8(c);
-	q->dnssec = (cursor_u16(c) & OPT_DNSSEC) != 0;
-	struct cursor options = cursor_sub(c, cursor_u16(c));
+		return;
+	}
+	q->udp_size = u16_at(fixed, 2);
+	q->version = fixed.data[5];
+	q->dnssec = (u16_at(fixed, 6) & OPT_DNSSEC) != 0;
+	struct cursor options = cursor_sub(c, u16_at(fixed, 8));
 	read_options(q, &options);
 	if (options.failed)
 		c->failed = true;
@@ -69,18 +76,20 @@ static void read_record(struct answer_query *q, struct cursor *c, bool additiona
 
 	skip_name(c);
 	bool rooted = c->at == start + 1;
-	uint16_t type = cursor_u16(c);
+	struct slice fixed = cursor_bytes(c, 10); /* type, class, TTL, size */
+	if (c->failed)
+		return;
+	uint16_t type = u16_at(fixed, 0);
 	/* TSIG is the last record: RFC 8945, 5.1. */
 	if (q->signature || (!additional && (type == DNS_OPT || type == DNS_TSIG)))
 		c->failed = true;
 	if (type == DNS_OPT) {
-		read_opt(q, c, rooted);
+		read_opt(q, c, fixed, rooted);
 		return;
 	}
 	if (type == DNS_TSIG && !c->failed)
 		q->signature = (uint16_t)start;
-	cursor_skip(c, 6);
-	cursor_skip(c, cursor_u16(c));
+	cursor_skip(c, u16_at(fixed, 8));
 }
 
 /* A compressed name would point into the header, or to itself: it is no name here. */
@@ -110,15 +119,17 @@ enum answer_reading answer_read(struct answer_query *q, struct slice message)
 	q->cookie = slice_take(message, 0);
 	q->signature = 0;
 
-	q->id = cursor_u16(&c);
-	q->flags = cursor_u16(&c);
-	q->opcode = q->flags >> OPCODE_SHIFT & OPCODE_MASK;
-	uint16_t questions = cursor_u16(&c);
-	uint32_t others = cursor_u16(&c);
-	others += cursor_u16(&c);
-	uint16_t additionals = cursor_u16(&c);
-	if (c.failed || q->flags & DNS_FLAG_RESPONSE)
+	struct slice header = cursor_bytes(&c, DNS_HEADER_SIZE);
+	if (c.failed)
 		return ANSWER_SILENCE;
+	q->id = u16_at(header, 0);
+	q->flags = u16_at(header, 2);
+	q->opcode = q->flags >> OPCODE_SHIFT & OPCODE_MASK;
+	if (q->flags & DNS_FLAG_RESPONSE)
+		return ANSWER_SILENCE;
+	uint16_t questions = u16_at(header, 4);
+	uint32_t others = (uint32_t)u16_at(header, 6) + u16_at(header, 8);
+	uint16_t additionals = u16_at(header, 10);
 	if (questions > 1 || (questions == 1 && !read_question(q, &c)))
 		return ANSWER_MALFORMED;
 	for (; others && !c.failed; others--)

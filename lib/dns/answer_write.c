@@ -23,22 +23,28 @@ void answer_begin(struct answer *m, struct slice query, void *buffer, size_t siz
 	m->w = writer_of(buffer, m->limit - answer_opt_size(m));
 	writer_bytes(&m->w, slice_take(query, q->question_end));
 	m->counts[DNS_QUESTIONS] = q->has_question;
+	m->counts[DNS_ANSWERS] = m->counts[DNS_AUTHORITIES] = m->counts[DNS_ADDITIONALS] =
+	    0;
 	m->flags = DNS_FLAG_RESPONSE | (q->flags & DNS_FLAG_RECURSION_DESIRED);
+	m->rcode = DNS_RCODE_OK;
+	m->extended = EXTENDED_NONE;
+	m->zone = NULL;
+	m->cut = NULL;
+	m->negative = false;
+	m->proof_count = m->pending_count = 0;
 }
 
 size_t answer_end(struct answer *m)
 {
-	struct writer head = writer_of(m->w.start, DNS_HEADER_SIZE);
-
 	m->w.size = m->limit;
 	if (m->query->edns)
 		answer_put_opt(m);
-	writer_u16(&head, m->query->id);
-	writer_u16(&head, (uint16_t)(m->flags |
-	                             (m->query->opcode & OPCODE_MASK) << OPCODE_SHIFT |
-	                             (m->rcode & RCODE_MASK)));
-	for (unsigned i = 0; i < 4; i++)
-		writer_u16(&head, m->counts[i]);
+	unsigned flags = m->flags | (m->query->opcode & OPCODE_MASK) << OPCODE_SHIFT |
+	                 (m->rcode & RCODE_MASK);
+	struct be16 header[] = {be16_of(m->query->id), be16_of((uint16_t)flags),
+	                        be16_of(m->counts[0]), be16_of(m->counts[1]),
+	                        be16_of(m->counts[2]), be16_of(m->counts[3])};
+	memcpy(m->w.start, header, DNS_HEADER_SIZE);
 	m->what->rcode = m->rcode;
 	m->what->truncated = (m->flags & DNS_FLAG_TRUNCATED) != 0;
 	return m->w.at;

@@ -88,7 +88,8 @@ static void play_line(struct play *p, const char *line)
 		play_signature(p, owner, type);
 }
 
-static void play_lines(struct play *p, const char *const *lines, size_t count)
+static __attribute__((unused)) void play_lines(struct play *p, const char *const *lines,
+                                               size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		play_line(p, lines[i]);
