@@ -129,6 +129,7 @@ static bool receive_frame(struct virtio_net *net)
 
 /* ---- sending ---- */
 
+/* Takes back what the device is done with; a new slot only when none of the others is free. */
 static void reclaim_slots(struct virtio_net *net)
 {
 	unsigned n = virtqueue_pending(&net->transmit);
@@ -146,6 +147,10 @@ static void reclaim_slots(struct virtio_net *net)
 		slot->next = net->free_slot;
 		net->free_slot = index;
 		net->starved = false;
+	}
+	if (net->free_slot == NO_SLOT && net->slots_used < net->slot_count) {
+		net->free_slot = net->slots_used++;
+		net->slots[net->free_slot].next = NO_SLOT;
 	}
 }
 

@@ -65,8 +65,9 @@ struct virtio_net {
 
 	struct virtqueue transmit;
 	struct send_slot *slots;
-	uint16_t free_slot; /* list */
-	bool reported;      /* that the device broke a rule */
+	uint16_t free_slot;              /* list */
+	uint16_t slot_count, slots_used; /* those behind were never taken, nor touched */
+	bool reported;                   /* that the device broke a rule */
 	bool starved; /* a frame was refused: the next slot that comes back is news */
 };
 

@@ -56,8 +56,8 @@ static bool make_transmit(struct virtio_net *net, struct kiln *k)
 		return false;
 	count = KILN_MIN(count, net->transmit.size);
 	net->slots = kiln_alloc(k, count * sizeof(*net->slots), "send slots");
-	for (unsigned i = 0; i < count; i++)
-		net->slots[i].next = (uint16_t)(i + 1 < count ? i + 1 : NO_SLOT);
+	net->slot_count = (uint16_t)count;
+	net->free_slot = NO_SLOT;
 	return true;
 }
 
