@@ -71,10 +71,11 @@ SMALL = $(patsubst %,lib/core/%.c,format kiln log param random) \
 		tcp_time_wait tcp_timer tcp_user) $(wildcard target/vm/stub*.c) \
 	$(patsubst %,lib/http/%.c,coding_wire http target_wire value_wire) \
 	$(patsubst %,lib/digest/%.c,hmac sha256 sha512) \
-	$(patsubst %,lib/dns/%.c,data master master_data master_generate master_lex master_odd \
-		master_svcb master_words secondary secondary_changes \
-		secondary_transfer server_access server_metrics server_notify server_signed \
-		server_stream server_transfer tsig tsig_key tsig_wire types) \
+	$(patsubst %,lib/dns/%.c,answer_chaos data master master_data master_generate \
+		master_lex master_odd master_svcb master_words name read secondary \
+		secondary_changes secondary_transfer server_access server_metrics server_notify \
+		server_signed server_stream server_transfer tsig tsig_key tsig_wire types write \
+		zone_build zone_compile zone_cover zone_key zone_link zone_proof zone_sort) \
 	$(patsubst %,target/vm/%.c,start wait virtio_mmio virtio_net_start virtio_rng \
 		virtio_console)
 $(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Oz -fomit-frame-pointer

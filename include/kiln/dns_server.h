@@ -29,7 +29,8 @@ struct dns_server;
 struct dns_server_config {
 	struct slice version, host, nsid; /* as struct dns_answerer has them (none) */
 	uint16_t udp_size;                /* of answers by UDP, at most (1232) */
-	struct slice cookie_secret; /* 16 bytes, shared by servers of one address (random) */
+	struct slice cookie_secret; /* 32 hexadecimal digits: servers of one address share it
+				     * (random) */
 	bool no_cookies;
 	uint32_t conns;           /* TCP connections at once (1000) */
 	uint32_t conns_of_client; /* of one IPv4 address, or IPv6 network of 64 bits (50) */

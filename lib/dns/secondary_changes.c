@@ -40,11 +40,12 @@ bool secondary_change(struct secondary_changes *c, bool added,
 	struct writer w = writer_of(change->bytes, left);
 	for (unsigned i = 0; i < record->name.size; i++)
 		writer_u8(&w, byte_lower(record->name.bytes[i]));
-	if (!dns_data_copy(&w, record) || w.failed)
-		return false;
+	bool good = dns_data_copy(&w, record) && !w.failed;
 	size_t used = writer_done(&w).len;
-	if (!arena_try(c->arena, used, 1))
+	if (!good || !arena_try(c->arena, used, 1)) {
+		memset(change->bytes, 0, used); /* an arena's rest is zeroed */
 		return false;
+	}
 	head.data_size = (uint16_t)(used - head.owner_size);
 	head.size = (uint32_t)((sizeof(head) + used + 7) & ~(size_t)7);
 	memcpy(change, &head, offsetof(struct change, bytes));

@@ -177,8 +177,9 @@ static bool take_record(struct fetch *f, const struct dns_record *record)
 		return take_first(f, record);
 	case SECOND:
 		return take_second(f, record);
+	case CURRENT: /* and it is told all the same */
+		return true;
 	case OVER:
-	case CURRENT:
 		return fail(f, "records behind the last");
 	default:
 		break;
@@ -330,6 +331,8 @@ static enum secondary_result try(struct secondary *z, struct secondary_worker *w
 	struct fetch f = {.z = z, .worker = worker, .by_changes = by_changes};
 
 	f.arena = &z->blocks[z->live ^ 1];
+	/* What a zone is compiled in has to be zeroed. */
+	memset(f.arena->start, 0, (size_t)(f.arena->at - f.arena->start));
 	f.arena->at = f.arena->start;
 	bool good = fetch(&f);
 	stream_close(&f.stream);

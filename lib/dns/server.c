@@ -23,17 +23,34 @@ static struct dns_server_config with_defaults(const struct dns_server_config *gi
 	return c;
 }
 
+static int digit(uint8_t c)
+{
+	c = byte_lower(c);
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool parse_secret(struct slice text, uint8_t *secret, size_t size)
+{
+	for (size_t i = 0; text.len == 2 * size && i < text.len; i++) {
+		if (digit(text.data[i]) < 0)
+			return false;
+		secret[i / 2] = (uint8_t)(secret[i / 2] << 4 | digit(text.data[i]));
+	}
+	return text.len == 2 * size;
+}
+
 static void set_cookies(struct dns_server *s)
 {
 	struct dns_answerer *a = &s->answerer;
+	struct slice text = s->config.cookie_secret;
 
 	a->cookies = !s->config.no_cookies;
-	if (s->config.cookie_secret.len == sizeof(a->cookie_secret))
-		memcpy(a->cookie_secret, s->config.cookie_secret.data,
-		       sizeof(a->cookie_secret));
-	else
+	if (text.len == 0)
 		random_bytes(&s->kiln->random, a->cookie_secret,
 		             sizeof(a->cookie_secret));
+	else if (!parse_secret(text, a->cookie_secret, sizeof(a->cookie_secret)))
+		kiln_fail(s->kiln, "dns",
+		          "a secret of cookies has 32 hexadecimal digits");
 }
 
 struct dns_server *dns_server_new(struct kiln *k, const struct dns_server_config *config,

@@ -20,6 +20,7 @@
 KILN_NET(net0, "of the test");
 
 enum { PLAY_MEMORY = 32 << 20, PLAY_ZONES = 16 };
+enum { PLAY_PERIODS = 1000 }; /* of 10 s: a script has to end within them */
 
 /* ---- zones ---- */
 
@@ -132,6 +133,7 @@ struct play_client {
 	void (*script)(struct play_client *c);
 	struct play_server *servers;
 	struct sim_link *link;
+	void *user; /* the test's own */
 	bool finished;
 };
 
@@ -162,7 +164,7 @@ static int play_client_node(struct kiln *k)
 	c->k = k;
 	c->udp = udp_new(net);
 	c->tcp = tcp_new(net);
-	c->tasks = task_pool_new(k, 1, 262144);
+	c->tasks = task_pool_new(k, 3, 262144);
 	assert_int_equal(udp_bind(c->udp, 0, play_receive, c, &c->socket), KILN_OK);
 	assert_int_equal(task_start(c->tasks, play_client_task, c), KILN_OK);
 	return kiln_run(k);
@@ -177,9 +179,9 @@ static struct endpoint play_endpoint(const char *text)
 }
 
 /* Servers at 10.0.0.1, 10.0.0.2..., and the client at 10.0.0.100, on one link. */
-static void play_run(struct play_server *servers, unsigned count,
-                     const struct sim_impairment *link,
-                     void (*script)(struct play_client *c))
+static void play_run_with(struct play_server *servers, unsigned count,
+                          const struct sim_impairment *link,
+                          void (*script)(struct play_client *c), void *user)
 {
 	struct play_client *c = calloc(1, sizeof(*c));
 	const char *client_options[] = {"ip=10.0.0.100/24", NULL};
@@ -188,6 +190,7 @@ static void play_run(struct play_server *servers, unsigned count,
 
 	c->link = sim_link_new(sim, link, 1500);
 	c->script = script;
+	c->user = user;
 	c->servers = servers;
 	c->server = play_endpoint("10.0.0.1");
 	for (unsigned i = 0; i < count; i++) {
@@ -203,10 +206,18 @@ static void play_run(struct play_server *servers, unsigned count,
 	node = sim_node_new(sim, "client", PLAY_MEMORY, play_client_node, client_options);
 	sim_node_set_user(node, c);
 	sim_node_net(node, "net0", c->link);
-	(void)sim_run(sim, sim_now(sim) + KILN_SECONDS(1000000));
+	for (unsigned i = 0; i < PLAY_PERIODS && !c->finished; i++)
+		(void)sim_run(sim, sim_now(sim) + KILN_SECONDS(10));
 	assert_true(c->finished);
 	sim_free(sim);
 	free(c);
+}
+
+static inline void play_run(struct play_server *servers, unsigned count,
+                            const struct sim_impairment *link,
+                            void (*script)(struct play_client *c))
+{
+	play_run_with(servers, count, link, script, NULL);
 }
 
 /* ---- questions ---- */

@@ -200,10 +200,7 @@ static void follow(struct play_client *c)
 	assert_int_equal(serial_of_secondary(c), 7);
 	wait_for_serial(c, 8, KILN_SECONDS(15));
 	assert_all_there(c);
-	/* Its primary gone, it is served until it expires, and comes back. */
-	struct sim_link *link = c->link;
 	assert_int_equal(play_counters(&c->servers[1]).fetched, 2);
-	(void)link;
 }
 
 static void a_secondary_fetches_its_zone_and_follows_it(void **state)
@@ -320,6 +317,286 @@ static void notify_goes_down_a_chain_of_secondaries(void **state)
 	play_run(servers, 3, &short_way, chain);
 }
 
+/* ---- from a primary that follows a script ---- */
+
+enum { ANSWERS = 16 };
+
+/* What it answers, one connection after the other. */
+struct primary {
+	struct play_client *c;
+	struct {
+		const char *text; /* records, in their order; NULL: nothing at all */
+		uint16_t rcode;
+		bool breaks; /* off, within the message */
+	} answers[ANSWERS];
+	unsigned asked;          /* connections so far */
+	uint16_t types[ANSWERS]; /* of the questions */
+};
+
+static bool put_record(void *context, const struct dns_master_record *record)
+{
+	const struct dns_record r = {.section = DNS_ANSWERS,
+	                             .name = *record->owner,
+	                             .type = record->type,
+	                             .class = DNS_CLASS_IN,
+	                             .ttl = record->ttl,
+	                             .data = record->data};
+
+	return dns_build_record(context, &r);
+}
+
+static size_t build(uint8_t *buffer, size_t size, const struct dns_header *header,
+                    const char *text)
+{
+	static const struct dns_master_calls calls = {.record = put_record,
+	                                              .problem = play_problem};
+	struct dns_master_file file = {SLICE("answer"), slice_text(text), 0};
+	struct dns_master *m = calloc(1, sizeof(*m));
+	struct dns_name origin;
+	struct dns_builder b;
+
+	assert_true(dns_name_parse(SLICE("example.com"), &origin));
+	dns_build(&b, buffer, size, header);
+	assert_true(dns_master_read(m, &calls, &b, &origin, &file));
+	free(m);
+	return dns_build_done(&b).len;
+}
+
+static void serve_script(struct stream *s, void *context)
+{
+	struct primary *p = context;
+	unsigned turn = p->asked < ANSWERS ? p->asked++ : ANSWERS - 1;
+	uint8_t question[512], message[16384];
+	struct dns_question q;
+	struct dns_reader r;
+	size_t got;
+
+	assert_int_equal(stream_read(s, question, sizeof(question), &got), KILN_OK);
+	if (got == 2) /* the length came alone */
+		assert_int_equal(stream_read(s, question + 2, 510, &got), KILN_OK);
+	assert_true(dns_read(&r, slice_of(question + 2, sizeof(question) - 2)));
+	assert_true(dns_read_question(&r, &q));
+	p->types[turn] = q.type;
+	if (!p->answers[turn].text) {
+		while (stream_read(s, question, 1, &got) == KILN_OK && got)
+			continue;
+		return;
+	}
+	struct dns_header header = {.id = r.header.id,
+	                            .flags = DNS_FLAG_RESPONSE | DNS_FLAG_AUTHORITATIVE,
+	                            .rcode = (uint8_t)p->answers[turn].rcode};
+	size_t size = build(message, sizeof(message), &header, p->answers[turn].text);
+	if (!p->answers[turn].breaks) {
+		play_send(s, slice_of(message, size));
+		return;
+	}
+	uint8_t length[2] = {(uint8_t)(size >> 8), (uint8_t)size};
+	assert_int_equal(stream_write(s, slice_of(length, 2)), KILN_OK);
+	assert_int_equal(stream_write(s, slice_of(message, size / 2)), KILN_OK);
+}
+
+static struct primary *script_of(struct play_client *c)
+{
+	struct primary *p = c->user;
+
+	p->c = c;
+	assert_int_equal(stream_serve(c->tcp, c->tasks, DNS_PORT, serve_script, p),
+	                 KILN_OK);
+	c->server = play_endpoint("10.0.0.1");
+	return p;
+}
+
+#define SOA(serial) "@ 300 SOA ns h " serial " 20 10 120 300\n"
+#define WHOLE(serial, more) \
+	SOA(serial) "@ 300 NS ns\nns 300 A 192.0.2.1\n" more SOA(serial)
+
+static void run_script(struct primary *p, void (*script)(struct play_client *c))
+{
+	struct play_server server = {.secondaries = "example.com=10.0.0.100",
+	                             .transfers = "any"};
+
+	play_run_with(&server, 1, &short_way, script, p);
+}
+
+static void wait_for(struct play_client *c, uint32_t serial, kiln_time within)
+{
+	kiln_time until = kiln_now(c->k) + within;
+
+	do {
+		assert_true(kiln_now(c->k) < until);
+		task_sleep(c->tasks, KILN_MS(500));
+		assert_true(play_ask(c, "example.com", DNS_SOA));
+	} while (play_serial(c) != serial || play_header(c).counts[DNS_ANSWERS] != 1);
+}
+
+static unsigned answers_at(struct play_client *c, const char *name, uint16_t type)
+{
+	assert_true(play_ask(c, name, type));
+	return play_header(c).counts[DNS_ANSWERS];
+}
+
+static void take_changes(struct play_client *c)
+{
+	struct primary *p = script_of(c);
+
+	wait_for(c, 7, KILN_SECONDS(20));
+	assert_int_equal(answers_at(c, "old.example.com", DNS_A), 1);
+	wait_for(c, 9, KILN_SECONDS(25));
+	assert_int_equal(p->types[0], DNS_AXFR);
+	assert_int_equal(p->types[1], DNS_IXFR);
+	assert_int_equal(answers_at(c, "old.example.com", DNS_A), 0);
+	assert_int_equal(answers_at(c, "brief.example.com", DNS_A), 0);
+	assert_int_equal(answers_at(c, "again.example.com", DNS_A), 1);
+	assert_int_equal(answers_at(c, "new.example.com", DNS_A), 2);
+	assert_int_equal(answers_at(c, "kept.example.com", DNS_MX), 1);
+	assert_int_equal(answers_at(c, "gone.example.com", DNS_MX), 0);
+	assert_int_equal(answers_at(c, "text.example.com", DNS_TXT), 1);
+	struct dns_server_counters counters = play_counters(&c->servers[0]);
+	assert_int_equal(counters.fetched, 2);
+	assert_int_equal(counters.fetched_changes, 1);
+	/* That there is nothing new is an answer, too: 120 s later it is not expired. */
+	task_sleep(c->tasks, KILN_SECONDS(200));
+	assert_int_equal(answers_at(c, "new.example.com", DNS_A), 2);
+	assert_int_equal(play_counters(&c->servers[0]).fetch_failures, 0);
+}
+
+/* RFC 1995, 4: of 7 to 8, and of 8 to 9. What one version takes away another may add again;
+ * names in data are in another case than they were. */
+static void changes_of_several_versions_are_applied_in_turn(void **state)
+{
+	struct primary p = {
+	    .answers = {
+	        {WHOLE("7", "old A 192.0.2.2\nagain A 192.0.2.3\n"
+	                    "kept 300 MX 10 ns\ngone 300 MX 10 ns\n"
+	                    "text 300 TXT a\ntext 300 TXT A\n")},
+	        {SOA("9") SOA(
+	            "7") "old 300 A 192.0.2.2\n"
+	                 "again 300 A 192.0.2.3\n"
+	                 "GONE 300 MX 10 NS.example.COM.\n"
+	                 "text 300 TXT A\n" SOA("8") "brief 300 A 192.0.2.4\nnew 300 A "
+	                                             "192.0.2.5\n" SOA(
+	                                                 "8") "brief 300 A "
+	                                                      "192.0.2.4\n" SOA("9") "new"
+	                                                                             " 30"
+	                                                                             "0 "
+	                                                                             "A "
+	                                                                             "192"
+	                                                                             ".0."
+	                                                                             "2."
+	                                                                             "6\n"
+	                                                                             "aga"
+	                                                                             "in "
+	                                                                             "300"
+	                                                                             " A "
+	                                                                             "192"
+	                                                                             ".0."
+	                                                                             "2."
+	                                                                             "3"
+	                                                                             "\n" SOA("9")},
+	    }};
+
+	for (unsigned i = 2; i < ANSWERS; i++)
+		p.answers[i].text = SOA("9");
+	run_script(&p, take_changes);
+}
+
+static void fall_back(struct play_client *c)
+{
+	struct primary *p = script_of(c);
+
+	wait_for(c, 7, KILN_SECONDS(20));
+	wait_for(c, 8, KILN_SECONDS(25));
+	assert_int_equal(p->types[1], DNS_IXFR);
+	assert_int_equal(p->types[2], DNS_AXFR);
+	wait_for(c, 9, KILN_SECONDS(25));
+	assert_int_equal(p->types[3], DNS_IXFR);
+	assert_int_equal(p->types[4], DNS_AXFR);
+	wait_for(c, 10, KILN_SECONDS(25));
+	assert_int_equal(p->types[5], DNS_IXFR);
+	assert_int_equal(p->asked, 6);
+}
+
+static void a_primary_that_cannot_tell_of_changes_is_asked_for_all(void **state)
+{
+	struct primary p = {
+	    .answers = {{WHOLE("7", "")},
+	                {"", DNS_RCODE_NOT_IMPLEMENTED},
+	                {WHOLE("8", "")},
+	                {SOA("9") SOA("6") SOA("9") SOA("9")}, /* of another version */
+	                {WHOLE("9", "")},
+	                {WHOLE("10", "")}}}; /* the whole, to a question for changes */
+
+	run_script(&p, fall_back);
+}
+
+static void outlive(struct play_client *c)
+{
+	struct primary *p = script_of(c);
+
+	wait_for(c, 7, KILN_SECONDS(30));
+	assert_int_equal(p->asked, 2);
+	kiln_time loaded = kiln_now(c->k);
+	while (kiln_now(c->k) < loaded + KILN_SECONDS(115)) {
+		assert_int_equal(answers_at(c, "www.example.com", DNS_A), 1);
+		task_sleep(c->tasks, KILN_MS(500));
+	}
+	assert_in_range(p->asked, 6, 14);
+	/* 120 s after the last good answer it is no authority any more. */
+	task_sleep(c->tasks, KILN_SECONDS(60));
+	assert_true(play_ask(c, "www.example.com", DNS_A));
+	assert_int_equal(play_header(c).rcode, DNS_RCODE_SERVER);
+	assert_int_equal(play_counters(&c->servers[0]).fetched, 1);
+}
+
+static void a_primary_that_dies_on_the_way_leaves_the_zone_as_it_was(void **state)
+{
+	struct primary p = {.answers = {
+	                        {.text = WHOLE("6", "www A 192.0.2.1\n"), .breaks = true},
+	                        {WHOLE("7", "www A 192.0.2.2\n")},
+	                    }};
+
+	for (unsigned i = 2; i < ANSWERS; i++) {
+		p.answers[i].text = WHOLE("8", "");
+		p.answers[i].breaks = true;
+	}
+	run_script(&p, outlive);
+}
+
+static void believe_nothing(struct play_client *c)
+{
+	struct primary *p = script_of(c);
+
+	wait_for(c, 7, KILN_SECONDS(20));
+	while (p->asked < 13)
+		task_sleep(c->tasks, KILN_SECONDS(1));
+	wait_for(c, 8, KILN_SECONDS(60));
+	assert_int_equal(answers_at(c, "www.example.com", DNS_A), 1);
+}
+
+static void what_is_no_zone_is_not_served(void **state)
+{
+	struct primary p = {.answers = {
+	                        {WHOLE("7", "www A 192.0.2.2\n")},
+	                        /* a question for changes and one for all, each time */
+	                        {""},
+	                        {""},
+	                        {"www 300 A 192.0.2.9\n" WHOLE("8", "")},
+	                        {"www 300 A 192.0.2.9\n"},
+	                        {SOA("8") SOA("8")},
+	                        {SOA("8") "www A 192.0.2.9\n" SOA("8")}, /* no NS */
+	                        {WHOLE("8", "www CNAME ns\nwww A 192.0.2.9\n")},
+	                        {WHOLE("8", "") "www A 192.0.2.9\n"},
+	                        {.text = NULL}, /* silence: the stall's time */
+	                        {WHOLE("9", "@ 300 SOA ns h 10 1 1 1 1\n")},
+	                        {SOA("8") SOA("7") "www A 192.0.2.2\n"},
+	                        {SOA("8") "@ NS ns\n"},
+	                    }};
+
+	for (unsigned i = 13; i < ANSWERS; i++)
+		p.answers[i].text = WHOLE("8", "www A 192.0.2.2\n");
+	run_script(&p, believe_nothing);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +608,10 @@ int main(void)
 	    cmocka_unit_test(another_key_gets_no_zone),
 	    cmocka_unit_test(who_is_no_primary_cannot_notify),
 	    cmocka_unit_test(notify_goes_down_a_chain_of_secondaries),
+	    cmocka_unit_test(changes_of_several_versions_are_applied_in_turn),
+	    cmocka_unit_test(a_primary_that_cannot_tell_of_changes_is_asked_for_all),
+	    cmocka_unit_test(a_primary_that_dies_on_the_way_leaves_the_zone_as_it_was),
+	    cmocka_unit_test(what_is_no_zone_is_not_served),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
