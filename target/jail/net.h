@@ -43,6 +43,13 @@ struct pollfd *jail_net_init(struct netdev *dev, struct kiln *k,
 			     const struct kiln_boot_device *handed,
 			     const struct netdev_ops *ops);
 
+/*
+ * net_join.c: has a frame go on with the datagram of another, as one more segment. `head` and
+ * `offload` are of the first. Where the other's payload begins in its head; 0: it is none of
+ * the same, and nothing has changed.
+ */
+unsigned jail_join(uint8_t *head, struct netdev_offload *offload,
+		   const struct netdev_frame *frame);
 /* net_ring.c: the device, where the monitor has made a ring. */
 struct netdev *jail_ring_net(struct kiln *k, const struct kiln_boot_device *handed);
 /* net_xdp.c: the device, where it is an AF_XDP socket. */

@@ -1,5 +1,6 @@
 """appliance/echo, appliance/guestbook and appliance/hello."""
 
+import contextlib
 import random
 import socket
 import threading
@@ -46,6 +47,25 @@ def test_udp(world):
                 data = random.Random(size).randbytes(size)
                 s.send(data)
                 check(s.recv(65536) == data, f"datagram of {size} bytes")
+
+
+def test_udp_burst(world):
+    """echo over UDP returns bursts of datagrams, those of each sender in their order"""
+    with start_echo(world) as echo, echo.net, contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                   for _ in range(2)]
+        for s in senders:
+            s.settimeout(5)
+            s.connect((ADDRESS, 7))
+            s.send(b"known")
+            check_equal(s.recv(100), b"known", "the first")
+        for size, turns in ((64, 1), (64, 8), (1400, 4), (101, 16)):
+            sent = [(which, random.Random(n).randbytes(size))
+                    for n in range(0, 32, turns) for which in (0, 1) for n in range(n, n + turns)]
+            for which, data in sent:
+                senders[which].send(data)
+            for which, data in sent:
+                check(senders[which].recv(65536) == data, f"{size} bytes, by {turns}: the same")
 
 
 def test_udp_netcat(world):
