@@ -21,7 +21,8 @@ FUZZ_CFLAGS = -fPIE -D_GNU_SOURCE -O1 -fsanitize=address,undefined,fuzzer-no-lin
 # Into kiln-jail: musl in place of glibc, whose start asks the processor for its features
 # forty times by cpuid. A hypervisor traps each, for 11 us here: half of the whole start.
 MUSL_CFLAGS = -fPIE -D_GNU_SOURCE -fstack-protector-strong -fno-asynchronous-unwind-tables -nostdinc -isystem /usr/include/x86_64-linux-musl -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
-MUSL_LDFLAGS = -nostdlib -static-pie -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack
+# Few segments, whose pages are mapped and unmapped together.
+MUSL_LDFLAGS = -nostdlib -static-pie -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code
 MUSL_START = /usr/lib/x86_64-linux-musl/rcrt1.o /usr/lib/x86_64-linux-musl/crti.o
 MUSL_END = /usr/lib/x86_64-linux-musl/libc.a /usr/lib/x86_64-linux-musl/crtn.o
 
