@@ -33,7 +33,7 @@ OWN_NETWORK = "/proc/thread-self/ns/net"
 # In front of a command: it is killed when the process that started it ends. By a program of its
 # own, since with a preexec_fn Python would fork, and copy its page tables, where it has vfork
 # else: on a virtual machine that is ten times the time.
-TIED = ("setpriv", "--pdeathsig", "KILL", "--")
+TIED = ("/usr/bin/setpriv", "--pdeathsig", "KILL", "--")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
