@@ -63,7 +63,7 @@ $(foreach w,hosted asan,$(eval $(call archive,$(w),target-test,target/test)))
 
 # What runs at start only, waits for devices or for a peer anyway, is about a network or what
 # it loses rather than its traffic, or reads what few requests have: small rather than fast.
-SMALL = $(patsubst %,lib/core/%.c,format kiln log param random) \
+SMALL = $(patsubst %,lib/core/%.c,format kiln log param random slab) \
 	$(patsubst %,lib/net/%.c,address address_option arp arp_wire dhcp dhcp_routes dhcp_wire \
 		fragment icmp icmp_wire icmp6 icmp6_wire ip4_address ip6_address ip6_start mld \
 		mld_wire nd nd_router nd_wire neighbour path report route slaac tcp_cookie tcp_cubic \

@@ -1,5 +1,5 @@
 /*
- * Memory: an arena that only grows, pools of equal objects, counted chunks.
+ * Memory: an arena that only grows, pools of equal objects, counted chunks, slabs.
  *
  * All memory of an image is one arena, given by the target at start. Constructors carve
  * from it, once; what comes and goes afterwards comes from pools with a fixed count.
@@ -9,6 +9,8 @@
 #define KILN_MEMORY_H
 
 #include <kiln/error.h>
+#include <kiln/list.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -74,5 +76,45 @@ static inline void chunk_unref(struct chunk *chunk)
 	if (--chunk->refs == 0)
 		pool_put(chunk->pool, chunk);
 }
+
+/*
+ * Slabs (Bonwick, 1994): equal objects that lie in chunks of a pool, as many in each as fit.
+ * A chunk is taken when all others are full, and goes back with its last object, so that
+ * objects of several kinds, and chunks as they are, share the memory of one pool, which
+ * follows the use.
+ */
+
+/* What the objects of some slab pools may have of the chunks, all together. Who takes
+ * chunks for anything else leaves slab_share_owed() of them free. */
+struct slab_share {
+	struct pool *chunks;
+	uint32_t least; /* chunks that they may have at any time; beyond these only */
+	uint32_t leave; /* while more than so many are free */
+	uint32_t used;
+};
+
+/* Chunks that must stay free for the objects to come. */
+static inline uint32_t slab_share_owed(const struct slab_share *share)
+{
+	return share->used < share->least ? share->least - share->used : 0;
+}
+
+struct slab_pool {
+	struct slab_share *share;
+	struct list open; /* chunks with room for an object */
+	uint32_t size;    /* of an object, a multiple of 16 */
+	uint32_t each;    /* objects in a chunk */
+	uint32_t used, most, refused;
+};
+
+enum { SLAB_HEAD = 32, SLAB_OBJECT_MOST = CHUNK_SIZE - SLAB_HEAD };
+
+/* For objects of up to SLAB_OBJECT_MOST bytes. Takes nothing yet. */
+void slab_pool_init(struct slab_pool *pool, struct slab_share *share, size_t size);
+/* Whether there is an object to be had. */
+bool slab_has_room(const struct slab_pool *pool);
+/* As pool_get and pool_put. */
+KILN_MUST_CHECK void *slab_get(struct slab_pool *pool);
+void slab_put(struct slab_pool *pool, void *object);
 
 #endif
