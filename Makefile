@@ -67,7 +67,7 @@ SMALL = $(patsubst %,lib/core/%.c,format kiln log param random slab) \
 	$(patsubst %,lib/net/%.c,address address_option arp arp_wire dhcp dhcp_routes dhcp_wire \
 		fragment icmp icmp_wire icmp6 icmp6_wire ip4_address ip6_address ip6_start mld \
 		mld_wire nd nd_router nd_wire neighbour path report route slaac tcp_cookie tcp_cubic \
-		tcp_hystart tcp_icmp tcp_listen tcp_mtu tcp_pace tcp_recovery tcp_scoreboard \
+		tcp_hystart tcp_icmp tcp_listen tcp_mtu tcp_pace tcp_recovery tcp_repair tcp_scoreboard \
 		tcp_time_wait tcp_timer tcp_user) $(wildcard target/vm/stub*.c) \
 	$(patsubst %,lib/http/%.c,coding_wire http target_wire value_wire) \
 	$(patsubst %,lib/digest/%.c,hmac sha256 sha512) \

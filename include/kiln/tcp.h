@@ -19,8 +19,8 @@
  * within its window. Bytes to send are copied once (tcp_send) or not at all
  * (tcp_send_static, for content that never goes away).
  *
- * All memory is taken at start, and what runs out refuses the newest: a SYN that finds all
- * connections in use is dropped, to be sent again; half-open connections give way to SYN
+ * All memory is taken at start, and what runs out refuses the newest: a SYN that finds no
+ * room for a connection is dropped, to be sent again; half-open connections give way to SYN
  * cookies; bytes that find no chunk are not acknowledged, or not taken from the owner, who
  * is called when there is room. One connection holds a quarter of what is free at most.
  * Those that their owner has closed and that are still delivering are half of all at most,
@@ -30,6 +30,7 @@
 #ifndef KILN_TCP_H
 #define KILN_TCP_H
 
+#include <kiln/memory.h>
 #include <kiln/net.h>
 
 struct tcp;
@@ -88,6 +89,9 @@ struct tcp *tcp_new_with(struct net *net, const struct tcp_config *config);
 struct kiln *tcp_kiln(const struct tcp *tcp);
 /* The TCP that a connection belongs to. */
 struct tcp *tcp_of(const struct tcp_conn *conn);
+/* For what an owner keeps of each connection: objects that lie in the memory that TCP has for
+ * connections, and with them are as many as that holds. */
+void tcp_slab_pool(struct tcp *tcp, struct slab_pool *pool, size_t size);
 
 /*
  * Accepts connections on a port. `accepted` is called for each one that is established;

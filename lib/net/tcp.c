@@ -2,19 +2,23 @@
  * TCP: the constructor, the table of flows, the life of a connection's struct, and the
  * work that is deferred to the end of the loop's iteration.
  *
- * All memory is carved here, at start: some 7 of 16 parts that the image has left for chunks
- * (bytes queued and bytes received), a sixth for connections, a little for half-open
- * ones and those in TIME-WAIT. See tcp_private.h for how the files divide the rest.
+ * All memory is carved here, at start: 11 of 16 parts that the image has left for chunks,
+ * a little for half-open connections, those in TIME-WAIT, and records. Chunks hold bytes
+ * (queued and received) and connections, in slabs, with what their owners keep of them.
+ * Connections may have a fifth of the chunks at any time, and more while an eighth is free,
+ * so that memory follows the use, and neither takes all of it from the other.
+ *
+ * See tcp_private.h for how the files divide the rest.
  */
 #include "tcp_private.h"
 
 KILN_LIBRARY(tcp, "0.1");
 
 enum {
-	CONNS_MIN = 8,
-	CONNS_MAX = 1 << 17,
-	CHUNKS_MIN = 16,
-	CHUNKS_MAX = 1 << 17,
+	CHUNKS_MIN = 20,
+	CHUNKS_MAX = 1 << 20,
+	CONNS_SHARE = 5, /* that part of the chunks is for connections, if they want it */
+	BYTES_SHARE = 8, /* and that one for bytes */
 	LIMIT_MIN = 16 << 10, /* of one connection's bytes, each way, to begin with */
 	LIMIT_MAX = 64 << 10,
 };
@@ -79,13 +83,11 @@ void tcp_set_mss(struct tcp_conn *conn, uint32_t path_mss)
 
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 {
-	struct tcp_conn *conn = pool_get(&tcp->conns);
+	struct tcp_conn *conn = slab_get(&tcp->conns);
 
 	if (!conn)
 		return NULL;
-	memset(conn, 0, offsetof(struct tcp_conn, sacked));
-	tcp_scoreboard_clear(&conn->sacked);
-	tcp_scoreboard_clear(&conn->lost);
+	memset(conn, 0, sizeof(*conn));
 	conn->flow = (struct tcp_flow){NULL, TCP_FLOW_CONN, *tuple};
 	conn->tcp = tcp;
 	list_init(&conn->pending);
@@ -101,6 +103,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_tuple *tuple)
 	conn->mss_most = UINT16_MAX;
 	tcp_mtu_init(conn);
 	tcp_set_mss(conn, tcp_path_mss(tcp, &tuple->remote));
+	tcp_repair_init(conn);
 	tcp_timer_init(conn);
 	tcp_flow_insert(tcp, &conn->flow);
 	conn->hashed = true;
@@ -167,6 +170,7 @@ void tcp_conn_release(struct tcp_conn *conn)
 	timer_cancel(tcp->loop, &conn->timer);
 	tcp_queue_free(conn);
 	tcp_flight_free(conn);
+	tcp_repair_end(conn);
 	tcp_receive_free(conn);
 	tcp_orphan_remove(conn);
 	list_remove(&conn->link);
@@ -249,7 +253,7 @@ static void wake_starved(struct tcp *tcp)
 {
 	uint32_t kept = tcp->chunk_reserve + tcp->chunk_reserve / 4;
 
-	if (list_empty(&tcp->starved) || tcp->chunks.used + kept > tcp->chunks.count)
+	if (list_empty(&tcp->starved) || tcp_chunks_taken(tcp) + kept > tcp->chunks.count)
 		return;
 	list_each_safe (node, &tcp->starved) {
 		struct tcp_conn *conn = kiln_container(node, struct tcp_conn, link);
@@ -305,7 +309,7 @@ static void flush(struct loop_work *work)
 			tcp_pend(conn);
 	}
 	while ((node = list_pop(&tcp->dead)))
-		pool_put(&tcp->conns, kiln_container(node, struct tcp_conn, pending));
+		slab_put(&tcp->conns, kiln_container(node, struct tcp_conn, pending));
 	wake_starved(tcp);
 }
 
@@ -323,32 +327,44 @@ static uint32_t clamp(size_t n, uint32_t least, uint32_t most)
 	return n < least ? least : n > most ? most : (uint32_t)n;
 }
 
+/* How long the lists of the table are is settled by what could be in it at most. */
+static void make_table(struct tcp *tcp, struct kiln *k, uint32_t flows)
+{
+	uint32_t buckets = 64;
+
+	while (buckets < flows)
+		buckets *= 2;
+	tcp->table = kiln_alloc(k, buckets * sizeof(tcp->table[0]), "TCP's table");
+	tcp->table_mask = buckets - 1;
+}
+
 static void carve(struct tcp *tcp, struct kiln *k)
 {
 	size_t left = arena_left(&k->arena);
-	uint32_t chunks = clamp(left / 16 * 7 / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
-	uint32_t conns = clamp(left / 6 / sizeof(struct tcp_conn), CONNS_MIN, CONNS_MAX);
-	uint32_t halves = clamp(conns / 2, 16, 8192);
-	uint32_t time_waits = clamp(conns * 2u, 64, 32768);
-	uint32_t buckets = 64;
+	uint32_t chunks = clamp(left / 16 * 11 / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
+	uint32_t halves = clamp(chunks / 8, 16, 8192);
+	uint32_t time_waits = clamp(chunks / 2, 64, 32768);
 
 	pool_init(&tcp->chunks, k, sizeof(struct chunk), chunks,
-	          "TCP's bytes in transit");
-	pool_init(&tcp->conns, k, sizeof(struct tcp_conn), conns, "TCP connections");
-	pool_init(&tcp->pieces, k, sizeof(struct tcp_piece), chunks + conns,
-	          "TCP's send queues");
-	pool_init(&tcp->sents, k, sizeof(struct tcp_sent), chunks + conns,
+	          "TCP's connections and bytes");
+	tcp->conn_share = (struct slab_share){
+	    .chunks = &tcp->chunks,
+	    .least = chunks / CONNS_SHARE,
+	    .leave = chunks / BYTES_SHARE,
+	};
+	slab_pool_init(&tcp->conns, &tcp->conn_share, sizeof(struct tcp_conn));
+	tcp->repair_share = (struct slab_share){.chunks = &tcp->chunks};
+	slab_pool_init(&tcp->repairs, &tcp->repair_share, sizeof(struct tcp_repair));
+	pool_init(&tcp->pieces, k, sizeof(struct tcp_piece), chunks, "TCP's send queues");
+	pool_init(&tcp->sents, k, sizeof(struct tcp_sent), chunks,
 	          "what TCP has in flight");
 	pool_init(&tcp->halves, k, sizeof(struct tcp_half), halves,
 	          "half-open connections");
 	pool_init(&tcp->time_waits, k, sizeof(struct tcp_time_wait), time_waits,
 	          "TIME-WAIT");
-	while (buckets < conns + halves + time_waits)
-		buckets *= 2;
-	tcp->table = kiln_alloc(k, buckets * sizeof(tcp->table[0]), "TCP's table");
-	tcp->table_mask = buckets - 1;
-	tcp->chunk_reserve = chunks / 8;
-	tcp->orphans_most = conns / 2;
+	make_table(tcp, k, chunks * tcp->conns.each + halves + time_waits);
+	tcp->chunk_reserve = clamp(chunks / (2 * BYTES_SHARE), 2, CHUNKS_MAX);
+	tcp->orphans_most = (chunks - tcp->conn_share.leave) * tcp->conns.each / 2;
 	tcp->receive_limit = clamp((size_t)chunks * CHUNK_SIZE / 8, LIMIT_MIN, LIMIT_MAX);
 	tcp->send_limit = tcp->receive_limit / CHUNK_SIZE * CHUNK_SIZE;
 	tcp->limit_most = (uint32_t)KILN_MIN((uint64_t)chunks * CHUNK_SIZE / TCP_SHARE,

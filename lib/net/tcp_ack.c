@@ -111,11 +111,13 @@ static void advance(struct tcp_conn *conn, const struct tcp_segment *s,
 	conn->rack.probe_due = true;
 	conn->progress_at = tcp_now(conn->tcp);
 	tcp_timer_clear(conn, TCP_TIMER_PROBE);
-	if (tcp_in_flight(conn) > 0) /* RFC 6298, 5.2 and 5.3 */
+	if (tcp_in_flight(conn) > 0) { /* RFC 6298, 5.2 and 5.3 */
 		tcp_timer_set(conn, TCP_TIMER_RETRANSMIT,
 		              tcp_now(conn->tcp) + tcp_rto_backed_off(conn));
-	else
+	} else {
 		tcp_timer_clear(conn, TCP_TIMER_RETRANSMIT);
+		tcp_repair_wait(conn);
+	}
 }
 
 /* RFC 2883, 4: the first block repeats what is acknowledged, or part of the second. */
@@ -142,7 +144,7 @@ static void sack_input(struct tcp_conn *conn, const struct tcp_options *o,
 
 		/* Others are old, or lies. */
 		if (tcp_seq_le(r.start, conn->snd_una) ||
-		    tcp_seq_gt(r.end, conn->snd_nxt) ||
+		    tcp_seq_gt(r.end, conn->snd_nxt) || !tcp_repair_begin(conn) ||
 		    !tcp_scoreboard_takes(&conn->sacked, r))
 			continue;
 		tcp_flight_delivered(conn, r, news);

@@ -88,12 +88,13 @@ struct tcp_flight {
 
 /* RFC 8985. Times are 0 until there is one. */
 struct tcp_rack {
-	uint32_t sent_order; /* of what was sent last of all that has arrived; its end: */
-	struct tcp_seq sent_end; /* RACK.xmit_ts and RACK.end_seq */
-	struct tcp_seq fack;     /* the end of the highest that has arrived */
 	kiln_time rtt;
 	kiln_time min_rtt, min_rtt_at;
+	uint32_t sent_order; /* of what was sent last of all that has arrived; its end: */
+	struct tcp_seq sent_end;    /* RACK.xmit_ts and RACK.end_seq */
+	struct tcp_seq fack;        /* the end of the highest that has arrived */
 	struct tcp_seq dsack_round; /* no further widening before this is acknowledged */
+	struct tcp_seq probe_end;   /* TLP.end_seq */
 	uint8_t quarters;    /* RACK.reo_wnd_mult: of min_rtt, to wait for late ones */
 	uint8_t persist;     /* recoveries until it is 1 again */
 	bool reordering : 1; /* the path has been seen to do so */
@@ -102,7 +103,6 @@ struct tcp_rack {
 	bool probe_again : 1; /* TLP.is_retrans */
 	bool probe_now : 1;   /* the probe timeout has expired */
 	bool probe_due : 1;   /* new bytes left, or arrived: the timeout is to be set */
-	struct tcp_seq probe_end; /* TLP.end_seq */
 };
 
 /* What one acknowledgement has told. */

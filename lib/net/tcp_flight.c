@@ -176,6 +176,7 @@ static bool add_lost(struct tcp_conn *conn, struct tcp_range range)
 {
 	struct tcp_range gap;
 
+	(void)tcp_repair_begin(conn); /* without, there is room for one */
 	range.start = tcp_seq_max(range.start, conn->snd_una);
 	while (tcp_scoreboard_gap(&conn->sacked, range, &gap)) {
 		if (!tcp_scoreboard_takes(&conn->lost, gap))

@@ -234,7 +234,7 @@ static void syn_arrives(struct tcp *tcp, struct tcp_listener *listener,
 	struct tcp_half *half;
 
 	/* No connection to become: the newest is refused, and may try again. */
-	if (listener->paused || tcp->conns.used >= tcp->conns.count) {
+	if (listener->paused || !slab_has_room(&tcp->conns)) {
 		tcp->count.refused++;
 		return;
 	}
@@ -432,7 +432,7 @@ void tcp_half_input(struct tcp *tcp, struct tcp_half *half, struct tcp_segment *
 	}
 	if (half->tries < listener->defer && s->data.len == 0)
 		return; /* until it has something to say */
-	if (listener->paused || tcp->conns.used >= tcp->conns.count) {
+	if (listener->paused || !slab_has_room(&tcp->conns)) {
 		tcp->count.drop_no_memory++; /* the peer will send again, so may we */
 		return;
 	}

@@ -15,6 +15,7 @@
  *	tcp_rack.c        what is lost, by time; probes of the tail
  *	tcp_recovery.c    loss recovery; congestion control by a controller:
  *	tcp_cubic.c, tcp_hystart.c; tcp_newreno.c
+ *	tcp_repair.c      what a connection has only meanwhile
  *	tcp_scoreboard.c  which bytes the peer has reported by SACK (pure)
  *	tcp_output.c      what to send now
  *	tcp_send.c        the queue of bytes to send
@@ -65,6 +66,7 @@ enum {
 	TCP_PATH_MSS_MIN = 512,
 	TCP_INITIAL_SEGMENTS = 10, /* RFC 6928 */
 	TCP_DUP_THRESH = 3,
+	TCP_REPAIR_RANGES = 48, /* of each scoreboard */
 	TCP_LISTENERS = 16,
 	TCP_SYN_ACK_TRIES =
 	    5,                /* SYN-ACKs sent before a half-open one is given up: 31 s */
@@ -119,8 +121,9 @@ enum tcp_timer_kind {
 	TCP_TIMER_PERSIST,
 	TCP_TIMER_DELAYED_ACK,
 	TCP_TIMER_KEEPALIVE,
-	TCP_TIMER_PACE,    /* more may leave (tcp_pace.c) */
-	TCP_TIMER_REORDER, /* what is late is lost (RFC 8985, 6.3) */
+	TCP_TIMER_PACE,     /* more may leave (tcp_pace.c) */
+	TCP_TIMER_REORDER,  /* what is late is lost (RFC 8985, 6.3) */
+	TCP_TIMER_REPAIRED, /* nothing more will come of a loss (tcp_repair.c) */
 	TCP_TIMERS
 };
 
@@ -160,6 +163,12 @@ struct tcp_tally {
 	    marked;     /* arrived, as told by ACKs; of these by some with ECE */
 	uint32_t twice; /* DSACKs */
 	uint64_t bytes_again;
+};
+
+/* What a connection has only while something is lost or late; see tcp_repair.c. */
+struct tcp_repair {
+	struct tcp_range sacked[TCP_REPAIR_RANGES], lost[TCP_REPAIR_RANGES];
+	struct tcp_congestion_window undo; /* as it was before it was reduced */
 };
 
 struct tcp_conn {
@@ -203,6 +212,7 @@ struct tcp_conn {
 	uint8_t dup_acks;
 	uint16_t mss;  /* the largest segment: data and options but not the header */
 	uint16_t smss; /* the data in it with the usual options: RFC 5681's SMSS */
+	uint16_t unacked_segments; /* received since our last ACK */
 
 	struct tcp *tcp;
 	struct list pending; /* on tcp->pending: the deferred work will look at it */
@@ -217,7 +227,6 @@ struct tcp_conn {
 	uint32_t snd_wnd, max_snd_wnd;
 	struct tcp_congestion_window cc; /* cwnd, ssthresh */
 	const struct tcp_congestion *congestion;
-	uint16_t unacked_segments; /* received since our last ACK */
 	struct tcp_send_queue out;
 	struct tcp_receive_queue in;
 	const struct tcp_events *events;
@@ -232,7 +241,9 @@ struct tcp_conn {
 	uint8_t keepalive_sent;
 	uint8_t keepalive_probes;
 	uint8_t soft_error; /* enum kiln_error from ICMP, told if it times out */
-	struct timer timer; /* armed for the earliest deadline, or before it */
+	uint8_t quick_acks; /* segments to acknowledge at once, each: with sockets */
+	struct tcp_service service; /* of all it sends */
+	struct timer timer;         /* armed for the earliest deadline, or before it */
 	kiln_time deadline[TCP_TIMERS];
 	kiln_time ts_recent_at;
 	kiln_time last_sent_at; /* of data */
@@ -241,6 +252,8 @@ struct tcp_conn {
 	kiln_time challenge_at;
 	kiln_time user_timeout;
 	kiln_time keepalive_idle, keepalive_interval;
+	kiln_time pace_at;   /* when what has left will have left at the pacing rate */
+	uint32_t pace_burst; /* bytes that may leave at once before that counts */
 	uint32_t receive_limit;
 	struct tcp_tuning tuning;
 	struct tcp_mtu mtu;
@@ -259,21 +272,21 @@ struct tcp_conn {
 	struct tcp_flight flight;
 	struct tcp_rack rack;
 	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 9937, 6 */
-	struct tcp_congestion_window undo;           /* as it was before it was reduced */
+	struct tcp_repair *repair;                   /* NULL: none */
+	struct tcp_scoreboard sacked, lost;
+	struct tcp_range lost_one; /* lost.range while there is none */
 	uint32_t undo_bytes; /* sent again since, and not reported to have come twice */
 	struct tcp_range undo_range; /* around them */
 	uint32_t undo_timestamp;     /* of the first that was sent again */
-	kiln_time pace_at;   /* when what has left will have left at the pacing rate */
-	uint32_t pace_burst; /* bytes that may leave at once before that counts */
 
 	/* Of targets with sockets. */
-	uint8_t quick_acks;         /* segments to acknowledge at once, each */
-	struct tcp_service service; /* of all it sends */
 	kiln_time data_heard_at;
 	struct tcp_tally tally;
-
-	struct tcp_scoreboard sacked, lost;
 };
+_Static_assert(sizeof(struct tcp_conn) <= SLAB_OBJECT_MOST / 2 / 16 * 16,
+               "two in a chunk");
+_Static_assert(sizeof(struct tcp_repair) <= SLAB_OBJECT_MOST / 2 / 16 * 16,
+               "two in a chunk");
 
 /* What a handshake has settled: from a half-open connection or from a cookie. */
 struct tcp_handshake {
@@ -343,7 +356,10 @@ struct tcp {
 	struct loop_work flush; /* then sends, then gives memory back */
 	struct timer retry;     /* after the device was full */
 
-	struct pool conns, chunks, pieces, sents, halves, time_waits;
+	struct pool chunks; /* for bytes, and for connections: */
+	struct slab_share conn_share, repair_share;
+	struct slab_pool conns, repairs;
+	struct pool pieces, sents, halves, time_waits;
 	uint32_t chunk_reserve; /* chunks that only receiving may take */
 	uint32_t orphan_count, orphans_most;
 	/* Of one connection, to begin with: bytes of chunks to send, bytes unread. */
@@ -372,6 +388,12 @@ struct tcp {
 static inline kiln_time tcp_now(const struct tcp *tcp)
 {
 	return tcp->loop->now;
+}
+
+/* Chunks that cannot be had for bytes: in use, or owed to connections. */
+static inline uint32_t tcp_chunks_taken(const struct tcp *tcp)
+{
+	return tcp->chunks.used + slab_share_owed(&tcp->conn_share);
 }
 
 /* ---- tcp.c ---- */
@@ -530,6 +552,16 @@ void tcp_recovery_sent_new(struct tcp_conn *conn, struct tcp_range range);
 /* Bytes that congestion control allows to be sent now. */
 uint32_t tcp_recovery_budget(const struct tcp_conn *conn);
 void tcp_recovery_idle(struct tcp_conn *conn);
+
+/* ---- tcp_repair.c ---- */
+
+void tcp_repair_init(struct tcp_conn *conn);
+/* Before a range is added to a scoreboard, or a reduction is to be undone: false if there
+ * is no memory for that. */
+bool tcp_repair_begin(struct tcp_conn *conn);
+/* All is acknowledged. */
+void tcp_repair_wait(struct tcp_conn *conn);
+void tcp_repair_end(struct tcp_conn *conn);
 
 /* ---- tcp_ecn.c ---- */
 

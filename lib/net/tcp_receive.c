@@ -16,8 +16,10 @@
 
 static struct tcp_run *run_new(struct tcp *tcp, struct tcp_seq seq)
 {
-	struct chunk *chunk = chunk_get(&tcp->chunks);
+	struct chunk *chunk = NULL;
 
+	if (tcp_chunks_taken(tcp) < tcp->chunks.count)
+		chunk = chunk_get(&tcp->chunks);
 	if (!chunk)
 		return NULL;
 	struct tcp_run *run = (struct tcp_run *)(void *)chunk->data;
@@ -82,7 +84,7 @@ void tcp_receive_free(struct tcp_conn *conn)
  */
 static uint32_t receive_share(const struct tcp *tcp)
 {
-	uint32_t kept = tcp->chunks.used + 2 * tcp->chunk_reserve;
+	uint32_t kept = tcp_chunks_taken(tcp) + 2 * tcp->chunk_reserve;
 	uint32_t free = tcp->chunks.count > kept ? tcp->chunks.count - kept : 0;
 
 	return KILN_MAX(free / TCP_SHARE, 2u) * CHUNK_SIZE;
@@ -352,10 +354,11 @@ void tcp_receive_consume(struct tcp_conn *conn, size_t n)
 /* What could be promised now, beyond rcv_nxt. */
 static uint32_t window_room(const struct tcp_conn *conn)
 {
-	const struct pool *chunks = &conn->tcp->chunks;
-	uint32_t most = KILN_MIN(conn->receive_limit, receive_share(conn->tcp));
+	const struct tcp *tcp = conn->tcp;
+	uint32_t most = KILN_MIN(conn->receive_limit, receive_share(tcp));
 	uint32_t room = most > conn->in.held ? most - conn->in.held : 0;
-	uint64_t memory = (uint64_t)(chunks->count - chunks->used) * CHUNK_SIZE;
+	uint64_t memory =
+	    (uint64_t)(tcp->chunks.count - tcp_chunks_taken(tcp)) * CHUNK_SIZE;
 	uint32_t field_limit = (uint32_t)UINT16_MAX << conn->rcv_wscale;
 
 	room = (uint32_t)KILN_MIN(room, memory);

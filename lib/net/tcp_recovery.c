@@ -109,6 +109,15 @@ static void grow(struct tcp_conn *conn, const struct tcp_news *news)
 	conn->cc.cwnd = KILN_MIN(conn->cc.cwnd, TCP_WINDOW_MAX + 0u);
 }
 
+/* What the next reduction can be taken back by. */
+static void prepare_undo(struct tcp_conn *conn)
+{
+	conn->undo_bytes = 0;
+	conn->can_undo = tcp_repair_begin(conn);
+	if (conn->can_undo)
+		conn->repair->undo = conn->cc;
+}
+
 /* The controller says what is left of the window. What limited transmit has let out does
  * not count (RFC 5681, 3.2, step 2). */
 static void reduce(struct tcp_conn *conn, enum tcp_congestion_event why, uint32_t flight)
@@ -122,9 +131,6 @@ static void reduce(struct tcp_conn *conn, enum tcp_congestion_event why, uint32_
 		conn->can_undo = false;
 		return;
 	}
-	conn->undo = conn->cc;
-	conn->undo_bytes = 0;
-	conn->can_undo = true;
 	facts.in_flight = KILN_MIN(flight, conn->cc.cwnd);
 	ssthresh = conn->congestion->reduced(&conn->cc, &facts, why);
 	conn->cc.ssthresh = KILN_MAX(ssthresh, 2u * conn->smss);
@@ -196,9 +202,9 @@ void tcp_recovery_sent_new(struct tcp_conn *conn, struct tcp_range range)
 
 static void undo(struct tcp_conn *conn)
 {
-	uint32_t cwnd = KILN_MAX(conn->cc.cwnd, conn->undo.cwnd);
+	uint32_t cwnd = KILN_MAX(conn->cc.cwnd, conn->repair->undo.cwnd);
 
-	conn->cc = conn->undo;
+	conn->cc = conn->repair->undo;
 	conn->cc.cwnd = cwnd;
 	conn->can_undo = false;
 	conn->resend_front = false;
@@ -274,6 +280,7 @@ static void reduce_in_proportion(struct tcp_conn *conn, const struct tcp_news *n
 
 static void enter_fast_recovery(struct tcp_conn *conn, const struct tcp_news *news)
 {
+	prepare_undo(conn);
 	reduce(conn, TCP_CONGESTION_LOSS, tcp_in_flight(conn));
 	if (!conn->has_sack) /* three segments have left the network */
 		conn->cc.cwnd = conn->cc.ssthresh + TCP_DUP_THRESH * conn->smss;
@@ -438,7 +445,7 @@ static void resend_all(struct tcp_conn *conn)
 	/* A peer that reports the byte it is waiting for has changed its mind about it
 	 * (RFC 2018, 8); one that does not take what we send again may have. And a full
 	 * scoreboard has more holes than there is room for. */
-	if (conn->timeouts > 0 || sb->count == TCP_SCOREBOARD_RANGES ||
+	if (conn->timeouts > 0 || sb->count == sb->room ||
 	    (sb->count && tcp_seq_eq(sb->range[0].start, conn->snd_una)))
 		tcp_scoreboard_clear(&conn->sacked);
 	conn->phase = TCP_LOSS;
@@ -454,8 +461,10 @@ static void resend_all(struct tcp_conn *conn)
 void tcp_recovery_timeout(struct tcp_conn *conn)
 {
 	/* Once for a loss, however often it has to be sent again (RFC 5681, 3.1). */
-	if (conn->timeouts == 0)
+	if (conn->timeouts == 0) {
+		prepare_undo(conn);
 		reduce(conn, TCP_CONGESTION_TIMEOUT, tcp_in_flight(conn));
+	}
 	conn->cc.cwnd = conn->smss;
 	conn->tcp->count.timeouts++;
 	resend_all(conn);

@@ -34,7 +34,7 @@ bool tcp_scoreboard_add(struct tcp_scoreboard *sb, struct tcp_range r)
 		r.start = tcp_seq_min(r.start, sb->range[first].start);
 		r.end = tcp_seq_max(r.end, sb->range[last - 1].end);
 		remove_ranges(sb, first, last - first);
-	} else if (sb->count == TCP_SCOREBOARD_RANGES) {
+	} else if (sb->count == sb->room) {
 		return false;
 	}
 	memmove(&sb->range[first + 1], &sb->range[first],
@@ -52,13 +52,15 @@ bool tcp_scoreboard_takes(const struct tcp_scoreboard *sb, struct tcp_range r)
 	for (uint32_t i = 0; i < sb->count && !joins; i++)
 		joins = tcp_seq_le(sb->range[i].start, r.end) &&
 		        tcp_seq_ge(sb->range[i].end, r.start);
-	return joins || sb->count < TCP_SCOREBOARD_RANGES;
+	return joins || sb->count < sb->room;
 }
 
 void tcp_scoreboard_advance(struct tcp_scoreboard *sb, struct tcp_seq una)
 {
 	uint32_t gone = 0;
 
+	if (sb->count == 0)
+		return;
 	while (gone < sb->count && tcp_seq_le(sb->range[gone].end, una))
 		gone++;
 	remove_ranges(sb, 0, gone);

@@ -1,6 +1,6 @@
 /*
  * The scoreboard (RFC 6675, 3): which bytes above snd_una the peer has reported by SACK.
- * Pure: sorted ranges that neither overlap nor touch, in an array of fixed size. When it
+ * Pure: sorted ranges that neither overlap nor touch, in an array of the caller's. When it
  * is full no further one is taken, which costs at worst a needless retransmission.
  * Another one holds which bytes are lost.
  */
@@ -9,12 +9,10 @@
 
 #include "tcp_seq.h"
 
-enum { TCP_SCOREBOARD_RANGES = 48 };
-
 struct tcp_scoreboard {
-	uint32_t count;
-	uint32_t bytes; /* in all ranges */
-	struct tcp_range range[TCP_SCOREBOARD_RANGES];
+	uint32_t count, room; /* ranges that there are, and that there may be */
+	uint32_t bytes;       /* in all ranges */
+	struct tcp_range *range;
 };
 
 static inline void tcp_scoreboard_clear(struct tcp_scoreboard *sb)

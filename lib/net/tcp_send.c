@@ -97,7 +97,7 @@ static size_t chunks_left(const struct tcp_conn *conn)
 {
 	const struct tcp *tcp = conn->tcp;
 
-	return share_left(tcp->chunks.count - tcp->chunk_reserve, tcp->chunks.used,
+	return share_left(tcp->chunks.count - tcp->chunk_reserve, tcp_chunks_taken(tcp),
 	                  conn->out.chunks, 1, tcp_send_limit(conn) / CHUNK_SIZE);
 }
 

@@ -173,6 +173,10 @@ static void run(struct tcp_conn *conn, enum tcp_timer_kind kind)
 	case TCP_TIMER_REORDER:
 		tcp_recovery_late(conn);
 		break;
+	case TCP_TIMER_REPAIRED:
+		if (tcp_in_flight(conn) == 0)
+			tcp_repair_end(conn);
+		break;
 	case TCP_TIMERS:
 		break;
 	}

@@ -316,3 +316,8 @@ struct tcp *tcp_of(const struct tcp_conn *conn)
 {
 	return conn->tcp;
 }
+
+void tcp_slab_pool(struct tcp *tcp, struct slab_pool *pool, size_t size)
+{
+	slab_pool_init(pool, &tcp->conn_share, size);
+}

@@ -316,6 +316,9 @@ struct tcp *tcp_new(struct net *net)
 
 	tcp->net = net;
 	tcp->scratch = host_alloc(k, TCP_SCRATCH);
+	pool_init(&tcp->chunks, k, CHUNK_TOTAL,
+	          (unsigned)(arena_left(&k->arena) / 4 / CHUNK_TOTAL), "connections");
+	tcp->share.chunks = &tcp->chunks;
 	tcp->counters.conn_bytes = sizeof(struct tcp_conn);
 	list_init(&tcp->conns);
 	list_init(&tcp->dirty);
@@ -326,6 +329,11 @@ struct tcp *tcp_new(struct net *net)
 	tcp->hook.end = tcp_end;
 	host_hook_add(net->host, &tcp->hook);
 	return tcp;
+}
+
+void tcp_slab_pool(struct tcp *tcp, struct slab_pool *pool, size_t size)
+{
+	slab_pool_init(pool, &tcp->share, size);
 }
 
 struct kiln *tcp_kiln(const struct tcp *tcp)

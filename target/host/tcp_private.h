@@ -29,6 +29,8 @@ struct tcp {
 	struct list dirty; /* conns with something to send or to finish */
 	struct list listeners;
 	struct list closed_conns, closed_listeners; /* freed at the iteration's end */
+	struct pool chunks;                         /* for what owners keep */
+	struct slab_share share;
 	uint8_t *scratch;
 	struct tcp_counters counters;
 };

@@ -236,8 +236,8 @@ static void check_all(void)
 		if (s && s->conn)
 			check_conn(s->conn);
 	}
-	FUZZ_CHECK(tcp->conns.used <= tcp->conns.count);
-	FUZZ_CHECK(tcp->count.conns <= tcp->conns.count);
+	FUZZ_CHECK(tcp->count.conns <= tcp->conns.used);
+	FUZZ_CHECK(tcp->conns.used <= tcp->conn_share.used * tcp->conns.each);
 }
 
 /* ---- the steps ---- */

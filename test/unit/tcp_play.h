@@ -276,6 +276,12 @@ HELPER void play_again(size_t memory)
 	play_start(memory);
 }
 
+/* Chunks in use, for bytes. */
+HELPER unsigned byte_chunks(void)
+{
+	return tcp->chunks.used - tcp->conn_share.used;
+}
+
 /* Nothing may be left over once all connections are gone. */
 HELPER void assert_no_leak(void)
 {

@@ -222,7 +222,7 @@ static void more_holes_than_can_be_remembered_do_not_stall(void **state)
 	pass(RTT);
 	for (unsigned i = 1; i < SEGMENTS; i += 2)
 		sack(0, i, i + 1);
-	assert_int_equal(conn->sacked.count, TCP_SCOREBOARD_RANGES);
+	assert_int_equal(conn->sacked.count, TCP_REPAIR_RANGES);
 	skip_sent();
 	pass(KILN_MS(600)); /* nothing more comes */
 	skip_sent();

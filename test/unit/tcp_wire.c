@@ -183,6 +183,8 @@ static void an_inverted_sack_block_is_ignored(void **state)
 
 /* ---- the scoreboard ---- */
 
+enum { RANGES = 48 };
+
 static bool add(struct tcp_scoreboard *sb, uint32_t start, uint32_t end)
 {
 	return tcp_scoreboard_add(sb, (struct tcp_range){seq(start), seq(end)});
@@ -198,7 +200,8 @@ static void assert_range(const struct tcp_scoreboard *sb, unsigned i, uint32_t s
 
 static void ranges_are_sorted_and_joined(void **state)
 {
-	struct tcp_scoreboard sb = {0};
+	struct tcp_range ranges[RANGES];
+	struct tcp_scoreboard sb = {.room = RANGES, .range = ranges};
 
 	assert_true(add(&sb, 300, 400));
 	assert_true(add(&sb, 100, 200));
@@ -221,18 +224,30 @@ static void ranges_are_sorted_and_joined(void **state)
 
 static void a_full_scoreboard_takes_only_what_joins(void **state)
 {
-	struct tcp_scoreboard sb = {0};
+	struct tcp_range ranges[RANGES];
+	struct tcp_scoreboard sb = {.room = RANGES, .range = ranges};
 
-	for (uint32_t i = 0; i < TCP_SCOREBOARD_RANGES; i++)
+	for (uint32_t i = 0; i < RANGES; i++)
 		assert_true(add(&sb, 1000 + 100 * i, 1050 + 100 * i));
 	assert_false(tcp_scoreboard_takes(&sb, (struct tcp_range){seq(10), seq(20)}));
 	assert_false(add(&sb, 99000, 99050));
 	assert_false(add(&sb, 10, 20));
 	assert_true(tcp_scoreboard_takes(&sb, (struct tcp_range){seq(1050), seq(1060)}));
 	assert_true(add(&sb, 1050, 1060));
-	assert_int_equal(sb.count, TCP_SCOREBOARD_RANGES);
+	assert_int_equal(sb.count, RANGES);
 	assert_range(&sb, 0, 1000, 1060);
-	assert_int_equal(sb.bytes, 50 * TCP_SCOREBOARD_RANGES + 10);
+	assert_int_equal(sb.bytes, 50 * RANGES + 10);
+}
+
+static void one_without_ranges_takes_nothing(void **state)
+{
+	struct tcp_scoreboard sb = {0};
+
+	assert_false(add(&sb, 10, 20));
+	tcp_scoreboard_advance(&sb, seq(400));
+	assert_int_equal(
+	    tcp_scoreboard_missing(&sb, (struct tcp_range){seq(10), seq(20)}), 10);
+	assert_int_equal(sb.count + sb.bytes, 0);
 }
 
 static bool gap(const struct tcp_scoreboard *sb, uint32_t start, uint32_t end,
@@ -243,7 +258,8 @@ static bool gap(const struct tcp_scoreboard *sb, uint32_t start, uint32_t end,
 
 static void holes_and_missing_bytes_are_found_across_the_wrap(void **state)
 {
-	struct tcp_scoreboard sb = {0};
+	struct tcp_range ranges[RANGES];
+	struct tcp_scoreboard sb = {.room = RANGES, .range = ranges};
 	struct tcp_range hole;
 
 	add(&sb, 0xfffffff0, 0x10);
@@ -271,7 +287,8 @@ static uint32_t cut(struct tcp_scoreboard *sb, uint32_t start, uint32_t end)
 
 static void a_range_is_taken_out_again(void **state)
 {
-	struct tcp_scoreboard sb = {0};
+	struct tcp_range ranges[RANGES];
+	struct tcp_scoreboard sb = {.room = RANGES, .range = ranges};
 
 	add(&sb, 100, 200);
 	add(&sb, 300, 400);
@@ -302,6 +319,7 @@ int main(void)
 	    cmocka_unit_test(an_inverted_sack_block_is_ignored),
 	    cmocka_unit_test(ranges_are_sorted_and_joined),
 	    cmocka_unit_test(a_full_scoreboard_takes_only_what_joins),
+	    cmocka_unit_test(one_without_ranges_takes_nothing),
 	    cmocka_unit_test(holes_and_missing_bytes_are_found_across_the_wrap),
 	    cmocka_unit_test(a_range_is_taken_out_again),
 	};
