@@ -69,7 +69,7 @@ SMALL = $(patsubst %,lib/core/%.c,format kiln log param random slab) \
 		mld_wire nd nd_router nd_wire neighbour path report route slaac tcp_cookie tcp_cubic \
 		tcp_hystart tcp_icmp tcp_listen tcp_mtu tcp_pace tcp_recovery tcp_repair tcp_scoreboard \
 		tcp_time_wait tcp_timer tcp_user) $(wildcard target/vm/stub*.c) \
-	$(patsubst %,lib/http/%.c,coding_wire http target_wire value_wire) \
+	$(patsubst %,lib/http/%.c,chunked_wire coding_wire http target_wire value_wire) \
 	$(patsubst %,lib/digest/%.c,hmac sha256 sha512) \
 	$(patsubst %,lib/dns/%.c,answer_chaos data master master_data master_generate \
 		master_lex master_odd master_svcb master_words name read secondary \

@@ -85,7 +85,7 @@ struct http_limits {
 	uint64_t body;        /* bytes of a request's body: beyond it 413 (64 MiB) */
 	uint32_t discard; /* bytes to read and drop of a body nobody wants, to keep the
 	                     connection (64 KiB) */
-	uint32_t conns;   /* at most (as a quarter of the memory that is left holds) */
+	uint32_t conns;   /* at most (as many as TCP has) */
 };
 
 /* Listens and runs the event loop until the image is asked to stop, then lets what is

@@ -3,15 +3,15 @@
  * share, and how it ends. An appliance calls http_serve(), or http_new(), http_listen()
  * and http_run().
  *
- * Memory: of what the image has left when the server is made, a quarter goes to
- * connections (unless their number is given) and a quarter to buffers. When all are in
- * use the newest connection is refused with a reset, or the newest request with a 503.
+ * Memory: connections lie where TCP's do, and are as many. Of what the image has left when
+ * the server is made, a quarter goes to buffers. When all are in use the newest connection
+ * is refused with a reset, or the newest request with a 503.
  */
 #include "http_private.h"
 
 KILN_LIBRARY(http, "0.1");
 
-enum { CONNS_LEAST = 16, CONNS_MOST = 1 << 17, BUFFERS_LEAST = 4, BUFFERS_MOST = 1024 };
+enum { BUFFERS_LEAST = 4, BUFFERS_MOST = 1024 };
 
 static const kiln_time DRAIN = KILN_SECONDS(1);
 
@@ -28,6 +28,7 @@ static struct http_limits with_defaults(const struct http_limits *given)
 	l.linger = l.linger ? l.linger : KILN_SECONDS(2);
 	l.body = l.body ? l.body : (uint64_t)64 << 20;
 	l.discard = l.discard ? l.discard : 64u << 10;
+	l.conns = l.conns ? l.conns : UINT32_MAX;
 	return l;
 }
 
@@ -41,18 +42,15 @@ struct http *http_new(struct tcp *tcp, const struct http_limits *limits)
 	struct kiln *k = tcp_kiln(tcp);
 	struct http *http = kiln_alloc(k, sizeof(*http), "the http server");
 	size_t left = arena_left(&k->arena);
-	unsigned conns, buffers;
+	unsigned buffers;
 
 	http->kiln = k;
 	http->tcp = tcp;
 	http->limits = with_defaults(limits);
 	list_init(&http->open);
-	conns = clamp(left / 4 / sizeof(struct http_conn), CONNS_LEAST, CONNS_MOST);
-	if (http->limits.conns)
-		conns = http->limits.conns;
+	tcp_slab_pool(tcp, &http->conns, sizeof(struct http_conn));
 	buffers =
 	    clamp(left / 4 / sizeof(struct http_buffer), BUFFERS_LEAST, BUFFERS_MOST);
-	pool_init(&http->conns, k, sizeof(struct http_conn), conns, "http connections");
 	pool_init(&http->buffers, k, sizeof(struct http_buffer), buffers, "http buffers");
 	return http;
 }
@@ -71,7 +69,7 @@ void http_conn_free(struct http_conn *c)
 		pool_put(&http->buffers, c->out);
 	if (c->collect)
 		pool_put(&http->buffers, c->collect);
-	pool_put(&http->conns, c);
+	slab_put(&http->conns, c);
 	http->counters.open--;
 }
 
@@ -79,8 +77,10 @@ static bool accepted(struct tcp_conn *tcp, void *context)
 {
 	const struct http_listener *listener = context;
 	struct http *http = listener->http;
-	struct http_conn *c = http->stopping ? NULL : pool_get(&http->conns);
+	struct http_conn *c = NULL;
 
+	if (!http->stopping && http->conns.used < http->limits.conns)
+		c = slab_get(&http->conns);
 	if (!c) {
 		http->counters.refused++;
 		return false;

@@ -107,7 +107,7 @@ struct http {
 	struct kiln *kiln;
 	struct tcp *tcp;
 	struct http_limits limits;
-	struct pool conns;
+	struct slab_pool conns;
 	struct pool buffers;
 	struct list open; /* struct http_conn */
 	struct http_listener *listeners;

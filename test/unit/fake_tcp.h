@@ -24,13 +24,15 @@
 /* Not every program uses every helper. */
 #define HELPER __attribute__((unused)) static
 
-enum { FAKE_PIECES = 512, FAKE_RUN = 2016, FAKE_OUTPUT = 1 << 20 };
+enum { FAKE_CHUNKS = 64, FAKE_PIECES = 512, FAKE_RUN = 2016, FAKE_OUTPUT = 1 << 20 };
 
 struct tcp {
 	struct kiln *kiln;
 	bool (*accepted)(struct tcp_conn *conn, void *context);
 	void *context;
 	uint16_t port;
+	struct pool chunks;
+	struct slab_share share;
 };
 
 struct tcp_conn {
@@ -64,6 +66,8 @@ static struct tcp *fake_start(size_t memory)
 	arena_init(&fake_kiln.arena, fake_memory, memory);
 	loop_init(&fake_kiln.loop, &fake_kiln);
 	fake_kiln.loop.now = fake_now;
+	pool_init(&fake_tcp.chunks, &fake_kiln, CHUNK_TOTAL, FAKE_CHUNKS, "the test");
+	fake_tcp.share = (struct slab_share){.chunks = &fake_tcp.chunks};
 	return &fake_tcp;
 }
 
@@ -215,6 +219,11 @@ static void fake_usable(const struct tcp_conn *c)
 struct kiln *tcp_kiln(const struct tcp *tcp)
 {
 	return tcp->kiln;
+}
+
+void tcp_slab_pool(struct tcp *tcp, struct slab_pool *pool, size_t size)
+{
+	slab_pool_init(pool, &tcp->share, size);
 }
 
 enum kiln_error tcp_listen(struct tcp *tcp, uint16_t port,
