@@ -3,6 +3,7 @@
  *
  *	transfer SECONDS    of virtual time of one TCP transfer over a link of 10 Mbit/s
  *	stacks COUNT        stacks side by side, each of which has something echoed once
+ *	conns COUNT         connections to one stack, and what a request on one of them takes
  *
  * Prints figures as "name value" lines. Run by bench/sim.py.
  */
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <kiln/bytes.h>
+#include <kiln/net.h>
 #include <kiln/sim.h>
 #include <kiln/tcp.h>
 
@@ -260,12 +262,188 @@ static int stacks(unsigned count)
 	return echoed == count - links ? 0 : 1;
 }
 
+/* ---- connections ---- */
+
+enum {
+	PER_CLIENT = 10000, /* of the 16,384 ports that it has */
+	OPENING = 64,       /* of a client at once: fewer than the server has room for */
+	FEW =
+	    64, /* of a client's, with time between for each to have been acknowledged */
+	REQUESTS = 200000, /* in each measurement, by all clients together */
+	REQUEST_SIZE = 64,
+	TRIES = 3, /* of which the quickest counts */
+	CLIENT_MEMORY = 40 << 20,
+	CONN_MEMORY = 2048, /* of the server's, for each: more than enough */
+};
+
+/* What all clients are to do, from the next second on. */
+struct task_of_all {
+	unsigned number;   /* changes with each */
+	unsigned conns;    /* each opens so many in all, */
+	unsigned among;    /* and makes its requests on the first so many, */
+	unsigned requests; /* so many of them */
+	unsigned done;     /* clients */
+};
+
+struct client {
+	struct station station; /* first: stack_entry's */
+	struct task_of_all *task;
+	unsigned number; /* of the task it has begun */
+	struct timer tick;
+	struct tcp_conn **conns;
+	unsigned begun, open, requests;
+	uint32_t random;
+};
+
+static void client_ready(struct tcp_conn *conn, void *user);
+static const struct tcp_events client_events = {client_ready, closed};
+
+static void open_more(struct client *c)
+{
+	while (c->begun < c->task->conns && c->begun - c->open < OPENING) {
+		if (tcp_connect(c->station.tcp, &c->station.to, &client_events, c,
+		                &c->conns[c->begun]))
+			exit(1);
+		c->begun++;
+	}
+}
+
+/* On any of them, by a generator that needs no more than to be without a pattern. */
+static void ask(struct client *c)
+{
+	c->random = c->random * 1664525 + 1013904223;
+	struct tcp_conn *conn = c->conns[(uint64_t)c->random * c->task->among >> 32];
+
+	if (tcp_send(conn, slice_of(content, REQUEST_SIZE)) != REQUEST_SIZE)
+		exit(1);
+}
+
+static void client_ready(struct tcp_conn *conn, void *user)
+{
+	struct client *c = user;
+	size_t unread = tcp_unread(conn);
+
+	if (!unread) { /* established */
+		c->open++;
+		open_more(c);
+		c->task->done += c->open == c->task->conns;
+		return;
+	}
+	tcp_consume(conn, unread);
+	c->station.received += unread;
+	if (c->station.received % REQUEST_SIZE)
+		return;
+	if (--c->requests > 0)
+		ask(c);
+	else
+		c->task->done++;
+}
+
+static void tick(struct timer *timer)
+{
+	struct client *c = kiln_container(timer, struct client, tick);
+	struct loop *loop = &c->station.kiln->loop;
+
+	timer_set(loop, timer, loop->now + KILN_SECONDS(1));
+	if (c->number == c->task->number)
+		return;
+	c->number = c->task->number;
+	open_more(c);
+	c->requests = c->task->requests;
+	if (c->requests)
+		ask(c);
+}
+
+static int client_entry(struct kiln *k)
+{
+	struct client *c = sim_node_user(sim_node_of(k));
+
+	c->station.kiln = k;
+	c->station.tcp = tcp_new(net_up(k, &net0));
+	timer_init(&c->tick, tick);
+	timer_set(&k->loop, &c->tick, KILN_SECONDS(1));
+	return kiln_run(k);
+}
+
+/* Has the clients do it; the processor's seconds for that. */
+static double perform(struct sim *sim, struct task_of_all *task, unsigned clients)
+{
+	double cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
+
+	task->number++;
+	task->done = 0;
+	while (task->done < clients)
+		sim_run(sim, sim_now(sim) + KILN_SECONDS(1));
+	return clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+}
+
+/* us of the processor for a request and its answer, both ends, on some of a client's. */
+static double request_us(struct sim *sim, struct task_of_all *task, unsigned clients,
+                         unsigned among)
+{
+	double least = 1e9;
+
+	task->among = among;
+	task->requests = REQUESTS / clients;
+	for (unsigned i = 0; i < TRIES; i++) {
+		double cpu = perform(sim, task, clients);
+
+		least = KILN_MIN(least, cpu * 1e6 / task->requests / clients);
+	}
+	task->requests = 0;
+	return least;
+}
+
+static int conns(unsigned count)
+{
+	const struct sim_impairment near = {.delay = KILN_MS(1)};
+	unsigned clients = (count + PER_CLIENT - 1) / PER_CLIENT;
+	struct sim *sim = sim_new(1);
+	struct sim_link *link = sim_link_new(sim, &near, 1500);
+	struct station server = {0};
+	struct client *all = calloc(clients, sizeof(*all));
+	struct task_of_all task = {.conns = FEW};
+	struct tcp_counters counters;
+	double few, few_of_all, any, opening;
+
+	add_station(sim, link, &server, (64u << 20) + (size_t)count * CONN_MEMORY, 0, 1,
+	            stack_entry);
+	for (unsigned i = 0; i < clients; i++) {
+		all[i] = (struct client){
+		    .station.to = {address(0, 1), PORT}, .task = &task, .random = i};
+		all[i].conns = calloc(PER_CLIENT, sizeof(all[i].conns[0]));
+		add_station(sim, link, &all[i].station, CLIENT_MEMORY, 0, i + 2,
+		            client_entry);
+	}
+	perform(sim, &task, clients);
+	few = request_us(sim, &task, clients, FEW);
+	uint64_t before = resident();
+	task.conns = count / clients;
+	opening = perform(sim, &task, clients);
+	uint64_t after = resident();
+	few_of_all = request_us(sim, &task, clients, FEW);
+	any = request_us(sim, &task, clients, task.conns);
+	tcp_counters(server.tcp, &counters);
+	printf("conns %u\nopening_cpu_s %.3f\nbytes_per_conn %llu\nconn_bytes %u\n"
+	       "few %u\nrequest_us_few %.3f\nrequest_us_few_of_all %.3f\n"
+	       "request_us_any %.3f\n",
+	       counters.conns, opening,
+	       (unsigned long long)(after - before) / 2 /
+	           ((task.conns - FEW) * (uint64_t)clients),
+	       counters.conn_bytes, FEW * clients, few, few_of_all, any);
+	sim_free(sim);
+	return counters.conns == task.conns * clients ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "transfer") == 0)
 		return transfer((unsigned)atoi(argv[2]));
 	if (argc == 3 && strcmp(argv[1], "stacks") == 0)
 		return stacks((unsigned)atoi(argv[2]));
-	fprintf(stderr, "usage: %s transfer SECONDS | stacks COUNT\n", argv[0]);
+	if (argc == 3 && strcmp(argv[1], "conns") == 0)
+		return conns((unsigned)atoi(argv[2]));
+	fprintf(stderr, "usage: %s transfer SECONDS | stacks COUNT | conns COUNT\n",
+	        argv[0]);
 	return 2;
 }

@@ -175,12 +175,16 @@ def test_boot(_):
 
 
 def test_sim(_):
-    """bench sim measures the simulator, and a stack's memory"""
+    """bench sim measures the simulator, and the memory of a stack and of a connection"""
     rows = [json.loads(line) for line in
             run(KILN, "bench", "sim", "--quick", "--json").stdout.splitlines()]
-    check_equal([row["case"] for row in rows], ["transfer-10M", "stacks-1000"], "cases")
+    check_equal([row["case"] for row in rows], ["transfer-10M", "stacks-1000", "conns-100000"],
+                "cases")
     check(rows[0]["virtual_per_cpu"] >= 100 and 9 < rows[0]["megabits_per_s"] <= 10, f"{rows[0]}")
     check(rows[1]["served"] == 990 and rows[1]["bytes_per_stack"] < 150_000, f"{rows[1]}")
+    check(rows[2]["conns"] == 100_000 and rows[2]["bytes_per_conn"] < 1200, f"{rows[2]}")
+    # No search: the same few are as quickly found among all.
+    check(rows[2]["request_us_few_of_all"] < 2 * rows[2]["request_us_few"], f"{rows[2]}")
     check("stacks-1000" in run(KILN, "bench", "sim", "--quick").stdout, "the table")
 
 
