@@ -12,11 +12,10 @@ bulk-in-nooffload,     the same with all offloads off, on both sides: each frame
 bulk-out-nooffload     and all checksums are made and checked.
 
 idle-100k              requests to a web server (1,024 bytes, 64 connections) while 100,000 other
-                       connections are open and idle. The image's memory is as much as it makes
-                       room for them in; what they take is in rss_kb. With --quick once only
+                       connections are open and idle, in an image of 256 MB. With --quick once only
 
-kiln-jail-tap          appliance/echo, appliance/web, and one that discards or sends
-                       (bench/image/bulk)
+kiln-jail-tap          appliance/echo, one that discards or sends (bench/image/bulk), and a web
+                       server that does not close what is idle (bench/image/patient)
 kernel-udp             one socket, recvmmsg and sendmmsg (bench/udp_echo.c)
 iperf3                 Debian's, server and client
 kiln-jail-alone        the same web server without the idle ones
@@ -33,6 +32,8 @@ cpu_us_per_op  what the server took of its processor, as in kiln bench web, by e
 p50_us p99_us  of the time from a datagram to its echo
 rss_kb         resident memory of the server's processes at the end of the load
 ratio          the CPU time of the kernel's to this server's, the median over the rounds
+rate           (idle-100k) its requests per second by those of kiln-jail-alone, likewise
+bytes_per_conn what the server's resident memory grew by, by the idle connections
 """
 
 import contextlib
@@ -143,8 +144,9 @@ class Stream(rounds.Case):
 class Idle(web.Load):
     """The requests of a case of bench web, while others say nothing."""
 
-    image, memory = "web", "2G"
+    image, memory = "patient", "256M"
     offloads = True
+    figures = {"rate": "rate", "bytes_per_conn": "bytes/conn"}
 
     def __init__(self, count):
         super().__init__(f"idle-{count // 1000}k", "1k", 64)
@@ -154,8 +156,11 @@ class Idle(web.Load):
     def measure(self, bench, running):
         subject = running.subject
         wait_for(lambda: running.process.check_alive() or subject.answers(), "an answer")
+        before = running.rss_kb()
         with self.crowd(subject, self.count if subject.crowded else 0):
-            return web.load(bench, running, self)
+            taken = (running.rss_kb() - before) * 1024
+            return {"bytes_per_conn": taken / self.count if subject.crowded else None,
+                    **web.load(bench, running, self)}
 
     @contextlib.contextmanager
     def crowd(self, subject, count):
@@ -387,7 +392,7 @@ class Net(rounds.Bench):
         site = os.path.join(BUILT, "site")
         web.write_site(site)
         for name, folder, *options in (("echo", "appliance/echo"), ("bulk", "bench/image/bulk"),
-                                       ("web", "appliance/web", "--site", site)):
+                                       ("patient", "bench/image/patient", "--site", site)):
             run(KILN, "build", os.path.join(ROOT, folder), "-t", "jail", "-o",
                 os.path.join(BUILT, f"{name}.jail"), *options, timeout=600)
         super().prepare()
@@ -395,6 +400,15 @@ class Net(rounds.Bench):
     def remarks(self):
         if self.lost:
             yield f"{self.lost} datagrams were lost, and sent again"
+
+    def results(self):
+        for case, found in super().results():
+            alone = self.samples.get((case.name, "kiln-jail-alone"))
+            if alone and isinstance(case, Idle):
+                for row in found:
+                    row["rate"] = report.by_rounds(self.samples[case.name, row["subject"]], alone,
+                                                   "ops_per_s")
+            yield case, found
 
     def turn(self, subject, case, first):
         if isinstance(case, Idle) and self.quick and not first:

@@ -53,6 +53,8 @@ def summarise(bench, case, subject, samples):
         found = values(samples, key)
         row[key + "_min"] = round(min(found), 5) if found else None
         row[key + "_max"] = round(max(found), 5) if found else None
+    for key in case.figures:
+        row[key] = median(samples, key, 3)
     for key in ("server_busy", "client_busy", "others_busy", "cycles_per_op"):
         row[key] = median(samples, key, 3)
     return row
@@ -60,6 +62,15 @@ def summarise(bench, case, subject, samples):
 
 def nearest_rank(found, share):
     return round(sorted(found)[-1 - int(len(found) * (1 - share))], 1)
+
+
+def quotients(samples, others, key):
+    """Of a figure, round by round."""
+    return [own[key] / theirs[key] for own, theirs in zip(samples, others)]
+
+
+def by_rounds(samples, others, key):
+    return round(statistics.median(quotients(samples, others, key)), 3)
 
 
 def rows(bench, case, samples, rivals):
@@ -73,8 +84,7 @@ def rows(bench, case, samples, rivals):
         row["ratio_to"] = best and best["subject"]
         row["ratio"] = row["ratio_min"] = row["ratio_max"] = None
         if best:
-            ratios = [theirs[case.compared] / own[case.compared] for theirs, own in
-                      zip(samples[best["subject"]], samples[row["subject"]])]
+            ratios = quotients(samples[best["subject"]], samples[row["subject"]], case.compared)
             row["ratio"] = round(statistics.median(ratios), 3)
             row["ratio_min"], row["ratio_max"] = round(min(ratios), 3), round(max(ratios), 3)
     return found
@@ -123,6 +133,7 @@ def columns_of(case):
             column("cycles", "cycles_per_op"),
             column(unit.rate, "ops_per_s", scaled(unit.ops_per_rate)),
             column("p50 us", "p50_us"), column("p99 us", "p99_us")]
+    first += [column(title, key) for key, title in case.figures.items()]
     return [column("", "subject", str)] + first + [
         column("resident KiB", "rss_kb", "{:,.0f}".format),
         column("server", "server_busy", "{:.0%}".format),

@@ -33,6 +33,7 @@ class Case:
 
     compared = "cpu_us_per_op"
     unit = report.REQUESTS
+    figures = {}  # what else its samples have, and the title that is shown above
 
     def __init__(self, name, title):
         self.name = name

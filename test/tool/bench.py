@@ -120,6 +120,8 @@ def test_net(_):
             check(row["ops_per_s"] > 1e6, f"{row['ops_per_s']} bytes a second by {where}")
     idle, alone = rows[-2:]
     check(idle["rss_kb"] - alone["rss_kb"] > 100_000, f"connections in {idle['rss_kb']} KiB")
+    check(idle["bytes_per_conn"] < 1600, f"{idle['bytes_per_conn']} bytes a connection")
+    check(idle["rate"] > 0 and alone["rate"] == 1, f"rates {idle['rate']}, {alone['rate']}")
     check_equal(leftovers() - before, set(), "what the bench left")
 
 
