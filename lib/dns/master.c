@@ -386,7 +386,7 @@ static bool read_owned(struct dns_master *m, bool blank)
 
 	if (!blank) {
 		level->has_owner = false;
-		if (!master_word(m, &word) || !master_name_of(m, word, &level->owner))
+		if (!master_string(m, &word) || !master_name_of(m, word, &level->owner))
 			return false;
 		level->has_owner = true;
 	}

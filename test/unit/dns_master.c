@@ -175,6 +175,15 @@ static void what_an_owner_is_must_be_known(void **state)
 	               "a.zone:3: no owner's name, and none before\n");
 }
 
+/* Its labels are character strings (RFC 1035, 5.1), and BIND and NSD take quotes. */
+static void an_owner_may_stand_in_quotes(void **state)
+{
+	struct play *play = play_text("\"x y\" 60 A 1.2.3.4\n", NULL, true);
+
+	assert_string_equal(play->records[0], "x\\032y.example 60 A 01020304");
+	play_free(play);
+}
+
 static void a_ttl_comes_from_somewhere(void **state)
 {
 	struct play *play = play_text("x A 1.2.3.4\n@ SOA a b 1 2 3 4 5\ny A 1.2.3.4\n"
@@ -395,6 +404,7 @@ int main(void)
 	    cmocka_unit_test(a_line_is_that_of_the_word_it_is_about),
 	    cmocka_unit_test(directives_that_are_wrong_are_told_of),
 	    cmocka_unit_test(what_an_owner_is_must_be_known),
+	    cmocka_unit_test(an_owner_may_stand_in_quotes),
 	    cmocka_unit_test(a_ttl_comes_from_somewhere),
 	    cmocka_unit_test(times_have_units),
 	    cmocka_unit_test(what_is_outside_the_zone_is_left_out),
