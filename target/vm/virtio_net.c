@@ -129,6 +129,12 @@ static bool receive_frame(struct virtio_net *net)
 
 /* ---- sending ---- */
 
+static void drop_owners(const struct send_slot *slot)
+{
+	for (unsigned i = 0; i < slot->owner_count; i++)
+		chunk_unref(slot->owners[i]);
+}
+
 /* Takes back what the device is done with; a new slot only when none of the others is free. */
 static void reclaim_slots(struct virtio_net *net)
 {
@@ -142,8 +148,7 @@ static void reclaim_slots(struct virtio_net *net)
 			return;
 		virtqueue_release(&net->transmit, 1);
 		slot = &net->slots[index];
-		for (unsigned j = 0; j < slot->owner_count; j++)
-			chunk_unref(slot->owners[j]);
+		drop_owners(slot);
 		slot->next = net->free_slot;
 		net->free_slot = index;
 		net->starved = false;
@@ -197,31 +202,35 @@ static unsigned describe_frame(struct send_slot *slot, const struct netdev_frame
 	return count;
 }
 
+/* Into the ring, if there is room. */
+static bool post_frame(struct virtio_net *net, const struct netdev_frame *frame)
+{
+	struct virtq_part parts[SEND_PARTS];
+	struct send_slot *slot;
+	unsigned count;
+
+	if (!have_slot(net))
+		return false;
+	slot = &net->slots[net->free_slot];
+	count = describe_frame(slot, frame, parts);
+	if (!virtqueue_post(&net->transmit, parts, count, slot->table, net->free_slot)) {
+		drop_owners(slot);
+		return false;
+	}
+	net->free_slot = slot->next;
+	return true;
+}
+
 static enum kiln_error net_send_frame(struct netdev *dev,
                                       const struct netdev_frame *frame)
 {
 	struct virtio_net *net = of(dev);
-	struct virtq_part parts[SEND_PARTS];
-	struct send_slot *slot;
-	uint16_t index;
-	unsigned count;
 
-	if (!have_slot(net)) {
+	if (!post_frame(net, frame)) {
 		net->starved = true;
 		dev->counters.tx_dropped++;
 		return KILN_ERR_FULL;
 	}
-	index = net->free_slot;
-	slot = &net->slots[index];
-	count = describe_frame(slot, frame, parts);
-	if (!virtqueue_post(&net->transmit, parts, count, slot->table, index)) {
-		for (unsigned i = 0; i < slot->owner_count; i++)
-			chunk_unref(slot->owners[i]);
-		net->starved = true;
-		dev->counters.tx_dropped++;
-		return KILN_ERR_FULL;
-	}
-	net->free_slot = slot->next;
 	dev->counters.tx_frames++;
 	dev->counters.tx_bytes += netdev_frame_size(frame);
 	return KILN_OK;

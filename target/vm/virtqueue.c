@@ -73,13 +73,12 @@ bool virtqueue_init(struct virtqueue *q, struct kiln *k, struct virtio_device *d
 	return true;
 }
 
-static void describe_part(volatile struct virtq_descriptor *d,
-                          const struct virtq_part *part, bool more, uint16_t next)
+static void describe(volatile struct virtq_descriptor *d, const void *data, uint32_t size,
+                     unsigned flags, uint16_t next)
 {
-	d->address = vm_physical(part->data);
-	d->size = part->size;
-	d->flags = (uint16_t)((part->device_writes ? DESCRIPTOR_WRITE : 0) |
-	                      (more ? DESCRIPTOR_NEXT : 0));
+	d->address = vm_physical(data);
+	d->size = size;
+	d->flags = (uint16_t)flags;
 	d->next = next;
 }
 
@@ -106,24 +105,22 @@ bool virtqueue_post(struct virtqueue *q, const struct virtq_part *parts, unsigne
 
 	if (q->broken || count == 0 || count > UINT8_MAX || needed > q->free_count)
 		return false;
-	head = at = take_chain(q, needed);
+	head = take_chain(q, needed);
+	at = indirect ? 0 : head;
 	for (unsigned i = 0; i < count; i++) {
-		bool more = i + 1 < count;
-		room += parts[i].device_writes ? parts[i].size : 0;
-		if (indirect) {
-			describe_part(&table[i], &parts[i], more, (uint16_t)(i + 1));
-		} else {
-			describe_part(&q->descriptors[at], &parts[i], more,
-			              q->entries[at].next);
-			at = q->entries[at].next;
+		uint16_t next = indirect ? (uint16_t)(i + 1) : q->entries[at].next;
+		unsigned flags = i + 1 < count ? DESCRIPTOR_NEXT : 0;
+		if (parts[i].device_writes) {
+			flags |= DESCRIPTOR_WRITE;
+			room += parts[i].size;
 		}
+		describe(indirect ? &table[at] : &q->descriptors[at], parts[i].data,
+		         parts[i].size, flags, next);
+		at = next;
 	}
-	if (indirect) {
-		struct virtq_part whole = {table, (uint32_t)(count * sizeof(*table)),
-		                           false};
-		describe_part(&q->descriptors[head], &whole, false, 0);
-		q->descriptors[head].flags = DESCRIPTOR_INDIRECT;
-	}
+	if (indirect)
+		describe(&q->descriptors[head], table, (uint32_t)(count * sizeof(*table)),
+		         DESCRIPTOR_INDIRECT, 0);
 	q->entries[head].room = room;
 	q->entries[head].token = token;
 	q->entries[head].outstanding = true;
