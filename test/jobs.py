@@ -19,6 +19,7 @@ from harness import ROOT
 from lab import TIED
 
 PATIENCE = 10  # seconds for a job to end what it has started
+AT_ONCE = 2 * (os.cpu_count() or 1)
 
 
 class Job:
@@ -200,7 +201,7 @@ class Runner:
 
     def start_some(self):
         for job in list(self.waiting):
-            if len(self.running) == 2 * (os.cpu_count() or 1) or \
+            if len(self.running) == AT_ONCE or \
                     self.running and (job.alone or self.running[0].alone):
                 return
             self.waiting.remove(job)

@@ -113,7 +113,7 @@ static const struct usage_option test_options[] = {
     {0}};
 
 static const struct usage_option fuzz_options[] = {
-    {"--time", "TIME", "how long to fuzz: 10m, 1h (60s for all targets)", NULL},
+    {"--time", "TIME", "how long to fuzz: 10m, 1h (40s for all targets)", NULL},
     {"--seed", "N", "of the fuzzer (1)", NULL},
     {"--grow", NULL, "adds inputs that reached new code to the corpora", NULL},
     {0}};
