@@ -282,7 +282,7 @@ static inline uint32_t play_serial(const struct play_client *c)
 
 /* ---- streams ---- */
 
-static void play_connect(struct play_client *c, struct stream *s)
+static inline void play_connect(struct play_client *c, struct stream *s)
 {
 	assert_int_equal(stream_connect(s, c->tasks, c->tcp, &c->server), KILN_OK);
 	s->timeout = KILN_SECONDS(60);
