@@ -56,9 +56,9 @@ class Processors:
         os.sched_setaffinity(0, {client})
 
     @contextlib.contextmanager
-    def on_server(self):
-        """What is started inside runs on the server's."""
-        os.sched_setaffinity(0, {self.server})
+    def on_server(self, client_too=False):
+        """What is started inside runs on the server's, or on both."""
+        os.sched_setaffinity(0, {self.server} | ({self.client} if client_too else set()))
         try:
             yield
         finally:

@@ -14,11 +14,21 @@ bulk-out-nooffload     and all checksums are made and checked.
 idle-100k              requests to a web server (1,024 bytes, 64 connections) while 100,000 other
                        connections are open and idle, in an image of 256 MB. With --quick once only
 
+cpus-2                 requests to one web server (as above), and to two that share its address, on a
+                       processor each (kiln run --cpus), none of which polls before it sleeps. The
+                       client has to share a processor with one of the two: it is what limits the
+                       requests in a second. Of them fewer come at a time to each server then, which
+                       costs more of its processor for each
+
 kiln-jail-tap          appliance/echo, one that discards or sends (bench/image/bulk), and a web
                        server that does not close what is idle (bench/image/patient)
+kiln-jail-xdp          the same on AF_XDP at one end of a veth, whose other end is the client's. Its
+                       frames are whole: it has no offloads, and the client's end leaves it no checksum
+                       to finish
 kernel-udp             one socket, recvmmsg and sendmmsg (bench/udp_echo.c)
 iperf3                 Debian's, server and client
 kiln-jail-alone        the same web server without the idle ones
+kiln-cpus-1, -2        the same web server once, and twice
 frame-loop             the limit: a program that reads frames from a tap and writes them back, or
                        only reads, or only writes (bench/frame_loop.c). Its frames are those of the
                        case: 1,514 bytes, or 64 KB for the interface to cut. For `in` the client
@@ -30,10 +40,12 @@ ops_per_s      (ops_unit) echoes that came; or bytes of payload that passed the 
 cpu_us_per_op  what the server took of its processor, as in kiln bench web, by echoes; for a stream
                (cpu_unit) by KB, of 1,000 bytes
 p50_us p99_us  of the time from a datagram to its echo
+p999_us
 rss_kb         resident memory of the server's processes at the end of the load
 ratio          the CPU time of the kernel's to this server's, the median over the rounds
 rate           (idle-100k) its requests per second by those of kiln-jail-alone, likewise
 bytes_per_conn what the server's resident memory grew by, by the idle connections
+floor_ratio    the CPU time of this server to the frame loop's, likewise
 """
 
 import contextlib
@@ -51,7 +63,7 @@ import ground
 import report
 import rounds
 import web
-from lab import ADDRESS, CLIENT, KILN, ROOT, TAP, Failed, Netns, join, run, wait_for
+from lab import ADDRESS, CLIENT, KILN, ROOT, TAP, Failed, Netns, ip, join, run, wait_for
 
 BUILT = os.path.join(ROOT, "build/bench")
 IPERF = "/usr/bin/iperf3"
@@ -89,8 +101,8 @@ class UdpEcho(rounds.Case):
             raise Failed(f"{subject.name}, {self.name}: no echo came: {out}")
         bench.lost += found["lost"]
         return {"ops_per_s": found["ops"] / found["seconds"], "p50_us": found["p50_us"],
-                "p99_us": found["p99_us"], "client_busy": found["client_busy"],
-                "rss_kb": running.rss_kb(), **meter.sample(found["ops"])}
+                "p99_us": found["p99_us"], "p999_us": found["p999_us"],
+                "client_busy": found["client_busy"], "rss_kb": running.rss_kb(), **meter.sample(found["ops"])}
 
 
 class Stream(rounds.Case):
@@ -245,6 +257,8 @@ class OnTap(Subject):
 
 
 class Image(OnTap):
+    cases = ("udp-64b-256", "bulk-in", "bulk-out", "bulk-in-nooffload", "bulk-out-nooffload",
+             "idle-100k")
     stop_signal = signal.SIGINT
     crowded = True
 
@@ -266,9 +280,76 @@ class Image(OnTap):
                 f"gateway={CLIENT}"]
 
 
+class XdpImage(Subject):
+    """An image that takes and sends frames by AF_XDP, behind a veth."""
+
+    cases = ("udp-64b-256", "bulk-in-nooffload", "bulk-out-nooffload")
+    interface = "veth0"
+    stop_signal = signal.SIGINT
+
+    def missing(self):
+        try:
+            socket.socket(AF_XDP, socket.SOCK_RAW).close()
+        except OSError as error:
+            return f"no AF_XDP here: {error.strerror}"
+        return None
+
+    def place(self):
+        self.client, self.home = Netns(), Netns()
+        with self.client:
+            ip(f"link add veth0 type veth peer name veth1 netns {self.home.path}",
+               f"address add {CLIENT}/24 dev veth0", "link set veth0 up")
+        with self.home:
+            ip("link set veth1 addrgenmode none up")
+
+    def launch(self, bench, case):
+        set_offloads(self.client, "veth0", case.offloads)
+        set_offloads(self.home, "veth1", False)
+        with self.client:
+            run("ethtool", "-K", "veth0", "tx", "off")
+        return super().launch(bench, case)
+
+    def command(self, case, tap):
+        return [os.path.join(ROOT, "build/bin/kiln-jail"), "--net", "xdp:veth1", "-m", case.memory,
+                os.path.join(BUILT, f"{case.image}.jail"), f"ip={ADDRESS}/24",
+                f"gateway={CLIENT}"]
+
+
 class Alone(Image):
     cases = ("idle-100k",)
     crowded = False
+
+
+class Cpus(web.Load):
+    """The requests of a case of bench web, to as many images as a subject is."""
+
+    image, memory = "patient", "16M"
+    offloads = True
+
+    def __init__(self):
+        super().__init__("cpus-2", "1k", 64)
+        self.title += ", to one image, and to two on a processor each"
+
+    def measure(self, bench, running):
+        wait_for(lambda: running.process.check_alive() or running.subject.answers(), "an answer")
+        running.find()  # kiln run has started them
+        return web.load(bench, running, self)
+
+
+class OnCpus(Image):
+    """Images of one appliance that share an address."""
+
+    cases = ("cpus-2",)
+
+    def __init__(self, count):
+        super().__init__(f"kiln-cpus-{count}")
+        self.count = count
+        self.on_both = count > 1
+
+    def command(self, case, tap):
+        return [KILN, "run", "--cpus", self.count, "--spin", "0us", "--net", f"tap:{TAP}",
+                "-m", case.memory, os.path.join(BUILT, f"{case.image}.jail"),
+                "--ip", f"{ADDRESS}/24", "--gateway", CLIENT]
 
 
 class FrameLoop(OnTap):
@@ -335,6 +416,7 @@ class Iperf(OnSockets):
 
 # ---- interfaces ----
 
+AF_XDP = 44
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 TUNSETIFF, TUNSETOFFLOAD, TUNSETVNETHDRSZ = 0x400454ca, 0x400454d0, 0x400454d8
 OFFLOADS = 0x01 | 0x02 | 0x04 | 0x20 | 0x40  # checksum, TSO4, TSO6, USO4, USO6
@@ -377,14 +459,15 @@ class Net(rounds.Bench):
     name = "net"
     about = __doc__
     all_cases = [UdpEcho(), *(Stream(way, offloads) for offloads in (True, False)
-                              for way in ("in", "out")), Idle(100_000)]
-    rivals = ("kernel-udp", "iperf3", "kiln-jail-alone")
+                              for way in ("in", "out")), Idle(100_000), Cpus()]
+    rivals = ("kernel-udp", "iperf3", "kiln-jail-alone", "kiln-cpus-1")
     lost = 0  # datagrams
 
     @classmethod
     def all_subjects(cls):
-        return [Image("kiln-jail-tap"), KernelUdp("kernel-udp"), Iperf("iperf3"),
-                FrameLoop("frame-loop"), Alone("kiln-jail-alone")]
+        return [Image("kiln-jail-tap"), XdpImage("kiln-jail-xdp"), KernelUdp("kernel-udp"),
+                Iperf("iperf3"), FrameLoop("frame-loop"), Alone("kiln-jail-alone"),
+                OnCpus(1), OnCpus(2)]
 
     def prepare(self):
         rounds.make("udp_load", "stream_load", "crowd",
@@ -414,7 +497,7 @@ class Net(rounds.Bench):
         if isinstance(case, Idle) and self.quick and not first:
             return []  # it takes as long as all others
         running = subject.launch(self, case)
-        if first:
+        if first and not subject.on_both:
             running.check_place(self.processors.server)
         sample = case.measure(self, running)
         subject.stop(running.process)

@@ -2,8 +2,8 @@
 as tables and as warnings.
 
 A bench hands over samples: for each case and subject one dictionary a run, with the figures
-cpu_us_per_op, p50_us, p99_us, rss_kb, cycles_per_op, ops_per_s, server_busy, client_busy and
-others_busy, as far as it has them (rounds.py). A case has a name, a title and a unit, and says by
+cpu_us_per_op, p50_us, p99_us, p999_us, rss_kb, cycles_per_op, ops_per_s, server_busy, client_busy
+and others_busy, as far as it has them (rounds.py). A case has a name, a title and a unit, and says by
 `compared` of which figure its ratios are.
 """
 
@@ -11,6 +11,7 @@ import statistics
 import textwrap
 from dataclasses import dataclass
 
+FLOOR = "frame-loop"  # the subject that has no stack
 SPREAD = ("ops_per_s", "cpu_us_per_op", "p50_us")  # whose least and greatest are kept
 WIDE_SPREAD = 0.25  # (max - min) / median, above which a warning is given
 BUSY_OTHERS = 0.1  # of the server's processor, likewise
@@ -46,6 +47,7 @@ def summarise(bench, case, subject, samples):
            "ops_per_s": median(samples, "ops_per_s", 1), "ops_unit": case.unit.ops,
            "cpu_us_per_op": median(samples, "cpu_us_per_op", 5), "cpu_unit": case.unit.op,
            "p50_us": median(samples, "p50_us", 1), "p99_us": median(samples, "p99_us", 1),
+           "p999_us": median(samples, "p999_us", 1),
            "rss_kb": median(samples, "rss_kb", 0)}
     if case.compared == "p50_us":  # a run is one operation
         row["p99_us"] = nearest_rank(values(samples, "p50_us"), 0.99)
@@ -87,6 +89,9 @@ def rows(bench, case, samples, rivals):
             ratios = quotients(samples[best["subject"]], samples[row["subject"]], case.compared)
             row["ratio"] = round(statistics.median(ratios), 3)
             row["ratio_min"], row["ratio_max"] = round(min(ratios), 3), round(max(ratios), 3)
+        least = samples.get(FLOOR)
+        row["floor_ratio"] = (by_rounds(samples[row["subject"]], least, case.compared)
+                              if least else None)
     return found
 
 
@@ -132,7 +137,9 @@ def columns_of(case):
         first = cpu + RATIO + [
             column("cycles", "cycles_per_op"),
             column(unit.rate, "ops_per_s", scaled(unit.ops_per_rate)),
-            column("p50 us", "p50_us"), column("p99 us", "p99_us")]
+            column("x floor", "floor_ratio"),
+            column("p50 us", "p50_us"), column("p99 us", "p99_us"),
+            column("p99.9 us", "p999_us")]
     first += [column(title, key) for key, title in case.figures.items()]
     return [column("", "subject", str)] + first + [
         column("resident KiB", "rss_kb", "{:,.0f}".format),
@@ -166,6 +173,8 @@ def explanation(results):
     if any(row["ratio_to"] for row in rows_of_all):
         text += (". ratio: how many times as good as the best of the others, whose own is 1, in "
                  "CPU time (of what is but started: in time), round by round")
+    if any(row["floor_ratio"] for row in rows_of_all):
+        text += f". x floor: how many times the CPU time of {FLOOR}, which has no stack"
     return text + "."
 
 

@@ -44,6 +44,7 @@ class Subject:
     """What is measured: a program, started anew for it."""
 
     stop_signal = signal.SIGTERM
+    on_both = False  # whether it has the client's processor, too
     cases = None  # the names of those that it is measured in; None: all
 
     def __init__(self, name):
@@ -207,7 +208,7 @@ class Bench:
 
     def run(self, subject, command, pass_fds=()):
         """Starts a subject, on its processor."""
-        with self.processors.on_server():
+        with self.processors.on_server(subject.on_both):
             process = subject.start(command, pass_fds)
         return Running(subject, process)
 

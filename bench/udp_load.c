@@ -111,9 +111,9 @@ static void give_up_late(struct load *load)
 	}
 }
 
-static unsigned percentile(const struct load *load, unsigned percent)
+static unsigned percentile(const struct load *load, double percent)
 {
-	uint64_t rank = load->echoes * percent / 100, seen = 0;
+	uint64_t rank = (uint64_t)((double)load->echoes * percent / 100), seen = 0;
 	unsigned us = 0;
 
 	while (us < BUCKETS - 1 && (seen += load->latency[us]) <= rank)
@@ -140,10 +140,10 @@ static void run(struct load *load, double seconds)
 	took = now_ns() - began;
 	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	printf("{\"seconds\": %.6f, \"ops\": %llu, \"lost\": %llu, \"p50_us\": %u, "
-	       "\"p99_us\": %u, \"client_busy\": %.4f}\n",
+	       "\"p99_us\": %u, \"p999_us\": %u, \"client_busy\": %.4f}\n",
 	       (double)took / (double)SECOND, (unsigned long long)load->echoes,
 	       (unsigned long long)load->lost, percentile(load, 50), percentile(load, 99),
-	       (double)cpu / (double)took);
+	       percentile(load, 99.9), (double)cpu / (double)took);
 }
 
 /* Until a datagram comes back as it was sent. */

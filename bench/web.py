@@ -17,7 +17,8 @@ cpu_us_per_op  what the scheduler charged to the server's processes, by requests
                client's, up to the socket for a server on sockets, up to the tap's queue for an
                image. For first-byte: all from exec to the first byte.
 p50_us p99_us  of the time from request to response, as wrk saw it; for first-byte from exec to
-               the first byte of the page. The 99th of a hundred starts or fewer is the slowest.
+p999_us        the first byte of the page. The 99th of a hundred starts or fewer is the slowest, and
+               of the 999th of a thousand nothing is said.
 rss_kb         resident memory of the server's processes at the end of the load, added up.
 ratio          the CPU time of the best rival (ratio_to) to this server's, for first-byte the time;
                the median over the rounds, in each of which both met the same machine.
@@ -240,7 +241,8 @@ def load(bench, running, case):
     meter.stop()
     found = parse_wrk(subject, case, out)
     return {"ops_per_s": found["requests"] / found["seconds"],
-            "p50_us": found["p50_us"], "p99_us": found["p99_us"], "rss_kb": rss,
+            "p50_us": found["p50_us"], "p99_us": found["p99_us"],
+            "p999_us": found["p999_us"], "rss_kb": rss,
             "client_busy": client_used / 1e9 / bench.seconds,
             **meter.sample(found["requests"])}
 

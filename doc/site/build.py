@@ -144,12 +144,13 @@ def bench_table(rows):
     """Of a case; without the columns that none of its rows has a figure for."""
     columns = [("cpu_us_per_op", f"CPU, µs/{rows[0]['cpu_unit']}"),
                ("ops_per_s", f"{rows[0]['ops_unit']}/s"), ("cycles_per_op", "cycles"),
-               ("p50_us", "p50, µs"), ("p99_us", "p99, µs"), ("rss_kb", "resident, KiB")]
-    columns = [column for column in columns if any(row[column[0]] is not None for row in rows)]
+               ("p50_us", "p50, µs"), ("p99_us", "p99, µs"), ("p999_us", "p99.9, µs"),
+               ("ratio", "ratio"), ("floor_ratio", "× floor"), ("rss_kb", "resident, KiB")]
+    columns = [column for column in columns if any(row.get(column[0]) is not None for row in rows)]
     lines = ["| | " + " | ".join(title for _, title in columns) + " |",
              "| --- |" + " ---: |" * len(columns)]
     for row in rows:
-        values = ["-" if row[key] is None else f"{row[key]:,.3g}" if row[key] < 100 else
+        values = ["-" if row.get(key) is None else f"{row[key]:,.3g}" if row[key] < 100 else
                   f"{row[key]:,.0f}" for key, _ in columns]
         lines.append(f"| {row['subject']} | " + " | ".join(values) + " |")
     return "\n".join(lines)

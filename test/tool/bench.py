@@ -69,7 +69,9 @@ def test_json(_):
                 check_equal(row[key], None, f"{key} of {where}")
             else:
                 check(row[key] > 0, f"{key} of {where}")
-        check(row["p50_us"] <= row["p99_us"], f"percentiles of {where}")
+        check(row["p50_us"] <= row["p99_us"] <= (row["p999_us"] or row["p99_us"]),
+              f"percentiles of {where}")
+        check_equal(row["p999_us"] is None, row["case"] == "first-byte", f"the 999th of {where}")
         check(row["cpu_us_per_op_min"] <= row["cpu_us_per_op"] <= row["cpu_us_per_op_max"],
               f"spread of {where}")
         check_equal(row["ratio_to"], "lighttpd", f"the best rival of {where}")
@@ -101,24 +103,31 @@ def test_net(_):
     rows = [json.loads(line) for line in out.splitlines()]
     check_equal([(row["case"], row["subject"]) for row in rows],
                 [("udp-64b-256", subject) for subject in
-                 ("kiln-jail-tap", "kernel-udp", "frame-loop")] +
-                [(case, subject) for case in ("bulk-in", "bulk-out", "bulk-in-nooffload",
-                                              "bulk-out-nooffload")
+                 ("kiln-jail-tap", "kiln-jail-xdp", "kernel-udp", "frame-loop")] +
+                [(case, subject) for case in ("bulk-in", "bulk-out")
                  for subject in ("kiln-jail-tap", "iperf3", "frame-loop")] +
-                [("idle-100k", subject) for subject in ("kiln-jail-tap", "kiln-jail-alone")],
+                [(case, subject) for case in ("bulk-in-nooffload", "bulk-out-nooffload")
+                 for subject in ("kiln-jail-tap", "kiln-jail-xdp", "iperf3", "frame-loop")] +
+                [("idle-100k", subject) for subject in ("kiln-jail-tap", "kiln-jail-alone")] +
+                [("cpus-2", subject) for subject in ("kiln-cpus-1", "kiln-cpus-2")],
                 "what was measured")
     for row in rows:
         where = f"{row['subject']} in {row['case']}"
         stream = row["case"].startswith("bulk-")
-        rival = {"udp-64b-256": "kernel-udp", "idle-100k": "kiln-jail-alone"}
+        rival = {"udp-64b-256": "kernel-udp", "idle-100k": "kiln-jail-alone",
+                 "cpus-2": "kiln-cpus-1"}
         check_equal((row["ops_unit"], row["cpu_unit"]),
                     ("bytes", "KB") if stream else ("requests", "request"), f"units of {where}")
-        for key in ("ops_per_s", "cpu_us_per_op", "rss_kb", *(["p50_us", "p99_us"] * (not stream))):
+        for key in ("ops_per_s", "cpu_us_per_op", "rss_kb",
+                    *(["p50_us", "p99_us", "p999_us"] * (not stream))):
             check(row[key] > 0, f"{key} of {where}")
+        if stream or row["case"] == "udp-64b-256":
+            check(row["floor_ratio"] == 1 if row["subject"] == "frame-loop"
+                  else row["floor_ratio"] > 0, f"how far {where} is above the floor")
         check_equal(row["ratio_to"], rival.get(row["case"], "iperf3"), f"the rival of {where}")
         if stream:
             check(row["ops_per_s"] > 1e6, f"{row['ops_per_s']} bytes a second by {where}")
-    idle, alone = rows[-2:]
+    idle, alone = rows[-4:-2]
     check(idle["rss_kb"] - alone["rss_kb"] > 100_000, f"connections in {idle['rss_kb']} KiB")
     check(idle["bytes_per_conn"] < 1600, f"{idle['bytes_per_conn']} bytes a connection")
     check(idle["rate"] > 0 and alone["rate"] == 1, f"rates {idle['rate']}, {alone['rate']}")
