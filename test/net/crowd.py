@@ -1,13 +1,16 @@
 """Very many connections, and floods of what is none."""
 
+import contextlib
+import resource
 import socket
 import struct
 
-from harness import Netns, check_equal, run
+from harness import Netns, check, check_equal, run
 from linked import JAILED, PATIENCE, accept, check_echo, wait_said
 
 WORLDS = JAILED
 MANY = 10_000
+AT_ONCE = 4_000
 FLOOD = 20_000
 TCP_HEADER = 24  # with the option MSS
 
@@ -20,6 +23,31 @@ def test_many_to_server(world):
             with world.connect(7, PATIENCE) as s:
                 s.sendall(b"%d" % number)
                 check_equal(s.recv(100), b"%d" % number, "what came back")
+
+
+def test_many_at_once(world):
+    """a web server of 16 MB answers 4,000 clients that stay, in turn and once more"""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.ExitStack() as stack:
+        web = stack.enter_context(world.start(world.build("web"), memory="16M").wait_up(80))
+        stack.enter_context(web.net)
+        clients = []
+        for _ in range(AT_ONCE):
+            clients.append(stack.enter_context(world.connect(80, PATIENCE)))
+            check_answer(clients[-1])
+        for client in clients:
+            check_answer(client)
+
+
+def check_answer(client):
+    client.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        more = client.recv(4096)
+        check(more, f"the connection ended behind {head!r}")
+        head += more
+    check(head.startswith(b"HTTP/1.1 200 "), f"the answer: {head!r}")
 
 
 def test_many_of_client(world):
