@@ -327,7 +327,7 @@ static uint32_t clamp(size_t n, uint32_t least, uint32_t most)
 	return n < least ? least : n > most ? most : (uint32_t)n;
 }
 
-/* How long the lists of the table are is settled by what could be in it at most. */
+/* As many buckets as there can be flows: finding one takes no longer for their number. */
 static void make_table(struct tcp *tcp, struct kiln *k, uint32_t flows)
 {
 	uint32_t buckets = 64;
