@@ -97,7 +97,8 @@ static bool note_texts_ok(uint32_t type, const void *desc)
 	case KILN_NOTE_PARAM:
 		return param_ok(desc);
 	case KILN_NOTE_EMBED:
-		return NAME_OK(embed->name) && TEXT_OK(embed->path);
+		return NAME_OK(embed->name) && TEXT_OK(embed->path) &&
+		       TEXT_OK(embed->maker);
 	case KILN_NOTE_LIBRARY:
 		return NAME_OK(library->name) && TEXT_OK(library->version);
 	case KILN_NOTE_BUILD:

@@ -75,6 +75,16 @@ static void print_params(const struct report *r, uint32_t library, const char *t
 	}
 }
 
+static void print_embed(const struct kiln_note_embed *embed)
+{
+	printf("  %-18s %s", embed->name, embed->path);
+	if (strcmp(embed->maker, "site") == 0)
+		printf(", also compressed");
+	else if (embed->maker[0])
+		printf(", as kiln-embed-%s made it", embed->maker);
+	putchar('\n');
+}
+
 static void print_manifest(const struct report *r)
 {
 	const struct image *image = &r->file.image;
@@ -93,8 +103,7 @@ static void print_manifest(const struct report *r)
 	if (image->embed_count)
 		printf("embedded folders\n");
 	for (unsigned i = 0; i < image->embed_count; i++)
-		printf("  %-18s %s%s\n", image->embeds[i].name, image->embeds[i].path,
-		       image->embeds[i].compressed ? ", also compressed" : "");
+		print_embed(&image->embeds[i]);
 	if (image->library_count)
 		printf("libraries\n ");
 	for (unsigned i = 0; i < image->library_count; i++)
@@ -245,8 +254,9 @@ static void json_lists(const struct report *r)
 		json_text("name", image->embeds[i].name);
 		putchar(',');
 		json_text("path", image->embeds[i].path);
-		printf(",\"compressed\":%s}",
-		       image->embeds[i].compressed ? "true" : "false");
+		putchar(',');
+		json_text("maker", image->embeds[i].maker);
+		putchar('}');
 	}
 	printf("],\"libraries\":[");
 	for (unsigned i = 0; i < image->library_count; i++) {

@@ -1,7 +1,8 @@
 /*
  * KILN_EMBED: a folder becomes an assembly file with the table of <kiln/embed.h> and an
  * .incbin for each of its files, so that the assembler copies the bytes and nothing of
- * them is ever parsed. KILN_EMBED_SITE adds files with compressed copies (coding.c).
+ * them is ever parsed. KILN_EMBED_SITE adds files with compressed copies (coding.c), and
+ * KILN_EMBED_MADE embeds what a program made of the folder (embed_made.c).
  *
  * Each file's bytes have a symbol of their own, "site/index.html", and a copy's is
  * "site/index.html:br": they tell the map of an image who takes the room.
@@ -308,8 +309,9 @@ const char *embed_write(struct build *build, const struct kiln_note_embed *embed
                         const char *folder)
 {
 	const char *name = embed->name;
+	bool site = strcmp(embed->maker, "site") == 0, made = *embed->maker && !site;
 	struct scan scan = {
-	    .build = build, .compressed = embed->compressed, .modified = source_date()};
+	    .build = build, .compressed = site, .modified = source_date()};
 	const char *path = text_format("%s/embed_%s.s", build->state, name);
 	struct text text = {0};
 
@@ -317,11 +319,16 @@ const char *embed_write(struct build *build, const struct kiln_note_embed *embed
 		fail("there is no folder %s to embed as '%s': make it, or give another "
 		     "with --%s FOLDER",
 		     folder, name, name);
+	if (made)
+		folder = embed_make(build, embed, folder);
 	scan.files = allocate((FILES + 1) * sizeof(*scan.files));
 	/* Its real path: the assembler runs in no particular folder. */
 	scan_folder(&scan, path_resolve(folder), "");
 	progress_end();
 	qsort(scan.files, scan.count, sizeof(*scan.files), compare_paths);
+	if (scan.count == 0 && made)
+		fail("kiln-embed-%s made nothing of what is to be embedded as '%s'",
+		     embed->maker, name);
 	if (scan.count == 0)
 		warn("the folder %s, embedded as '%s', has no files", folder, name);
 	write_assembly(&text, name, &scan);

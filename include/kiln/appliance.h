@@ -178,14 +178,16 @@ bool kiln_option(struct kiln *k, const char *name, struct slice *value);
 struct embed;
 
 /* The folder becomes part of the image: `kiln build` makes the symbol. */
-#define KILN_EMBED(name, path) KILN_EMBED_DECLARE(name, path, 0)
+#define KILN_EMBED(name, path) KILN_EMBED_MADE(name, path, "")
 /* The same for a folder that http_files() serves: next to each file that is smaller so
  * lies its content compressed, by gzip and by brotli, for the clients that take it. */
-#define KILN_EMBED_SITE(name, path) KILN_EMBED_DECLARE(name, path, 1)
-
-#define KILN_EMBED_DECLARE(name, path, compressed)                          \
+#define KILN_EMBED_SITE(name, path) KILN_EMBED_MADE(name, path, "site")
+/* What a program makes of the folder: `kiln build` runs kiln-embed-MAKER FOLDER OUT, one of
+ * Kiln's own or one in the appliance's folder, and embeds the files that it wrote to OUT. A
+ * program that fails, or writes nothing, ends the build. Its texts go to its standard error. */
+#define KILN_EMBED_MADE(name, path, maker)                                  \
 	KILN_NOTE(kiln_note_embed_##name, KILN_NOTE_EMBED, kiln_note_embed, \
-		  #name, path, compressed);                                 \
+		  #name, path, maker);                                      \
 	extern const struct embed name
 
 #endif

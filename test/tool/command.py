@@ -354,6 +354,48 @@ def test_embed_failures(_):
         check("control character" in a.build(status=1), "a control character in a name")
 
 
+MADE = WITH_FOLDER.replace('KILN_EMBED(things, "things")',
+                           'KILN_EMBED_MADE(things, "things", "lines")')
+
+
+def test_embed_made(_):
+    """what a program in the appliance's folder makes of a folder is embedded, and made again
+    only when that changed"""
+    maker = '''#!/bin/sh
+echo made >&2
+for file in "$1"/*; do wc -l <"$file" | tr -d '\\n' >"$2/$(basename "$file").lines"; done
+'''
+    with Appliance(main_dot_c=MADE, things__a="1\n2\n", things__b="") as a:
+        a.write("kiln-embed-lines", maker)
+        os.chmod(os.path.join(a.folder, "kiln-embed-lines"), 0o755)
+        check("made" in a.build(target="host"), "what it says is shown")
+        check_equal(kiln("run", a.image), "a.lines:1\nb.lines:1\n", "at first")
+        check("made" not in a.build(target="host"), "not made again")
+        os.unlink(os.path.join(a.folder, "things/b"))
+        check("made" in a.build(target="host"), "made again")
+        check_equal(kiln("run", a.image), "a.lines:1\n", "without what is gone")
+        a.write("kiln-embed-lines", maker.replace(".lines", ".count"))
+        check("made" in a.build(target="jail"), "made for another target")
+        check("things, as kiln-embed-lines made it" in kiln("info", a.image), "kiln info says so")
+
+
+def test_embed_made_failures(_):
+    """a maker that fails, is not there, or makes nothing ends the build"""
+    with Appliance(main_dot_c=MADE, things__a="1") as a:
+        path = os.path.join(a.folder, "kiln-embed-lines")
+        check("no such program" in a.build(status=1), "there is none")
+        a.write("kiln-embed-lines", "#!/bin/sh\necho wrong >&2; touch $2/x; exit 3\n")
+        check("no such program" in a.build(status=1), "one that may not be run")
+        os.chmod(path, 0o755)
+        for _ in range(2):
+            text = a.build(status=1)
+            check("wrong\n" in text and "kiln-embed-lines says why above" in text, text)
+        a.write("kiln-embed-lines", "#!/bin/sh\nrmdir $2/x\nexit 0\n")
+        check("made nothing" in a.build(status=1), "nothing was made")
+        a.write("main.c", MADE.replace('"lines"', '"../lines"'))
+        check("small letters" in a.build(status=1), "a name that is a path")
+
+
 def test_new(_):
     """kiln new makes an appliance that builds for every target"""
     with Appliance() as a:

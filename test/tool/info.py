@@ -103,9 +103,9 @@ def test_notes(_):
                 expected[-1]["fixed"] = fixed[text(name)]
         check_equal(seen["parameters"], expected, "parameters")
         check_equal(seen["embeds"], [
-            {"name": text(name), "path": text(path), "compressed": compressed == 1}
-            for name, path, compressed in (struct.unpack("<24s100sI", body)
-                                           for body in of_type(found, 4))], "folders")
+            {"name": text(name), "path": text(path), "maker": text(maker)}
+            for name, path, maker in (struct.unpack("<24s100s20s", body)
+                                      for body in of_type(found, 4))], "folders")
         check_equal(seen["libraries"], [
             {"name": text(name), "version": text(version)}
             for name, version in (struct.unpack("<24s24s", body)

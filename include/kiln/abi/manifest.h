@@ -13,7 +13,7 @@
 
 #define KILN_NOTE_OWNER "Kiln"
 /* The layout of notes and of struct kiln_boot; a monitor refuses any other. */
-#define KILN_ABI_VERSION 3
+#define KILN_ABI_VERSION 4
 
 enum kiln_note_type {
 	KILN_NOTE_TARGET = 1,
@@ -95,7 +95,8 @@ struct kiln_note_param {
 struct kiln_note_embed {
 	char name[24];
 	char path[100]; /* relative to the appliance's folder */
-	uint32_t compressed; /* 1: also in content codings, as <kiln/embed.h> says */
+	char maker[20]; /* "": its files; "site": also in content codings, as <kiln/embed.h>
+			 * says; else what the program kiln-embed-MAKER makes of them */
 };
 
 /* A library that is linked in. */
@@ -135,7 +136,7 @@ _Static_assert(sizeof(struct kiln_note_header) == 20, "ELF note header");
 _Static_assert(sizeof(struct kiln_note_target) == 8, "note layout");
 _Static_assert(sizeof(struct kiln_note_device) == 128, "note layout");
 _Static_assert(sizeof(struct kiln_note_param) == 264, "note layout");
-_Static_assert(sizeof(struct kiln_note_embed) == 128, "note layout");
+_Static_assert(sizeof(struct kiln_note_embed) == 144, "note layout");
 _Static_assert(sizeof(struct kiln_note_library) == 48, "note layout");
 _Static_assert(sizeof(struct kiln_note_build) == 64, "note layout");
 _Static_assert(sizeof(struct kiln_note_fixed) == 232, "note layout");
