@@ -77,7 +77,10 @@ void *zone_take(struct zone_compiler *c, size_t size, size_t align)
 		(void)zone_fault(c, DNS_ZONE_MEMORY, NULL);
 	else if (c->zone && room + size > (uint8_t *)c->zone + UINT32_MAX - 8)
 		(void)zone_fault(c, DNS_ZONE_ZONE_TOO_LARGE, NULL);
-	return c->error->fault ? NULL : room;
+	if (c->error->fault)
+		return NULL;
+	/* What the arena held before may have been given back. */
+	return memset(room, 0, size);
 }
 
 /* ---- sets ---- */
