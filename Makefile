@@ -7,7 +7,8 @@
 #   build/pic/     hosted, for libkiln-sim.so
 #   build/fuzz/    hosted, by clang, with sanitizers and libFuzzer's counters
 #   build/musl/    objects of kiln-jail, which is linked with musl
-#   build/bin/     kiln, kiln-jail, kiln-kvm, kiln-usernet, kiln-sim
+#   build/bin/     kiln, kiln-jail, kiln-kvm, kiln-usernet, kiln-sim,
+#                  kiln-embed-zones
 #   build/lib/     libkiln-sim.so
 #   build/test/    test programs
 
@@ -23,7 +24,8 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all libs tests site clean-site figures clean install uninstall
-all: libs $(patsubst %,$(B)/bin/%,kiln kiln-jail kiln-kvm kiln-usernet kiln-sim) \
+all: libs $(patsubst %,$(B)/bin/%,kiln kiln-jail kiln-kvm kiln-usernet kiln-sim \
+		kiln-embed-zones) \
 	$(B)/lib/libkiln-sim.so
 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
@@ -71,7 +73,7 @@ SMALL = $(patsubst %,lib/core/%.c,format kiln log param random slab) \
 		tcp_time_wait tcp_timer tcp_user) $(wildcard target/vm/stub*.c) \
 	$(patsubst %,lib/http/%.c,chunked_wire coding_wire http target_wire value_wire) \
 	$(patsubst %,lib/digest/%.c,hmac sha256 sha512) \
-	$(patsubst %,lib/dns/%.c,answer_chaos data master master_data master_generate \
+	$(patsubst %,lib/dns/%.c,answer_chaos archive data load master master_data master_generate \
 		master_lex master_odd master_svcb master_words name read secondary \
 		secondary_changes secondary_transfer server_access server_metrics server_notify \
 		server_signed server_stream server_transfer tsig tsig_key tsig_wire types write \
@@ -102,6 +104,12 @@ $(B)/bin/kiln-jail: $(patsubst %,$(B)/musl/%.o,$(call sources,monitor/jail) $(MO
 $(B)/bin/kiln-kvm: $(call objects,$(call sources,monitor/kvm) $(MONITOR_SHARED))
 	@mkdir -p $(@D)
 	$(CC) -static-pie -o $@ $^ -lseccomp
+
+# What makes the zones of name servers: KILN_EMBED_ZONES.
+$(B)/bin/kiln-embed-zones: $(call objects,$(call sources,tool/zones)) \
+		$(patsubst %,$(B)/hosted/lib%.a,dns digest core)
+	@mkdir -p $(@D)
+	$(CC) -pie -Wl,--gc-sections -o $@ $^
 
 # One of Kiln's own stacks, over the loop of the host target; libslirp is for the way out.
 USERNET = $(call sources,usernet) monitor/privilege.c monitor/process.c \

@@ -40,7 +40,7 @@ struct dns_master_record {
 struct dns_master_problem {
 	bool warning; /* the record was taken, or ignored as it should be */
 	const struct dns_master_file *file;
-	uint32_t line;
+	uint32_t line; /* 0: it is about none */
 	const struct dns_name *owner; /* NULL: it is about no record */
 	uint16_t type;                /* 0: none has been read */
 	struct slice near;            /* the word it is about; empty: none */

@@ -42,7 +42,10 @@ static void report(struct dns_master *m, bool warning, const struct dns_name *ow
 
 void dns_master_format(struct writer *w, const struct dns_master_problem *problem)
 {
-	writer_format(w, "%.*s:%u: ", SLICE_ARG(problem->file->name), problem->line);
+	writer_format(w, "%.*s:", SLICE_ARG(problem->file->name));
+	if (problem->line)
+		writer_format(w, "%u:", problem->line);
+	writer_text(w, " ");
 	if (problem->owner) {
 		dns_name_format(w, problem->owner);
 		if (problem->type) {
