@@ -86,6 +86,8 @@ uint64_t image_gate_return(const struct image *image);
 
 /* The device or parameter of that name; NULL if there is none. */
 const struct kiln_note_device *image_device(const struct image *image, const char *name);
+/* As if the image had not declared the device. */
+void image_leave_out(struct image *image, unsigned device);
 const struct kiln_note_param *image_param(const struct image *image, const char *name);
 
 /* Checks "key=value" texts against the manifest by type (<kiln/abi/param.h>): unknown and

@@ -236,6 +236,12 @@ const struct kiln_note_device *image_device(const struct image *image, const cha
 	return NULL;
 }
 
+void image_leave_out(struct image *image, unsigned device)
+{
+	for (image->device_count--; device < image->device_count; device++)
+		image->devices[device] = image->devices[device + 1];
+}
+
 const struct kiln_note_param *image_param(const struct image *image, const char *name)
 {
 	for (unsigned i = 0; i < image->param_count; i++) {

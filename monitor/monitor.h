@@ -76,12 +76,15 @@ _Noreturn void monitor_fail(const struct monitor_options *options, const char *f
 
 /*
  * Maps the file, parses it, and checks that it is an image for this target and ABI, that its
- * options fit, and that devices and bindings are the same set. Each binding's name is then
- * the manifest's. Ends the process with a message if anything is wrong.
+ * options fit, and that devices and bindings are the same set; a device that the image runs
+ * without is taken out of the manifest if it is not there. Each binding's name is then the
+ * manifest's. Ends the process with a message if anything is wrong.
  *
  * What is mapped is a copy, where the kernel makes one: its descriptor is the result, and the
- * caller's to close; else -1.
+ * caller's to close; else -1. A file above MONITOR_COPY_MOST bytes is not copied, and the
+ * descriptor is its own.
  */
+enum { MONITOR_COPY_MOST = 8 << 20 };
 int monitor_image_open(struct monitor_options *options, enum kiln_target_id target,
 		       struct image *image);
 

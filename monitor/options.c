@@ -341,7 +341,8 @@ static const void *map_file(const struct monitor_options *o, size_t *size, int *
 		monitor_fail(o, "cannot open %s: %s", o->image, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		monitor_fail(o, "%s is no image: kiln build makes one", o->image);
-	*copy = copy_file(fd, (size_t)st.st_size);
+	*copy = st.st_size > MONITOR_COPY_MOST ? dup(fd)
+	                                       : copy_file(fd, (size_t)st.st_size);
 	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
 	             *copy < 0 ? fd : *copy, 0);
 	if (bytes == MAP_FAILED)
@@ -398,7 +399,8 @@ const struct monitor_binding *monitor_binding(const struct monitor_options *o,
 	return NULL;
 }
 
-static void check_devices(struct monitor_options *o, const struct image *image)
+/* Those that need not be there, and are not, are taken out of the manifest. */
+static void check_devices(struct monitor_options *o, struct image *image)
 {
 	for (unsigned i = 0; i < o->binding_count; i++) {
 		struct monitor_binding *b = &o->bindings[i];
@@ -415,7 +417,11 @@ static void check_devices(struct monitor_options *o, const struct image *image)
 	}
 	for (unsigned i = 0; i < image->device_count; i++) {
 		const struct kiln_note_device *device = &image->devices[i];
-		if (!monitor_binding(o, device))
+		if (monitor_binding(o, device))
+			continue;
+		if (device->optional)
+			image_leave_out(image, i--);
+		else
 			misuse(o, "the image needs its device '%s' (%s): give %s %s=%s",
 			       device->name, device->help, option_name(device->type),
 			       device->name,

@@ -96,8 +96,9 @@ static void print_manifest(const struct report *r)
 	if (image->device_count)
 		printf("devices\n");
 	for (unsigned i = 0; i < image->device_count; i++)
-		printf("  %-18s %-9s %s\n", image->devices[i].name,
-		       device_type(image->devices[i].type), image->devices[i].help);
+		printf("  %-18s %-9s %s%s\n", image->devices[i].name,
+		       device_type(image->devices[i].type), image->devices[i].help,
+		       image->devices[i].optional ? " (may be left out)" : "");
 	print_params(r, 0, "parameters");
 	print_params(r, 1, "options of its libraries");
 	if (image->embed_count)
@@ -229,7 +230,8 @@ static void json_lists(const struct report *r)
 		json_text("type", device_type(image->devices[i].type));
 		putchar(',');
 		json_text("help", image->devices[i].help);
-		putchar('}');
+		printf(",\"optional\":%s}",
+		       image->devices[i].optional ? "true" : "false");
 	}
 	printf("],\"parameters\":[");
 	for (unsigned i = 0; i < image->param_count; i++) {

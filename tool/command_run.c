@@ -212,7 +212,8 @@ static void check_disks(const struct run *run)
 {
 	for (unsigned i = 0; i < run->manifest.device_count; i++) {
 		const struct kiln_note_device *device = &run->manifest.devices[i];
-		if (device->type == KILN_DEVICE_NET || run->disks.count != 0)
+		if (device->type == KILN_DEVICE_NET || run->disks.count != 0 ||
+		    device->optional)
 			continue;
 		fail_usage("%s needs the block device %s (%s): give it with --disk FILE",
 		           path_display(run->image), device->name, device->help);

@@ -24,7 +24,8 @@ enum { EXIT_IMAGE = 0x81 };
 
 #define FIRMWARE "/usr/share/qemu/qboot.rom"
 
-/* The source bound to the device, of texts such as "net0=tap:kiln0" or "tap:kiln0". */
+/* The source bound to the device, of texts such as "net0=tap:kiln0" or "tap:kiln0"; NULL: the
+ * image runs without. */
 static const char *source_of(const struct run *run, const struct words *bindings,
                              const struct kiln_note_device *device)
 {
@@ -40,6 +41,8 @@ static const char *source_of(const struct run *run, const struct words *bindings
 		if (same == 1 && bindings->count == 1 && !strchr(binding, '='))
 			return binding;
 	}
+	if (device->optional)
+		return NULL;
 	fail_usage("the device %s (%s) is not given: --%s %s=%s", device->name,
 	           device->help, device->type == KILN_DEVICE_NET ? "net" : "disk",
 	           device->name, device->type == KILN_DEVICE_NET ? "tap:NAME" : "FILE");
@@ -138,16 +141,19 @@ static void add_devices(struct words *command, struct run *run, struct supervise
 	if (run->manifest.device_count > QEMU_DEVICES)
 		fail("%s has %u devices: QEMU's microvm has room for %d",
 		     path_display(run->image), run->manifest.device_count, QEMU_DEVICES);
-	for (unsigned i = 0; i < run->manifest.device_count; i++) {
+	for (unsigned i = 0, slot = 0; i < run->manifest.device_count; i++) {
 		const struct kiln_note_device *device = &run->manifest.devices[i];
 		bool net = device->type == KILN_DEVICE_NET;
 		const char *source =
 		    source_of(run, net ? &run->nets : &run->disks, device);
+		if (!source)
+			continue;
 		const char *text = net ? add_net(command, run, source, device, s)
 		                       : add_disk(command, source, device);
 
 		words_add(command, "-device");
-		words_add(command, text_format("%s,bus=virtio-mmio-bus.%u", text, i));
+		words_add(command,
+		          text_format("%s,bus=virtio-mmio-bus.%u", text, slot++));
 	}
 }
 

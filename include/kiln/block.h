@@ -38,6 +38,8 @@ struct block_ops {
 
 /* Ends the image with a message if the monitor did not hand the device over. */
 struct block *block_open(struct kiln *k, const struct kiln_device *device);
+/* NULL if it did not: of a KILN_BLOCK_OPTIONAL. */
+struct block *block_find(struct kiln *k, const struct kiln_device *device);
 
 /* Checks bounds and read-only; `done` is called for every request, refused ones too. */
 void block_submit(struct block *block, struct block_request *request);

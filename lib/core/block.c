@@ -7,6 +7,11 @@
 
 KILN_LIBRARY(block, "0.1");
 
+struct block *block_find(struct kiln *k, const struct kiln_device *device)
+{
+	return target_block(k, device);
+}
+
 struct block *block_open(struct kiln *k, const struct kiln_device *device)
 {
 	struct block *block = target_block(k, device);

@@ -111,6 +111,13 @@ static void copy_bytes(const struct image *image, const struct image_segment *s,
 	       image->bytes + s->file_offset + from, to - from);
 }
 
+/* Of a file that was too large to copy, only constants come from it, embedded files above all,
+ * and nothing that would be run. */
+static bool may_map(const struct image *image, const struct image_segment *s)
+{
+	return image->size <= MONITOR_COPY_MOST || !(s->flags & (PF_W | PF_X));
+}
+
 /* The pages that are the segment's alone in the file are mapped, and cost nothing until they
  * are touched; the others are copied. */
 static void place_segment(const struct monitor_options *o, const struct image *image,
@@ -120,7 +127,7 @@ static void place_segment(const struct monitor_options *o, const struct image *i
 	uint64_t end = ((s->address + s->file_size) & ~(uint64_t)(PAGE - 1)) - s->address;
 	uint64_t at = base + s->address + start;
 
-	if (copy < 0 || start >= s->file_size || end <= start ||
+	if (copy < 0 || !may_map(image, s) || start >= s->file_size || end <= start ||
 	    (s->address - s->file_offset) % PAGE != 0) {
 		copy_bytes(image, s, base, 0, s->file_size);
 		return;

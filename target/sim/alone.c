@@ -57,6 +57,8 @@ struct sim_node *alone_node(struct sim *sim, struct sim_link *link, size_t memor
 
 	*nets = 0;
 	for (unsigned i = 0; (device = manifest_device(i)); i++) {
+		if (device->optional)
+			continue;
 		if (device->type == KILN_DEVICE_BLOCK) {
 			sim_node_disk(node, device->name, DISK_SECTORS);
 		} else if (device->type == KILN_DEVICE_NET) {

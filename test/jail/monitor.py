@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 
+from appliances import Appliance
 from harness import KILN, Netns, Process, check, check_equal, ip, need_root, run, wait_for
 from worlds import build
 
@@ -245,3 +246,36 @@ def test_full_console(_):
     finally:
         os.close(read)
         os.close(write)
+
+
+LARGE = """
+#include <kiln/appliance.h>
+#include <kiln/embed.h>
+KILN_EMBED(things, "things");
+int appliance(struct kiln *k)
+{
+\tstruct slice large = things.files[0].content;
+\tkiln_printf(k, "%c%zu%c\\n", large.data[0], large.len, large.data[large.len - 1]);
+\treturn 0;
+}
+"""
+
+
+def test_large(_):
+    """of a large image only what it reads takes memory"""
+    size = 96 << 20
+    with Appliance(main_dot_c=LARGE) as a:
+        os.makedirs(os.path.join(a.folder, "things"))
+        with open(os.path.join(a.folder, "things/large"), "wb") as file:
+            file.write(b"a")
+            file.truncate(size - 1)
+            file.seek(size - 1)
+            file.write(b"z")
+        a.build()
+        with open(os.path.join(a.top, "output"), "w+") as output:
+            child = subprocess.Popen([JAIL, a.image], stdin=subprocess.DEVNULL, stdout=output)
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = 0
+            output.seek(0)
+            check_equal((status, output.read()), (0, f"a{size}z\n"), "what it read")
+        check(used.ru_maxrss < 64 << 10, f"{used.ru_maxrss} KiB at most")

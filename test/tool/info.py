@@ -88,9 +88,10 @@ def test_notes(_):
         seed, name = struct.unpack("<Q56s", of_type(found, 6)[0])
         check_equal((seen["layout_seed"], seen["appliance"]), (str(seed), text(name)), "the build")
         check_equal(seen["devices"], [
-            {"name": text(name), "type": ["", "net", "disk"][kind], "help": text(what)}
-            for kind, name, what in (struct.unpack("<I20s104s", body)
-                                     for body in of_type(found, 2))], "devices")
+            {"name": text(name), "type": ["", "net", "disk"][kind], "help": text(what),
+             "optional": optional == 1}
+            for kind, name, what, optional in (struct.unpack("<I20s100sI", body)
+                                               for body in of_type(found, 2))], "devices")
         fixed = {text(name): text(value) for name, value, _ in (
             struct.unpack("<24s204sI", body) for body in of_type(found, 7))}
         expected = []

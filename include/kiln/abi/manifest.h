@@ -78,7 +78,8 @@ struct kiln_note_target {
 struct kiln_note_device {
 	uint32_t type; /* enum kiln_device_type */
 	char name[20];
-	char help[104];
+	char help[100];
+	uint32_t optional; /* 1: the image runs without it, too */
 };
 
 /* A parameter that the image takes at start: of the appliance or of a library. */
