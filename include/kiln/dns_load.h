@@ -63,6 +63,10 @@ struct dns_archive {
 void dns_archive_open(struct dns_archive *archive, struct slice bytes);
 /* False: there is no other. */
 KILN_MUST_CHECK bool dns_archive_next(struct dns_archive *archive);
+/* Of one header, 512 bytes: how much content follows it, and whether it is the archive's end.
+ * False: it is no header. */
+KILN_MUST_CHECK bool dns_archive_size(struct slice header, uint64_t *size);
+bool dns_archive_ends(struct slice header);
 /* A dns_load's read(): `context` is the struct slice of an archive's bytes. */
 const char *dns_archive_read(void *context, struct slice path, struct slice *text);
 

@@ -80,6 +80,22 @@ static bool read_header(struct cursor *c, struct header *h)
 	return octal(size, &h->size) && octal(checksum, &said) && said == sum;
 }
 
+bool dns_archive_size(struct slice header, uint64_t *size)
+{
+	struct cursor c = cursor_of(header);
+	struct header h;
+
+	if (!read_header(&c, &h))
+		return false;
+	*size = h.zero ? 0 : h.size;
+	return true;
+}
+
+bool dns_archive_ends(struct slice header)
+{
+	return sum_of(header) == 8 * ' ';
+}
+
 static struct slice join(struct dns_archive *archive, const struct header *h)
 {
 	struct writer w = writer_of(archive->room, sizeof(archive->room));

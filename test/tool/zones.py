@@ -1,0 +1,141 @@
+"""Zones that are compiled when an image is built (kiln-embed-zones), or read from a disk: what
+an appliance then has, and what is told of mistakes."""
+
+import os
+import subprocess
+
+from appliances import Appliance, kiln
+from harness import KILN, check, check_equal, run
+
+MAKER = os.path.join(os.path.dirname(KILN), "kiln-embed-zones")
+APEX = "$TTL 60\n@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+SOURCE = r"""
+#include <kiln/dns_disk.h>
+KILN_EMBED_ZONES(zones, "zones");
+KILN_BLOCK_OPTIONAL(disk0, "an archive of more zones");
+
+static void show(struct kiln *k, struct slice compiled)
+{
+	struct dns_zone zone;
+
+	if (!dns_zone_open(&zone, compiled))
+		kiln_fail(k, "test", "no zone");
+	kiln_printf(k, "%.*s: %u records\n", SLICE_ARG(slice_skip(zone.apex, 1)),
+	            dns_zone_records(&zone));
+}
+
+int appliance(struct kiln *k)
+{
+	struct block *block = block_find(k, &disk0);
+	struct slice compiled;
+
+	for (size_t i = 0; i < zones.count; i++)
+		show(k, zones.files[i].content);
+	if (!block)
+		return 0;
+	struct dns_disk *disk = dns_disk_open(k, block);
+	kiln_printf(k, "%u zones on the disk\n", disk->zones);
+	while (dns_disk_next(disk, &compiled))
+		show(k, compiled);
+	return !dns_disk_close(disk);
+}
+"""
+
+
+def appliance(**files):
+    return Appliance(main_dot_c=SOURCE, zones__example_dot_zone=APEX, **files)
+
+
+def archive(a, name, **files):
+    """A disk with an archive of these files."""
+    for path, text in files.items():
+        a.write(f"{name}/{path.replace('__', '/').replace('_dot_', '.')}", text)
+    path = os.path.join(a.top, f"{name}.tar")
+    run("tar", "-C", os.path.join(a.folder, name), "-cf", path, ".")
+    return path
+
+
+def records(text):
+    """What the appliance printed: its names are bytes with a 0 behind them."""
+    return [line.replace("\0", "").replace("\4", ".") for line in text.splitlines()]
+
+
+def test_embed(_):
+    """each NAME.zone is embedded, compiled, other files are what they include"""
+    with appliance(zones__root_dot_zone="$INCLUDE hosts/com\n" + APEX,
+                   zones__hosts__com="com 60 NS ns.com\n", zones__README="text") as a:
+        a.build(target="host")
+        check_equal(records(kiln("run", a.image)), ["example: 3 records", ": 4 records"], "zones")
+        a.build(target="jail")
+        check_equal(records(kiln("run", a.image)), ["example: 3 records", ": 4 records"], "zones")
+        check("zones, as kiln-embed-zones made it" in kiln("info", a.image), "kiln info")
+
+
+def test_mistakes(_):
+    """a zone with a mistake does not build; file, line, owner and reason are told"""
+    with appliance() as a:
+        zone = os.path.join(a.folder, "zones/example.zone")
+        for text, says in [
+                (APEX + "www A 10.1\n",
+                 f"{a.folder}/zones/example.zone:5: www.example A: bad dotted quad near '10.1'\n"),
+                (APEX + "$INCLUDE part\n", "example.zone:5: No such file or directory near 'part'"),
+                (APEX + "$INCLUDE ../main.c\n", "it is not in the zone's folder near '../main.c'"),
+                (APEX + "$INCLUDE /etc/passwd\n", "it is not in the zone's folder"),
+                (APEX + "www CNAME ns\nwww A 192.0.2.1\n",
+                 "example.zone:5: www.example CNAME: CNAME and other data"),
+                ("@ 60 NS ns\n", "example: no SOA at the zone's own name")]:
+            with open(zone, "w") as file:
+                file.write(text)
+            told = a.build(target="host", status=1)
+            check(says in told, f"no '{says}' in: {told}")
+            check("kiln-embed-zones says why above" in told, told)
+        os.rename(zone, zone + ".old")
+        told = a.build(target="host", status=1)
+        check("example.com.zone is the file of example.com" in told, told)
+        for name in ("a.zone", "A.zone"):
+            a.write(f"zones/{name}", APEX)
+        check("are the same zone" in a.build(target="host", status=1), "one zone twice")
+
+
+def test_usage(_):
+    """kiln-embed-zones alone says what it is for, and why it cannot read or write"""
+    def fails(status, says, *arguments):
+        done = subprocess.run([MAKER, *arguments], capture_output=True, text=True, timeout=20)
+        check_equal(done.returncode, status, "status")
+        check(says in done.stderr, f"no '{says}' in: {done.stderr}")
+
+    with appliance() as a:
+        fails(2, "usage: kiln-embed-zones FOLDER OUT")
+        fails(1, "cannot read nowhere: No such file", "nowhere", a.top)
+        fails(1, "cannot write nowhere/example.zone", f"{a.folder}/zones", "nowhere")
+
+
+def test_disk(_):
+    """zones from an archive on a disk, which need not be there, on host and jail"""
+    with appliance() as a:
+        more = archive(a, "more", a_dot_test_dot_zone=APEX + "$INCLUDE sub/hosts\n",
+                       sub__hosts="www A 192.0.2.2\n", b_dot_test_dot_zone=APEX)
+        for target in ("host", "jail"):
+            a.build(target=target)
+            check_equal(records(kiln("run", a.image)), ["example: 3 records"], "without a disk")
+            disk = more if target == "jail" else f"disk0={more}"
+            found = records(kiln("run", a.image, "--disk", disk))
+            check_equal(sorted(found), ["2 zones on the disk", "a.test: 4 records",
+                                        "b.test: 3 records", "example: 3 records"], target)
+        check("(may be left out)" in kiln("info", a.image), "kiln info says so")
+
+
+def test_disk_mistakes(_):
+    """a disk without an archive, a zone with a mistake, and too little memory end the image"""
+    with appliance() as a:
+        a.build()
+        bad = archive(a, "bad", example_dot_zone=APEX + "www A 10.1\n")
+        told = kiln("run", a.image, "--disk", bad, status=1)
+        check("example.zone:5: www.example A: bad dotted quad near '10.1'" in told, told)
+        with open(bad, "r+b") as file:
+            file.write(b"x")
+        told = kiln("run", a.image, "--disk", bad, status=1)
+        check("holds no tar archive" in told, told)
+        large = archive(a, "large", example_dot_zone=APEX, text="x" * 3000000)
+        told = kiln("run", a.image, "-m", "2M", "--disk", large, status=1)
+        check("give the image more with -m" in told, told)
