@@ -48,23 +48,25 @@ static void set(const struct virtio_device *d, unsigned offset, uint32_t value)
 	*at(d, offset) = value;
 }
 
-bool virtio_open(struct virtio_device *d, const struct kiln_boot_device *from,
-                 uint32_t virtio_id, uint64_t wanted)
+bool virtio_find(struct virtio_device *d, const struct kiln_boot_device *from,
+                 uint32_t virtio_id)
 {
-	uint64_t offered;
-
 	d->registers = from->registers;
-	d->features = 0;
 	if (get(d, REGISTER_MAGIC) != VIRTIO_MAGIC || get(d, REGISTER_VERSION) != 2 ||
 	    get(d, REGISTER_DEVICE) != virtio_id)
 		return false;
 	virtio_reset(d);
 	set(d, REGISTER_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
 	set(d, REGISTER_DEVICE_FEATURES_SELECT, 1);
-	offered = (uint64_t)get(d, REGISTER_DEVICE_FEATURES) << 32;
+	d->features = (uint64_t)get(d, REGISTER_DEVICE_FEATURES) << 32;
 	set(d, REGISTER_DEVICE_FEATURES_SELECT, 0);
-	offered |= get(d, REGISTER_DEVICE_FEATURES);
-	d->features = offered & (wanted | VIRTIO_F_VERSION_1);
+	d->features |= get(d, REGISTER_DEVICE_FEATURES);
+	return true;
+}
+
+bool virtio_agree(struct virtio_device *d, uint64_t wanted)
+{
+	d->features &= wanted | VIRTIO_F_VERSION_1;
 	if (!(d->features & VIRTIO_F_VERSION_1))
 		return false;
 	set(d, REGISTER_DRIVER_FEATURES_SELECT, 1);
@@ -73,6 +75,12 @@ bool virtio_open(struct virtio_device *d, const struct kiln_boot_device *from,
 	set(d, REGISTER_DRIVER_FEATURES, (uint32_t)d->features);
 	set(d, REGISTER_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
 	return get(d, REGISTER_STATUS) & STATUS_FEATURES_OK;
+}
+
+bool virtio_open(struct virtio_device *d, const struct kiln_boot_device *from,
+                 uint32_t virtio_id, uint64_t wanted)
+{
+	return virtio_find(d, from, virtio_id) && virtio_agree(d, wanted);
 }
 
 void virtio_start(struct virtio_device *d)

@@ -21,13 +21,16 @@
 
 struct virtio_device {
 	uint64_t registers;
-	uint64_t features; /* agreed on */
+	uint64_t features; /* found, then agreed on */
 };
 
-/*
- * Resets the device and agrees on features: those of `wanted` that it has. False if it is
- * no virtio device of version 2 with this identifier, or refuses.
- */
+/* Resets the device, and finds out what features it has. False if it is no virtio device of
+ * version 2 with this identifier. */
+KILN_MUST_CHECK bool virtio_find(struct virtio_device *d,
+                                 const struct kiln_boot_device *from, uint32_t virtio_id);
+/* Agrees on those of `wanted` that it has. False if it refuses. */
+KILN_MUST_CHECK bool virtio_agree(struct virtio_device *d, uint64_t wanted);
+/* Both. */
 KILN_MUST_CHECK bool virtio_open(struct virtio_device *d,
                                  const struct kiln_boot_device *from, uint32_t virtio_id,
                                  uint64_t wanted);

@@ -109,15 +109,11 @@ static bool open_device(struct virtio_net *net, const struct kiln_boot_device *f
 	uint64_t wanted = NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_MTU | NET_F_MAC |
 	                  NET_F_SEGMENTING | NET_F_LARGE | NET_F_MRG_RXBUF |
 	                  VIRTIO_F_INDIRECT | VIRTIO_F_EVENT;
-	uint64_t without;
 
 	if (vm.boot->memory_size / 16 < 2 * FRAME_MOST) /* no room for two large frames */
 		wanted &= ~NET_F_LARGE;
-	if (!virtio_open(&net->device, from, VIRTIO_ID_NET, wanted))
-		return false;
-	without = unfounded(net->device.features);
-	return !without ||
-	       virtio_open(&net->device, from, VIRTIO_ID_NET, wanted & ~without);
+	return virtio_find(&net->device, from, VIRTIO_ID_NET) &&
+	       virtio_agree(&net->device, wanted & ~unfounded(net->device.features));
 }
 
 struct netdev *target_netdev(struct kiln *k, const struct kiln_device *device)

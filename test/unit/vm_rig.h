@@ -50,11 +50,23 @@ static struct {
 	struct kiln_boot_device boot;
 } device;
 
+bool virtio_find(struct virtio_device *d, const struct kiln_boot_device *from,
+                 uint32_t virtio_id)
+{
+	d->features = device.offered;
+	return true;
+}
+
+bool virtio_agree(struct virtio_device *d, uint64_t wanted)
+{
+	d->features &= wanted | VIRTIO_F_VERSION_1;
+	return true;
+}
+
 bool virtio_open(struct virtio_device *d, const struct kiln_boot_device *from,
                  uint32_t virtio_id, uint64_t wanted)
 {
-	d->features = device.offered & (wanted | VIRTIO_F_VERSION_1);
-	return true;
+	return virtio_find(d, from, virtio_id) && virtio_agree(d, wanted);
 }
 
 void virtio_start(struct virtio_device *d)
