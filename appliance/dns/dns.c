@@ -1,0 +1,106 @@
+/*
+ * A name server: put master files into zones/ next to this file, NAME.zone for each zone, and
+ * run
+ *
+ *	kiln run appliance/dns --port 53
+ *
+ * The zones are checked and compiled when the image is built, and answered from where they lie
+ * in it: a zone with a mistake does not build. All else is a parameter: who may have zones
+ * whole, which zones another server is the primary of, how many answers a second.
+ */
+#include <kiln/appliance.h>
+#include <kiln/dns_load.h>
+#include <kiln/dns_server.h>
+
+KILN_NET(net0, "answers queries");
+KILN_EMBED_ZONES(zones, "zones");
+
+KILN_PARAM_PORT(port, 53, "UDP and TCP port to listen on");
+KILN_PARAM_STRING(version, "", "answer to version.bind; none: it is refused");
+KILN_PARAM_STRING(identity, "",
+                  "answer to hostname.bind and id.server, and NSID; none: refused");
+KILN_PARAM_UINT(udp_size, 1232, 512, 4096, "bytes of an answer by UDP, at most");
+KILN_PARAM_UINT(tcp_conns, 1000, 1, 100000, "TCP connections at once");
+KILN_PARAM_STRING(cookies, "",
+                  "secret of DNS cookies, 32 hexadecimal digits; none: a random one");
+KILN_PARAM_UINT(rate, 0, 0, 100000,
+                "answers a second to one network that are alike; 0: any number");
+KILN_PARAM_UINT(slip, 2, 1, 255,
+                "of so many answers above the rate one is sent, truncated");
+KILN_PARAM_UINT(metrics, 0, 0, 65535, "TCP port of /metrics, for Prometheus; 0: none");
+KILN_PARAM_STRING(keys, "",
+                  "TSIG keys: hmac-sha256:NAME:SECRET, with commas between them");
+KILN_PARAM_STRING(transfer, "",
+                  "who may have zones whole: networks, addresses, key:NAME, any");
+KILN_PARAM_STRING(secondary, "",
+                  "zones of other primaries: ZONE=ADDRESS, or ZONE=ADDRESS/KEY");
+KILN_PARAM_STRING(notify, "", "whom to tell of new zones: addresses, or ADDRESS/KEY");
+
+enum { SECONDARIES = 100 }; /* as many as a text of 200 bytes may name */
+
+static void add_zones(struct kiln *k, struct dns_server *server)
+{
+	for (size_t i = 0; i < zones.count; i++) {
+		struct dns_zone *zone = kiln_alloc(k, sizeof(*zone), "zones");
+
+		if (!dns_zone_open(zone, zones.files[i].content) ||
+		    !dns_server_add(server, zone))
+			kiln_fail(k, "dns", "%.*s is no zone",
+			          SLICE_ARG(zones.files[i].path));
+	}
+}
+
+static void check(struct kiln *k, bool good, const char *parameter, struct slice bad)
+{
+	if (!good)
+		kiln_fail(k, "dns", "--%s: '%.*s' means nothing", parameter,
+		          SLICE_ARG(bad));
+}
+
+/* What is asked for. What is fixed not to be, when the image is built, is not in it. */
+static void add_options(struct kiln *k, struct dns_server *server, struct udp *udp,
+                        struct tcp *tcp)
+{
+	struct dns_rate limit = {.answers = (uint32_t)rate, .slip = (uint32_t)slip};
+	struct slice bad;
+
+	if (rate)
+		dns_server_limit(server, &limit);
+	if (*keys)
+		check(k, dns_server_keys(server, slice_text(keys), &bad), "keys", bad);
+	if (*transfer)
+		check(k, dns_server_transfers(server, slice_text(transfer), &bad),
+		      "transfer", bad);
+	if (*notify)
+		check(k, dns_server_notify(server, udp, slice_text(notify), &bad),
+		      "notify", bad);
+	if (*secondary)
+		check(k, dns_server_secondaries(server, tcp, slice_text(secondary), &bad),
+		      "secondary", bad);
+	if (metrics && dns_server_metrics(server, tcp, (uint16_t)metrics))
+		kiln_fail(k, "dns", "TCP port %u cannot be had", (unsigned)metrics);
+}
+
+int appliance(struct kiln *k)
+{
+	struct net *net = net_up(k, &net0);
+	struct udp *udp = udp_new(net);
+	struct tcp *tcp = tcp_new(net);
+	struct dns_server_config config = {
+	    .version = slice_text(version),
+	    .host = slice_text(identity),
+	    .nsid = slice_text(identity),
+	    .udp_size = (uint16_t)udp_size,
+	    .conns = (uint32_t)tcp_conns,
+	    .cookie_secret = slice_text(cookies),
+	};
+	struct dns_server *server =
+	    dns_server_new(k, &config, (unsigned)zones.count + SECONDARIES);
+
+	add_zones(k, server);
+	add_options(k, server, udp, tcp);
+	if (dns_server_udp(server, udp, port) || dns_server_tcp(server, tcp, port))
+		kiln_fail(k, "dns", "port %u cannot be had", port);
+	log_info(k, "dns", "%u zones, on port %u", (unsigned)zones.count, port);
+	return kiln_run(k);
+}
