@@ -18,10 +18,13 @@ static void fail(struct answer *m, unsigned rcode, int extended)
 
 /* ---- one name ---- */
 
-/* Where a name has been looked up so far, by hash: a chain that comes back ends. */
+/* The names that have been looked up so far, by hash: a chain that comes back ends. And the
+ * DNAMEs that are in the answer already: each is there once. */
 struct chain {
 	uint64_t names[ANSWER_HOPS];
 	unsigned count;
+	const struct zone_set *dnames[ANSWER_HOPS];
+	unsigned dname_count;
 };
 
 /* The part of the question's name that the zone has: answers that are made up out of it are
@@ -197,14 +200,25 @@ static bool put_synthesized(struct answer *m, const struct zone_set *dname,
 	return m->query->type != DNS_CNAME && follow(m, writer_done(&w), at);
 }
 
-static bool answer_dname(struct answer *m, const struct chain *chain,
+static bool put_dname(struct answer *m, struct chain *chain, const struct zone_set *dname,
+                      const struct zone_found *found)
+{
+	for (unsigned i = 0; i < chain->dname_count; i++) {
+		if (chain->dnames[i] == dname)
+			return true;
+	}
+	chain->dnames[chain->dname_count++] = dname;
+	return answer_put(m, DNS_ANSWERS, dname, found->encloser,
+	                  answer_place(m, found->label));
+}
+
+static bool answer_dname(struct answer *m, struct chain *chain,
                          const struct zone_found *found)
 {
 	const struct zone_set *dname = zone_set_find(m->zone, found->encloser, DNS_DNAME);
 
 	name_answer(m, chain, DNS_KIND_ANSWER, found->label);
-	if (!answer_put(m, DNS_ANSWERS, dname, found->encloser,
-	                answer_place(m, found->label))) {
+	if (!put_dname(m, chain, dname, found)) {
 		answer_truncate(m);
 		return false;
 	}
@@ -269,7 +283,7 @@ static const struct dns_zone *find_zone(const struct answer *m, unsigned *label)
 
 static void answer_zone(struct answer *m)
 {
-	struct chain chain = {.count = 0};
+	struct chain chain;
 	unsigned label;
 	const struct dns_zone *zone = find_zone(m, &label);
 
@@ -281,6 +295,7 @@ static void answer_zone(struct answer *m)
 	m->zone = zone->header;
 	m->name_at = DNS_HEADER_SIZE;
 	m->apex_at = (uint16_t)(DNS_HEADER_SIZE + m->query->name.starts[label]);
+	chain.count = chain.dname_count = 0;
 	while (answer_name(m, &chain) && chain.count < ANSWER_HOPS)
 		continue;
 	if ((!m->cut || m->counts[DNS_ANSWERS]) && m->query->class == DNS_CLASS_IN)

@@ -42,6 +42,7 @@ static const char *const zone_lines[] = {
     "dlong.example DNAME net",
     "dself.example DNAME dname.example",
     "dgrow.example DNAME dgrowing.example",
+    "dround.example DNAME twenty.characters.dround.example",
     "_s._tcp.example SRV ns.example",
 };
 
@@ -190,6 +191,15 @@ static void a_dname_turns_what_is_below_it(void **state)
 	       "NXDOMAIN aa | dself.example DNAME dname.example, "
 	       "q.dself.example CNAME q.dname.example, dname.example DNAME www.example, "
 	       "q.dname.example CNAME q.www.example |" SOA);
+}
+
+static void a_dname_that_comes_back_is_there_once(void **state)
+{
+	a.peer.stream = true;
+	ask(&a, "x.dround.example", "A", 0);
+	assert_int_equal(a.what.rcode, DNS_RCODE_NAME_EXISTS);
+	assert_non_null(strstr(a.text, "dround.example DNAME"));
+	assert_null(strstr(strstr(a.text, "DNAME") + 1, "DNAME"));
 }
 
 static void a_name_that_dname_makes_too_long_is_told_so(void **state)
@@ -404,6 +414,7 @@ int main(void)
 	    TEST(a_wildcard_makes_names),
 	    TEST(a_delegation_is_referred_to),
 	    TEST(a_dname_turns_what_is_below_it),
+	    TEST(a_dname_that_comes_back_is_there_once),
 	    TEST(a_name_that_dname_makes_too_long_is_told_so),
 	    TEST(any_is_answered_by_one_set),
 	    TEST(what_no_zone_holds_is_refused),

@@ -263,7 +263,8 @@ static const char *ask_text(struct ask *a)
 	return a->text;
 }
 
-static const char *ask(struct ask *a, const char *name, const char *type, unsigned how)
+static __attribute__((unused)) const char *ask(struct ask *a, const char *name,
+                                               const char *type, unsigned how)
 {
 	ask_query(a, name, type, how);
 	ask_raw(a);

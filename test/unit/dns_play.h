@@ -73,7 +73,7 @@ static void play_begin(struct play *p, const char *origin)
 	p->b.context = p;
 }
 
-static void play_end(struct play *p)
+static __attribute__((unused)) void play_end(struct play *p)
 {
 	free(p->memory);
 }
