@@ -28,23 +28,23 @@ static uint64_t lower(uint64_t word)
 	return word | ((from_a ^ behind_z) & ~word & high) >> 2;
 }
 
-/* Both halves of a product: each bit of the hash comes from all of both factors. */
-static uint64_t mix(uint64_t a, uint64_t b)
+/* No two words give the same, for each step can be undone; the upper half of the product, which
+ * all lower bits are in, goes into the lower one. */
+static uint64_t mix(uint64_t hash, uint64_t word)
 {
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+	return hash ^ hash >> 32;
 }
 
 /* A label's length is part of it: no two names run together. */
-static uint64_t hash_label(uint64_t hash, const uint8_t *label)
+static uint64_t hash_label(uint64_t hash, const struct zone_key *key, unsigned at)
 {
-	unsigned size = 1u + label[0];
+	unsigned end = at + 1u + (key->bytes[at] & DNS_LABEL_SIZE);
 
-	for (; size > WORD; size -= WORD, label += WORD)
-		hash = mix(hash ^ word_at(label), 0x9e3779b97f4a7c15);
-	uint64_t rest = word_at(label) << 8 * (WORD - size);
-	return mix(hash ^ rest, 0xe7037ed1a0b428db);
+	for (; at + WORD < end; at += WORD)
+		hash = mix(hash, word_at(key->bytes + at));
+	unsigned unused = at + WORD - end; /* of the last word: 0 to 7 bytes */
+	return mix(hash, word_at(key->bytes + at) & UINT64_MAX >> (8 * unused & 63));
 }
 
 /* Where the labels stand; false: there is no whole name. By places in the bytes, each of which
@@ -73,7 +73,11 @@ bool zone_key_read(struct zone_key *key, struct slice bytes)
 {
 	if (!find_labels(key, bytes))
 		return false;
-	memcpy(key->bytes, bytes.data, key->size);
+	unsigned labels = key->labels;
+	if (labels >= ZONE_LABELS)
+		return false; /* which cannot be */
+	struct slice name = slice_take(bytes, key->size);
+	memcpy(key->bytes, name.data, name.len);
 	memset(key->bytes + key->size, 0, WORD);
 	for (unsigned at = 0; at < key->size; at += WORD) {
 		uint64_t word = lower(word_at(key->bytes + at));
@@ -82,10 +86,10 @@ bool zone_key_read(struct zone_key *key, struct slice bytes)
 	}
 
 	uint64_t hash = 0xa0761d6478bd642f;
-	key->hashes[key->labels] = hash;
-	for (unsigned label = key->labels; label-- > 0;) {
-		hash = hash_label(hash, key->bytes + key->starts[label]);
-		key->hashes[label] = hash;
+	key->hashes[labels] = hash;
+	for (unsigned label = labels; label > 0; label--) {
+		hash = hash_label(hash, key, key->starts[label - 1]);
+		key->hashes[label - 1] = hash;
 	}
 	return true;
 }

@@ -19,7 +19,9 @@ struct zone_key {
 	uint8_t size;
 	uint8_t labels; /* the root's not counted */
 	uint8_t starts[ZONE_LABELS]; /* of label i, the first one being 0; starts[labels]: root */
-	uint8_t bytes[DNS_NAME_SIZE + 9]; /* zeroes behind the name: words are read whole */
+	/* Zeroes behind the name: words are read whole. And room for a label behind it, so that
+	 * none ends outside, whatever its length says. */
+	uint8_t bytes[DNS_NAME_SIZE + DNS_LABEL_SIZE + 10];
 	uint64_t hashes[ZONE_LABELS]; /* of what begins with label i */
 };
 
