@@ -8,7 +8,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 CHAPTERS = [
     ("Begin", ["index", "start", "appliance", "daily"]),
-    ("Parts", ["targets", "parameters", "http", "network", "sim", "door"]),
+    ("Parts", ["targets", "parameters", "http", "dns", "network", "sim", "door"]),
     ("What it is worth", ["security", "small", "fast", "testing"]),
 ]
 
