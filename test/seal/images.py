@@ -79,6 +79,17 @@ def test_size_of_web(_):
         check(size < 160 * KIB, f"web for {target} has {size} bytes without a site")
 
 
+def test_size_of_dns(_):
+    """a name server in a jail is smaller than 208 KiB, and one that answers alone than 156 KiB"""
+    size = os.path.getsize(build("dns", "jail"))
+    check(size < 208 * KIB, f"dns has {size} bytes")
+    alone = build("dns", "jail", "--keys", "", "--transfer", "", "--notify", "", "--secondary",
+                  "", "--metrics", "0", "--rate", "0")
+    size = os.path.getsize(alone)
+    check(size < 156 * KIB, f"dns that answers alone has {size} bytes")
+    check("task" not in {library["name"] for library in info(alone)["libraries"]}, "tasks in it")
+
+
 def test_unused_libraries(_):
     """an image holds no library that its appliance does not call"""
     for target in TARGETS:
