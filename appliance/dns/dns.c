@@ -5,20 +5,23 @@
  *	kiln run appliance/dns --port 53
  *
  * The zones are checked and compiled when the image is built, and answered from where they lie
- * in it: a zone with a mistake does not build. All else is a parameter: who may have zones
- * whole, which zones another server is the primary of, how many answers a second.
+ * in it: a zone with a mistake does not build. More of them may come from a disk, as a tar
+ * archive of such a folder. All else is a parameter: who may have zones whole, which zones
+ * another server is the primary of, how many answers a second.
  */
 #include <kiln/appliance.h>
-#include <kiln/dns_load.h>
+#include <kiln/dns_disk.h>
 #include <kiln/dns_server.h>
 
 KILN_NET(net0, "answers queries");
 KILN_EMBED_ZONES(zones, "zones");
+KILN_BLOCK_OPTIONAL(archive, "more zones: a tar archive of a folder of master files");
 
 KILN_PARAM_PORT(port, 53, "UDP and TCP port to listen on");
 KILN_PARAM_STRING(version, "", "answer to version.bind; none: it is refused");
 KILN_PARAM_STRING(identity, "",
                   "answer to hostname.bind and id.server, and NSID; none: refused");
+KILN_PARAM_BOOL(disk_zones, yes, "take the zones of the disk, if there is one");
 KILN_PARAM_UINT(udp_size, 1232, 512, 4096, "bytes of an answer by UDP, at most");
 KILN_PARAM_UINT(tcp_conns, 1000, 1, 100000, "TCP connections at once");
 KILN_PARAM_STRING(cookies, "",
@@ -38,16 +41,22 @@ KILN_PARAM_STRING(notify, "", "whom to tell of new zones: addresses, or ADDRESS/
 
 enum { SECONDARIES = 100 }; /* as many as a text of 200 bytes may name */
 
-static void add_zones(struct kiln *k, struct dns_server *server)
+static void add_zone(struct kiln *k, struct dns_server *server, struct slice compiled)
 {
-	for (size_t i = 0; i < zones.count; i++) {
-		struct dns_zone *zone = kiln_alloc(k, sizeof(*zone), "zones");
+	struct dns_zone *zone = kiln_alloc(k, sizeof(*zone), "zones");
 
-		if (!dns_zone_open(zone, zones.files[i].content) ||
-		    !dns_server_add(server, zone))
-			kiln_fail(k, "dns", "%.*s is no zone",
-			          SLICE_ARG(zones.files[i].path));
-	}
+	if (!dns_zone_open(zone, compiled) || !dns_server_add(server, zone))
+		kiln_fail(k, "dns", "what was compiled is no zone");
+}
+
+static void add_disk(struct kiln *k, struct dns_server *server, struct dns_disk *disk)
+{
+	struct slice compiled;
+
+	while (dns_disk_next(disk, &compiled))
+		add_zone(k, server, compiled);
+	if (!dns_disk_close(disk))
+		kiln_fail(k, "dns", "a zone of the disk has mistakes");
 }
 
 static void check(struct kiln *k, bool good, const char *parameter, struct slice bad)
@@ -94,13 +103,18 @@ int appliance(struct kiln *k)
 	    .conns = (uint32_t)tcp_conns,
 	    .cookie_secret = slice_text(cookies),
 	};
-	struct dns_server *server =
-	    dns_server_new(k, &config, (unsigned)zones.count + SECONDARIES);
+	struct block *block = disk_zones ? block_find(k, &archive) : NULL;
+	struct dns_disk *disk = block ? dns_disk_open(k, block) : NULL;
+	unsigned count = (unsigned)zones.count + (disk ? disk->zones : 0);
+	struct dns_server *server = dns_server_new(k, &config, count + SECONDARIES);
 
-	add_zones(k, server);
+	for (size_t i = 0; i < zones.count; i++)
+		add_zone(k, server, zones.files[i].content);
+	if (disk)
+		add_disk(k, server, disk);
 	add_options(k, server, udp, tcp);
 	if (dns_server_udp(server, udp, port) || dns_server_tcp(server, tcp, port))
 		kiln_fail(k, "dns", "port %u cannot be had", port);
-	log_info(k, "dns", "%u zones, on port %u", (unsigned)zones.count, port);
+	log_info(k, "dns", "%u zones, on port %u", count, port);
 	return kiln_run(k);
 }
