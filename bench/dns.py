@@ -33,7 +33,6 @@ ratio          the CPU time of the better of NSD and Knot to this server's, the 
                rounds; for first-answer the time
 """
 
-import contextlib
 import os
 import random
 import re
@@ -267,8 +266,6 @@ class Image(Server):
     target, monitor = "jail", "kiln-jail"
 
     def missing(self):
-        if not os.path.isdir(os.path.join(ROOT, "appliance/dns")):
-            return "there is no appliance/dns"
         if not os.path.exists("/dev/net/tun"):
             return "no /dev/net/tun: this kernel has no tap interfaces"
         return None
@@ -302,20 +299,16 @@ class OnXdp(Image):
 
     interface = "veth0"
 
+    def missing(self):
+        return super().missing() or net.XdpImage.missing(self)
+
     def place(self):
-        self.client, self.home = Netns(), Netns()
-        with self.client:
-            run("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1", "netns",
-                f"/proc/{self.home.pid}/ns/net")
-            run("ip", "address", "add", f"{CLIENT}/24", "dev", "veth0")
-            run("ip", "link", "set", "veth0", "up")
-            # A frame must be whole: who takes it by AF_XDP is not told what its checksum lacks.
+        net.XdpImage.place(self)
+        with self.client:  # who takes a frame by AF_XDP is not told what its checksum lacks
             run("ethtool", "-K", "veth0", "tx", "off")
-        with self.home:
-            run("ip", "link", "set", "veth1", "addrgenmode", "none", "up")
 
     def device(self):
-        return "xdp:veth1,queue=0"
+        return "xdp:veth1"
 
 
 class Virtual(Image):

@@ -206,7 +206,7 @@ const struct usage_command usage_commands[] = {
      command_bench,
      "[WHAT [OPTION]...]",
      "measures appliances beside what else one would take, or the simulator",
-     "web net boot sim",
+     "web net dns boot sim",
      {{"", bench_options}, {0}}},
     {"demo",
      command_demo,
