@@ -87,7 +87,7 @@ options {{
 	zero-no-soa-ttl no;
 	check-names primary ignore;
 	check-names secondary ignore;
-	notify explicit;
+	notify explicit; notify-delay 0;
 	version none; hostname none;
 	querylog no;
 }};
@@ -231,7 +231,7 @@ class Knot(NameServer):
                          f"    file: {self.kept(folder, zone)}\n    zonefile-sync: 0\n"
                          "    refresh-min-interval: 2\n    retry-min-interval: 1\n")
             else:
-                text += f"    file: {zone.file}\n"
+                text += f"    file: {zone.file}\n    zonefile-load: difference\n"
             if zone.secondaries:
                 ids = ", ".join(f"peer{remotes.index(peer)}" for peer in zone.secondaries)
                 text += f"    notify: [{ids}]\n"
