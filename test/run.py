@@ -12,6 +12,7 @@
     vm           what holds an image in ring 3, on KVM and QEMU
     e2e          appliances against Linux's own stack, on host, jail, KVM and QEMU
     net          Kiln's stack against Linux's in both roles, by IPv4 and IPv6, over bad links
+    dns          appliance/dns beside BIND, NSD and Knot: the same answers, and transfers
 
 A suite can be narrowed to one of its files, e2e/web, and e2e to one world, e2e/web@jail; the
 worlds of net are ip4 and ip6.
@@ -38,7 +39,7 @@ import proving  # noqa: E402
 from harness import ROOT, Process, Results  # noqa: E402
 
 SUITES = ["unit", "conformance", "door", "proof", "fuzz", "tool", "seal", "jail", "vm",
-          "e2e", "net"]
+          "e2e", "net", "dns"]
 PROGRAMS = ["unit", "conformance", "door"]  # the others are written in Python
 
 
