@@ -62,28 +62,25 @@ static uint64_t cookie_hash(const struct answer *m, const uint8_t secret[16],
 static bool cookie_is_ours(const struct answer *m, const uint8_t secret[16],
                            struct slice cookie)
 {
-	uint64_t hash = cookie_hash(m, secret, cookie), sent;
+	uint64_t hash = cookie_hash(m, secret, cookie);
 
-	memcpy(&sent, slice_skip(cookie, 8).data,
-	       sizeof(sent)); /* little-endian, as SipHash's */
-	return hash == sent;
+	/* Its least byte first, as SipHash's authors write it. */
+	return slice_equal(slice_skip(cookie, 8), slice_of(&hash, sizeof(hash)));
 }
 
-/* The server's cookie that came, if it is good; empty: it is not. */
-static struct slice good_cookie(const struct answer *m)
+static bool is_good(const struct answer *m, struct slice cookie)
 {
 	const struct dns_answerer *a = m->answerer;
-	struct slice cookie = slice_skip(m->query->cookie, COOKIE_CLIENT);
-	struct cursor c = cursor_of(slice_skip(cookie, 4));
-	int32_t age = (int32_t)(m->peer->now - cursor_u32(&c));
+	struct cursor c = cursor_of(cookie);
 
-	if (cookie.len != COOKIE_SERVER || cookie.data[0] != COOKIE_VERSION ||
+	uint8_t version = cursor_u8(&c);
+	cursor_skip(&c, 3);
+	int32_t age = (int32_t)(m->peer->now - cursor_u32(&c));
+	if (c.failed || cookie.len != COOKIE_SERVER || version != COOKIE_VERSION ||
 	    age > COOKIE_OLD || age < -COOKIE_AHEAD)
-		return slice_take(cookie, 0);
-	if (cookie_is_ours(m, a->cookie_secret, cookie) ||
-	    (a->has_before && cookie_is_ours(m, a->cookie_secret_before, cookie)))
-		return cookie;
-	return slice_take(cookie, 0);
+		return false;
+	return cookie_is_ours(m, a->cookie_secret, cookie) ||
+	       (a->has_before && cookie_is_ours(m, a->cookie_secret_before, cookie));
 }
 
 enum dns_cookie answer_check_cookie(const struct answer *m)
@@ -92,7 +89,8 @@ enum dns_cookie answer_check_cookie(const struct answer *m)
 		return DNS_COOKIE_NONE;
 	if (m->query->cookie.len == COOKIE_CLIENT)
 		return DNS_COOKIE_CLIENT;
-	return good_cookie(m).len ? DNS_COOKIE_GOOD : DNS_COOKIE_BAD;
+	return is_good(m, slice_skip(m->query->cookie, COOKIE_CLIENT)) ? DNS_COOKIE_GOOD
+	                                                               : DNS_COOKIE_BAD;
 }
 
 /* A new one each time: it costs no more than to look whether the old one may stay. */
