@@ -191,7 +191,8 @@ static size_t take_notify(struct dns_server *s, const struct server_query *q,
 	if (!z)
 		return server_error(s, q, DNS_RCODE_NOT_AUTHORIZED, buffer, size, what);
 	/* RFC 1996, 3.10: of others it is as if it had not come. */
-	if (!ip_equal(&q->from.addr, &z->primary.addr) || (z->key && !q->tsig))
+	if (!ip_equal(&q->from.addr, &z->primary.addr) ||
+	    (z->key && (!q->tsig || q->tsig->key != z->key)))
 		return server_error(s, q, DNS_RCODE_REFUSED, buffer, size, what);
 	s->counters.notified++;
 	z->again = true;

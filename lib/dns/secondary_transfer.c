@@ -83,22 +83,10 @@ static bool ask(struct fetch *f)
 
 /* ---- records ---- */
 
-static bool add_record(struct fetch *f, const struct dns_record *record)
+static bool add(struct fetch *f, const struct dns_record *record, struct slice data)
 {
-	uint8_t data[4096], *room = data;
-	size_t size = sizeof(data);
-
-	/* Names may grow by what they were compressed by: the data of few is that large. */
-	if (record->data.len > sizeof(data) / 2)
-		return record->data.len <= UINT16_MAX &&
-		       dns_data_check(record->type, record->data) &&
-		       dns_zone_add(&f->builder, &record->name, record->type, record->ttl,
-		                    record->data, 0) == DNS_ZONE_OK;
-	struct writer w = writer_of(room, size);
-	if (!dns_data_copy(&w, record))
-		return fail(f, "a record is malformed");
-	switch (dns_zone_add(&f->builder, &record->name, record->type, record->ttl,
-	                     writer_done(&w), 0)) {
+	switch (dns_zone_add(&f->builder, &record->name, record->type, record->ttl, data,
+	                     0)) {
 	case DNS_ZONE_OK:
 	case DNS_ZONE_OUTSIDE: /* left out, as others do */
 		return true;
@@ -107,6 +95,20 @@ static bool add_record(struct fetch *f, const struct dns_record *record)
 	default:
 		return fail(f, "a record is malformed");
 	}
+}
+
+static bool add_record(struct fetch *f, const struct dns_record *record)
+{
+	uint8_t data[4096];
+	struct writer w = writer_of(data, sizeof(data));
+
+	/* Data with names is never that large, but for what they were compressed by. */
+	if (record->data.len > sizeof(data) / 2 &&
+	    dns_data_check(record->type, record->data))
+		return add(f, record, record->data);
+	if (!dns_data_copy(&w, record))
+		return fail(f, "a record is malformed");
+	return add(f, record, writer_done(&w));
 }
 
 static bool change_record(struct fetch *f, const struct dns_record *record)
