@@ -143,14 +143,16 @@ def test_dns(_):
         picture = os.path.join(folder, "dns.svg")
         out = run(KILN, "bench", "dns", "--rounds", "1", "--seconds", "0.2", "--json", "-o", picture,
                   *(word for name in cases for word in ("--case", name)),
-                  *(word for name in ("bind", "knot", "kiln-host", "frame-loop")
+                  *(word for name in ("kiln-jail-tap", "bind", "knot", "kiln-host", "frame-loop")
                     for word in ("--subject", name))).stdout
         xml.etree.ElementTree.parse(picture)
     rows = {(row["case"], row["subject"]): row for row in map(json.loads, out.splitlines())}
     check_equal(list(rows), [*((case, subject) for case in cases[:2]
-                               for subject in ("bind", "knot", "frame-loop")),
-                             ("lookup", "kiln-host"), ("first-answer-100", "bind"),
-                             ("first-answer-100", "knot")], "what was measured")
+                               for subject in ("kiln-jail-tap", "bind", "knot", "frame-loop")),
+                             ("lookup", "kiln-host"),
+                             *(("first-answer-100", subject)
+                               for subject in ("kiln-jail-tap", "bind", "knot"))],
+                "what was measured")
     for (case, subject), row in rows.items():
         keys = {"lookup": ("ops_per_s",), "first-answer-100": ("p50_us", "rss_kb")}
         for key in ("cpu_us_per_op", *keys.get(case, ("ops_per_s", "rss_kb"))):
