@@ -386,7 +386,7 @@ static enum answer_reading begin(struct answer *m, const struct dns_answerer *a,
                                  const struct dns_peer *peer, struct slice query,
                                  void *buffer, size_t size)
 {
-	enum answer_reading reading = answer_read(m->query, query);
+	enum answer_reading reading = answer_read_query(m->query, query);
 
 	m->answerer = a;
 	m->peer = peer;

@@ -33,7 +33,7 @@ enum answer_reading {
 	ANSWER_MALFORMED, /* FORMERR; what was read before is set */
 	ANSWER_SILENCE,   /* a response, or no header */
 };
-enum answer_reading answer_read(struct answer_query *q, struct slice message);
+enum answer_reading answer_read_query(struct answer_query *q, struct slice message);
 
 /* ---- the message ---- */
 

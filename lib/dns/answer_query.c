@@ -109,7 +109,7 @@ static bool read_question(struct answer_query *q, struct cursor *c)
 	return true;
 }
 
-enum answer_reading answer_read(struct answer_query *q, struct slice message)
+enum answer_reading answer_read_query(struct answer_query *q, struct slice message)
 {
 	struct cursor c = cursor_of(slice_take(message, UINT16_MAX));
 

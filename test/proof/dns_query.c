@@ -13,7 +13,7 @@ static void check(struct slice message)
 {
 	static struct answer_query q;
 
-	(void)answer_read(&q, message);
+	(void)answer_read_query(&q, message);
 }
 
 enum { MOST = 40 };

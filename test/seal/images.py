@@ -1,6 +1,7 @@
 """Every appliance as a sealed image: its size, its seal, and what is linked into it; and that
 a seal which is broken is found."""
 
+import glob
 import json
 import os
 import re
@@ -61,6 +62,20 @@ def test_stripped(_):
         sections = run("readelf", "-SW", image).stdout
         check(".symtab" not in sections and ".debug" not in sections, f"{image} has symbols")
         check(".symtab" in run("readelf", "-SW", image + ".debug").stdout, f"{image}.debug")
+
+
+def test_libraries(_):
+    """no two libraries define the same name, so that an image can have them all"""
+    defined = {}
+    for archive in glob.glob(os.path.join(ROOT, "build/image/lib*.a")):
+        if "libtarget-" in archive:
+            continue
+        for line in run("nm", "--defined-only", "--extern-only", archive).stdout.splitlines():
+            if len(line.split()) == 3:
+                defined.setdefault(line.split()[2], set()).add(os.path.basename(archive))
+    check(len(defined) > 100, f"only {len(defined)} names are defined")
+    twice = {name: archives for name, archives in defined.items() if len(archives) > 1}
+    check_equal(twice, {}, "names that are defined twice")
 
 
 def test_size_of_hello(_):
