@@ -30,7 +30,7 @@ def highlight(code, language, links=None, anchors=()):
         elif language == "c" and token not in Comment and token not in String:
             shown = identifier(text, tag, links, left)
         if text.strip():
-            tag = text + " " if text in ("struct", "enum") else ""
+            tag = text + " " if text in ("struct", "enum", "union") else ""
         name = kind(token)
         out.append(f'<span class="{name}">{shown}</span>' if name else shown)
     return "".join(out).rstrip("\n")
