@@ -17,7 +17,8 @@
  * shared memory, so polling costs no call. Waiting is done by the target, on the
  * descriptors, as it is without a ring.
  *
- * Memory: buffers for about an eighth of the image's memory, slots for a sixty-fourth.
+ * Memory: buffers for about an eighth of the image's memory, slots for a sixty-fourth; less
+ * where others, as the TCP of another interface, have left less than a third of it.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -385,7 +386,8 @@ static unsigned ring_poll(struct netdev *dev, unsigned budget)
 static uint16_t share(const struct kiln *k, unsigned part, size_t size, unsigned least,
                       unsigned most)
 {
-	uint64_t count = k->boot->memory_size / part / size;
+	uint64_t memory = KILN_MIN(k->boot->memory_size, 3 * arena_left(&k->arena));
+	uint64_t count = memory / part / size;
 
 	return (uint16_t)KILN_MAX(least, KILN_MIN(count, most));
 }
