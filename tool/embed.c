@@ -327,9 +327,9 @@ const char *embed_write(struct build *build, const struct kiln_note_embed *embed
 	progress_end();
 	qsort(scan.files, scan.count, sizeof(*scan.files), compare_paths);
 	if (scan.count == 0 && made)
-		fail("kiln-embed-%s made nothing of what is to be embedded as '%s'",
+		warn("kiln-embed-%s made nothing of what is embedded as '%s'",
 		     embed->maker, name);
-	if (scan.count == 0)
+	else if (scan.count == 0)
 		warn("the folder %s, embedded as '%s', has no files", folder, name);
 	write_assembly(&text, name, &scan);
 	file_write(path, text.data, text.len);

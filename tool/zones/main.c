@@ -120,6 +120,11 @@ static int is_zone(const struct dirent *entry)
 	return dns_load_is_zone(slice_text(entry->d_name), &origin);
 }
 
+static int is_visible(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
 /* So that files of the same zone are beside each other. */
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
@@ -164,7 +169,8 @@ static bool make_all(struct maker *maker, const char *out)
 
 	if (count < 0)
 		give_up("cannot read", maker->folder);
-	if (count == 0) {
+	/* An empty folder is meant: the server is a secondary, or has its zones of a disk. */
+	if (count == 0 && scandir(maker->folder, &entries, is_visible, by_name) > 0) {
 		fprintf(stderr,
 		        "kiln-embed-zones: %s has no zone: example.com.zone is the file "
 		        "of example.com\n",
