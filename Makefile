@@ -73,7 +73,7 @@ SMALL = $(patsubst %,lib/core/%.c,format kiln log param random slab) \
 		tcp_time_wait tcp_timer tcp_user) $(wildcard target/vm/stub*.c) \
 	$(patsubst %,lib/http/%.c,chunked_wire coding_wire http target_wire value_wire) \
 	$(patsubst %,lib/digest/%.c,hmac sha256 sha512) \
-	$(patsubst %,lib/dns/%.c,answer_chaos archive data disk load master master_data master_generate \
+	$(patsubst %,lib/dns/%.c,answer_chaos archive data disk encoding load master master_data master_generate \
 		master_lex master_odd master_svcb master_words name read secondary \
 		secondary_changes secondary_transfer server_access server_metrics server_notify \
 		server_signed server_stream server_transfer tsig tsig_key tsig_wire types write \

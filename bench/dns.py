@@ -265,13 +265,8 @@ class Image(Server):
     stop_signal = net.Image.stop_signal
     target, monitor = "jail", "kiln-jail"
 
-    def missing(self):
-        if not os.path.exists("/dev/net/tun"):
-            return "no /dev/net/tun: this kernel has no tap interfaces"
-        return None
-
-    def place(self):
-        self.client = self.home = Netns()
+    missing = net.OnTap.missing
+    place = net.OnTap.place
 
     def image(self, size):
         return os.path.join(net.BUILT, f"dns-{size}.{self.target}")

@@ -279,73 +279,23 @@ static bool field_tag(struct dns_master *m)
 
 /* ---- encodings ---- */
 
-static int digit_of(uint8_t byte, const char *digits)
-{
-	const char *at = byte ? strchr(digits, byte) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-struct decoder {
-	const char *digits;
-	unsigned bits; /* of a digit */
-	uint32_t have; /* bits that make no byte yet, and how many */
-	unsigned count;
-	unsigned read, padding; /* digits */
-};
-
-static bool decode(struct dns_master *m, struct decoder *d, struct slice word)
-{
-	for (size_t i = 0; i < word.len; i++) {
-		uint8_t byte = word.data[i];
-
-		d->read++;
-		if (byte == '=' && d->bits == 6 && (d->read - 1) % 4 >= 2) {
-			d->padding++;
-			continue;
-		}
-		int digit = digit_of(d->bits == 6 ? byte : byte_lower(byte), d->digits);
-		if (digit < 0 || d->padding)
-			return false;
-		d->have = d->have << d->bits | (uint32_t)digit;
-		d->count += d->bits;
-		if (d->count >= 8) {
-			d->count -= 8;
-			writer_u8(&m->w, (uint8_t)(d->have >> d->count));
-			d->have &= (1u << d->count) - 1;
-		}
-	}
-	return true;
-}
-
-static const char base16[] = "0123456789abcdef";
-static const char base32[] = "0123456789abcdefghijklmnopqrstuv";
-static const char base64[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* Whole quads, and the bits behind the last byte zero: RFC 4648, 3.5. */
-static bool is_whole64(const struct decoder *d)
-{
-	return d->read % 4 == 0 && d->padding <= 2 && d->have == 0;
-}
-
 bool master_hex_word(struct dns_master *m, struct slice word)
 {
-	struct decoder d = {.digits = base16, .bits = 4};
+	struct dns_decoder d = dns_decoder_hex(&m->w);
 
-	return (decode(m, &d, word) && d.count == 0) ||
+	return (dns_decode(&d, word) && dns_decoded_whole(&d)) ||
 	       master_fail(m, "bad hex encoding");
 }
 
 bool master_base64_word(struct dns_master *m, struct slice word)
 {
-	struct decoder d = {.digits = base64, .bits = 6};
+	struct dns_decoder d = dns_decoder_base64(&m->w);
 
-	return (decode(m, &d, word) && is_whole64(&d)) ||
+	return (dns_decode(&d, word) && dns_decoded_whole(&d)) ||
 	       master_fail(m, "bad base64 encoding");
 }
 
-static bool decode_rest(struct dns_master *m, struct decoder *d, bool may_be_none,
+static bool decode_rest(struct dns_master *m, struct dns_decoder *d, bool may_be_none,
                         const char *reason)
 {
 	struct slice word;
@@ -353,7 +303,7 @@ static bool decode_rest(struct dns_master *m, struct decoder *d, bool may_be_non
 	while (!master_at_end(m)) {
 		if (!master_word(m, &word))
 			return false;
-		if (!decode(m, d, word))
+		if (!dns_decode(d, word))
 			return master_fail(m, reason);
 	}
 	return d->read || may_be_none || master_word(m, &word);
@@ -361,18 +311,18 @@ static bool decode_rest(struct dns_master *m, struct decoder *d, bool may_be_non
 
 bool master_hex(struct dns_master *m, bool may_be_none)
 {
-	struct decoder d = {.digits = base16, .bits = 4};
+	struct dns_decoder d = dns_decoder_hex(&m->w);
 
 	return decode_rest(m, &d, may_be_none, "bad hex encoding") &&
-	       (d.count == 0 || master_fail(m, "bad hex encoding"));
+	       (dns_decoded_whole(&d) || master_fail(m, "bad hex encoding"));
 }
 
 bool master_base64(struct dns_master *m, bool may_be_none)
 {
-	struct decoder d = {.digits = base64, .bits = 6};
+	struct dns_decoder d = dns_decoder_base64(&m->w);
 
 	return decode_rest(m, &d, may_be_none, "bad base64 encoding") &&
-	       (is_whole64(&d) || master_fail(m, "bad base64 encoding"));
+	       (dns_decoded_whole(&d) || master_fail(m, "bad base64 encoding"));
 }
 
 static bool field_digest(struct dns_master *m, char field)
@@ -408,7 +358,7 @@ static bool field_blob(struct dns_master *m)
 /* What is written behind a byte of its length. */
 static bool field_counted(struct dns_master *m, char field)
 {
-	struct decoder hash = {.digits = base32, .bits = 5};
+	struct dns_decoder hash = dns_decoder_base32(&m->w);
 	uint8_t *length = writer_room(&m->w, 1);
 	size_t start = m->w.at;
 	struct slice word;
@@ -416,7 +366,7 @@ static bool field_counted(struct dns_master *m, char field)
 	if (!master_word(m, &word))
 		return false;
 	if (field == 'h') {
-		if (!decode(m, &hash, word) || hash.count >= 5 || hash.have)
+		if (!dns_decode(&hash, word) || !dns_decoded_whole(&hash))
 			return master_fail(m, "bad base32 encoding");
 	} else if (!slice_equal(word, SLICE("-")) && !master_hex_word(m, word)) {
 		return false;

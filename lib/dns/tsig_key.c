@@ -61,47 +61,10 @@ static bool parse_algorithm(struct slice text, struct dns_tsig_key *key)
 	return true;
 }
 
-static int base64_value(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 4648, 4. */
-static bool parse_base64(struct slice text, struct writer *w)
-{
-	uint32_t bits = 0;
-	unsigned held = 0;
-
-	if (text.len % 4)
-		return false;
-	for (unsigned padding = 0; padding < 2 && text.len; padding++) {
-		if (text.data[text.len - 1] == '=')
-			text.len--;
-	}
-	for (size_t i = 0; i < text.len; i++) {
-		int value = base64_value(text.data[i]);
-
-		if (value < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)value;
-		held += 6;
-		if (held >= 8) {
-			held -= 8;
-			writer_u8(w, (uint8_t)(bits >> held));
-		}
-	}
-	return !w->failed && writer_done(w).len > 0;
-}
-
 bool dns_tsig_key_parse(struct slice text, struct dns_tsig_key *key)
 {
 	struct writer secret = writer_of(key->secret, sizeof(key->secret));
+	struct dns_decoder decoder = dns_decoder_base64(&secret);
 	struct slice rest = text, algorithm = SLICE("hmac-sha256");
 	struct slice name = before(&rest, ':');
 
@@ -110,9 +73,10 @@ bool dns_tsig_key_parse(struct slice text, struct dns_tsig_key *key)
 		name = before(&rest, ':');
 	}
 	if (!parse_algorithm(algorithm, key) || !dns_name_parse(name, &key->name) ||
-	    !parse_base64(rest, &secret))
+	    !dns_decode(&decoder, rest) || !dns_decoded_whole(&decoder) ||
+	    secret.failed || secret.at == 0)
 		return false;
 	dns_name_lower(&key->name);
-	key->size = (uint8_t)writer_done(&secret).len;
+	key->size = (uint8_t)secret.at;
 	return true;
 }

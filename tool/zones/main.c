@@ -26,7 +26,6 @@ static const size_t memory_size = (size_t)16 << 30;
 
 struct maker {
 	const char *folder;
-	unsigned warnings;
 	struct slice texts[OPEN_FILES];
 	size_t text_count;
 	struct arena arena;
@@ -108,7 +107,6 @@ static void tell(void *context, bool warning, struct slice line)
 
 	fprintf(stderr, "%s/%s%.*s\n", maker->folder, warning ? "warning: " : "",
 	        SLICE_ARG(line));
-	maker->warnings += warning;
 }
 
 /* ---- all zones ---- */
