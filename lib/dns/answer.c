@@ -343,20 +343,33 @@ static bool is_for_caller(const struct dns_answerer *a, const struct answer_quer
 	return true;
 }
 
+/* Without a question it is one for a cookie: RFC 7873, 5.4. */
+static void answer_cookie(struct answer *m)
+{
+	if (m->query->opcode != DNS_OPCODE_QUERY || m->what->cookie == DNS_COOKIE_NONE)
+		fail(m, DNS_RCODE_FORMAT, EXTENDED_NONE);
+	else if (m->what->cookie == DNS_COOKIE_BAD)
+		fail(m, DNS_RCODE_COOKIE, EXTENDED_NONE);
+	else
+		m->what->kind = DNS_KIND_ANSWER;
+}
+
+/* Of what is not implemented it is not known what it looks like: that comes before FORMERR. */
 static void answer_query(struct answer *m, enum answer_reading reading)
 {
 	const struct answer_query *q = m->query;
+	bool notify = q->opcode == DNS_OPCODE_NOTIFY && m->answerer->takes_notify;
 
-	if (reading == ANSWER_MALFORMED)
-		fail(m, DNS_RCODE_FORMAT, EXTENDED_NONE);
-	else if (q->edns && q->version > 0)
+	if (q->edns && q->version > 0)
 		fail(m, DNS_RCODE_VERSION, EXTENDED_NONE);
-	else if (q->opcode != DNS_OPCODE_QUERY)
+	else if (q->opcode != DNS_OPCODE_QUERY && !notify)
 		fail(m, DNS_RCODE_NOT_IMPLEMENTED, EXTENDED_NOT_SUPPORTED);
+	else if (reading == ANSWER_MALFORMED)
+		fail(m, DNS_RCODE_FORMAT, EXTENDED_NONE);
 	else if (q->signature)
 		fail(m, DNS_RCODE_NOT_AUTHORIZED, EXTENDED_NONE);
 	else if (!q->has_question)
-		m->what->kind = DNS_KIND_ANSWER; /* of a cookie alone */
+		answer_cookie(m);
 	else
 		answer_question(m);
 }

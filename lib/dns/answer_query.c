@@ -136,8 +136,5 @@ enum answer_reading answer_read_query(struct answer_query *q, struct slice messa
 		read_record(q, &c, false);
 	for (; additionals && !c.failed; additionals--)
 		read_record(q, &c, true);
-	/* Without a question it asks for a cookie: RFC 7873, 5.4. */
-	if (c.failed || (questions == 0 && q->cookie.len == 0))
-		return ANSWER_MALFORMED;
-	return ANSWER_READ;
+	return c.failed ? ANSWER_MALFORMED : ANSWER_READ;
 }

@@ -378,6 +378,30 @@ static void other_opcodes_and_classes_are_not_for_us(void **state)
 	                    "NOTAUTH");
 }
 
+/* Messages of other operations need not look like queries (RFC 8490, 5.4). */
+static void other_opcodes_have_their_own_form(void **state)
+{
+	/* IQUERY with an answer and no question, STATUS, DSO with a TLV behind the header */
+	assert_string_equal(ask_bytes(SLICE("\1\2\10\0\0\0\0\1\0\0\0\0\0\0\1\0\1\0\0\0\0"
+	                                    "\0\4\1\2\3\4")),
+	                    "NOTIMP");
+	assert_string_equal(ask_bytes(SLICE("\1\2\20\0\0\0\0\0\0\0\0\0")), "NOTIMP");
+	assert_string_equal(
+	    ask_bytes(SLICE("\1\2\60\0\0\0\0\0\0\0\0\0\0\1\0\4\0\0\72\230")), "NOTIMP");
+	assert_string_equal(ask_bytes(SLICE("\1\2\50\0\0\1\0\0\0\0\0\0\7examp")),
+	                    "NOTIMP");
+	/* A version of EDNS comes before: RFC 6891, 6.1.3 */
+	assert_string_equal(ask_bytes(SLICE("\1\2\60\0\0\0\0\0\0\0\0\1"
+	                                    "\0\0\51\4\320\0\1\0\0\0\0")),
+	                    "BADVERS");
+	/* NOTIFY is known where somebody takes it. */
+	struct slice cut = SLICE("\1\2\40\0\0\1\0\0\0\0\0\0\7examp");
+	assert_string_equal(ask_bytes(cut), "NOTIMP");
+	a.answerer.takes_notify = true;
+	assert_string_equal(ask_bytes(cut), "FORMERR");
+	assert_string_equal(ask_bytes(SLICE("\1\2\40\0\0\0\0\0\0\0\0\0")), "FORMERR");
+}
+
 static void the_caller_gets_what_it_takes(void **state)
 {
 	a.answerer.takes_transfers = a.answerer.takes_notify = a.answerer.takes_signed =
@@ -424,6 +448,7 @@ int main(void)
 	    TEST(silence_is_kept_where_an_answer_would_loop),
 	    TEST(what_is_malformed_is_told_so),
 	    TEST(other_opcodes_and_classes_are_not_for_us),
+	    TEST(other_opcodes_have_their_own_form),
 	    TEST(the_caller_gets_what_it_takes),
 	};
 

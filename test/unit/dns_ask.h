@@ -233,10 +233,16 @@ static void ask_say_record(struct ask *a, const struct dns_record *record)
 /* "NOERROR aa | answers | authorities | additionals", OPT left out, records by ", ". */
 static const char *ask_text(struct ask *a)
 {
-	static const char *const rcodes[] = {
-	    "NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-	    "YXDOMAIN", "",        "",         "NOTAUTH",  "",       "",
-	    "",         "",        "",         "",         "BADVERS"};
+	static const char *const rcodes[] = {[DNS_RCODE_OK] = "NOERROR",
+	                                     [DNS_RCODE_FORMAT] = "FORMERR",
+	                                     [DNS_RCODE_SERVER] = "SERVFAIL",
+	                                     [DNS_RCODE_NAME] = "NXDOMAIN",
+	                                     [DNS_RCODE_NOT_IMPLEMENTED] = "NOTIMP",
+	                                     [DNS_RCODE_REFUSED] = "REFUSED",
+	                                     [DNS_RCODE_NAME_EXISTS] = "YXDOMAIN",
+	                                     [DNS_RCODE_NOT_AUTHORIZED] = "NOTAUTH",
+	                                     [DNS_RCODE_VERSION] = "BADVERS",
+	                                     [DNS_RCODE_COOKIE] = "BADCOOKIE"};
 	enum dns_section section = DNS_QUESTIONS;
 	struct dns_record record;
 	struct dns_reader r;

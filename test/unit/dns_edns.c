@@ -208,18 +208,40 @@ static void a_cookie_is_good_for_its_time_and_address(void **state)
 	expect_tail(SLICE("\0\0\51\4\320\0\0\0\0\0\0"));
 }
 
+/* A query without a question. */
+static const char *query_cookie(struct slice opt)
+{
+	struct writer w = writer_of(a.query, sizeof(a.query));
+
+	writer_bytes(&w, SLICE("\1\2\0\0\0\0\0\0\0\0\0\1\0\0\51\20\0\0\0\0\0"));
+	writer_bytes(&w, opt);
+	a.query_size = w.at;
+	ask_raw(&a);
+	return ask_text(&a);
+}
+
 /* RFC 7873, 5.4 */
 static void a_cookie_alone_is_a_query(void **state)
 {
+	struct slice first = SLICE("\0\14\0\12\0\10clientco");
+	uint8_t again[32] = "\0\34\0\12\0\30clientco";
+
 	a.answerer.cookies = true;
-	a.query_size = 0;
-	struct slice query =
-	    SLICE("\1\2\0\0\0\0\0\0\0\0\0\1\0\0\51\20\0\0\0\0\0\0\14\0\12\0\10clientco");
-	memcpy(a.query, query.data, query.len);
-	a.query_size = query.len;
-	ask_raw(&a);
-	assert_string_equal(ask_text(&a), "NOERROR");
+	a.peer.now = 5000;
+	assert_string_equal(query_cookie(first), "NOERROR");
 	assert_int_equal(a.size, 12 + 11 + 28);
+	memcpy(again + 14, a.buffer + a.size - 16, 16);
+	assert_string_equal(query_cookie(slice_of(again, 30)), "NOERROR");
+	assert_int_equal(a.what.cookie, DNS_COOKIE_GOOD);
+	/* One that is not good is told so, and there is a new one. */
+	again[29] ^= 1;
+	assert_string_equal(query_cookie(slice_of(again, 30)), "BADCOOKIE");
+	assert_int_equal(a.size, 12 + 11 + 28);
+	again[29] ^= 1;
+	expect_tail(slice_of(again + 14, 16));
+	/* Who has no cookies knows of no such queries. */
+	a.answerer.cookies = false;
+	assert_string_equal(query_cookie(first), "FORMERR");
 }
 
 /* ---- sizes ---- */
