@@ -35,7 +35,7 @@ static void echo_datagram(struct udp_socket *socket, const struct udp_datagram *
 	/* Two echo services must not be made to talk to each other for ever. A reply that
 	 * cannot be sent is as good as a lost one. */
 	if (datagram->from.port != port)
-		(void)udp_send(socket, &datagram->from, datagram->payload);
+		(void)udp_answer(socket, datagram, datagram->payload);
 }
 
 int appliance(struct kiln *k)

@@ -36,6 +36,14 @@ uint16_t udp_port(const struct udp_socket *socket);
 enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
 			 struct slice payload);
 
+/*
+ * The same to where a datagram came from, and from the address that it was sent to: who asked
+ * one of several addresses listens to no other (RFC 1122, 4.1.3.5). What was sent to a group or to
+ * all stations, or from port 0, is not answered: UNREACHABLE.
+ */
+enum kiln_error udp_answer(struct udp_socket *socket, const struct udp_datagram *datagram,
+			   struct slice payload);
+
 void udp_close(struct udp_socket *socket);
 
 #endif

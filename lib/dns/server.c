@@ -191,7 +191,7 @@ static void receive(struct udp_socket *socket, const struct udp_datagram *datagr
 	server_count(s, &what, false, len);
 	if (len && s->rate)
 		len = limited(s, &q, &what, len);
-	if (len && udp_send(socket, &datagram->from, slice_of(s->buffer, len)) != KILN_OK)
+	if (len && udp_answer(socket, datagram, slice_of(s->buffer, len)) != KILN_OK)
 		s->counters.not_sent++;
 	if (s->measure)
 		s->measure(s);

@@ -262,6 +262,16 @@ enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
 	return udp_send_with(socket, to, payload, &options);
 }
 
+enum kiln_error udp_answer(struct udp_socket *socket, const struct udp_datagram *datagram,
+                           struct slice payload)
+{
+	struct udp_send_options options = {.src = &datagram->to.addr};
+
+	if (datagram->from.port == 0) /* RFC 768: nobody waits for an answer */
+		return KILN_ERR_UNREACHABLE;
+	return udp_send_with(socket, &datagram->from, payload, &options);
+}
+
 enum kiln_error udp_send_with(struct udp_socket *socket, const struct endpoint *to,
                               struct slice payload,
                               const struct udp_send_options *options)

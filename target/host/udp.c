@@ -195,18 +195,51 @@ void udp_close(struct udp_socket *socket)
 
 /* ---- sending ---- */
 
-enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
-                         struct slice payload)
+/* The address to send from, as destination() has it of what came. */
+static void set_source(struct msghdr *message, sa_family_t family,
+                       const struct ip_addr *source)
 {
+	struct ip4_addr v4 = ip_to4(source);
+	struct in_pktinfo info4 = {0};
+	struct in6_pktinfo info6 = {0};
+	bool mapped = family == AF_INET6;
+	size_t size = mapped ? sizeof(info6) : sizeof(info4);
+
+	memcpy(&info4.ipi_spec_dst, &v4, sizeof(v4));
+	memcpy(&info6.ipi6_addr, source, sizeof(*source));
+	message->msg_controllen = CMSG_SPACE(size);
+	struct cmsghdr *c = CMSG_FIRSTHDR(message);
+	c->cmsg_level = mapped ? IPPROTO_IPV6 : IPPROTO_IP;
+	c->cmsg_type = mapped ? IPV6_PKTINFO : IP_PKTINFO;
+	c->cmsg_len = CMSG_LEN(size);
+	if (mapped)
+		memcpy(CMSG_DATA(c), &info6, size);
+	else
+		memcpy(CMSG_DATA(c), &info4, size);
+}
+
+/* source NULL: the kernel's choice. */
+static enum kiln_error send_from(struct udp_socket *socket, const struct ip_addr *source,
+                                 const struct endpoint *to, struct slice payload)
+{
+	_Alignas(struct cmsghdr) uint8_t control[CONTROL] = {0};
+	struct iovec vector = {(void *)(uintptr_t)payload.data, payload.len};
 	union host_sockaddr address;
-	socklen_t size = host_sockaddr_of(&address, to, socket->family);
+	struct msghdr message = {
+	    .msg_name = &address,
+	    .msg_namelen = host_sockaddr_of(&address, to, socket->family),
+	    .msg_iov = &vector,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	};
 
 	if (payload.len > PAYLOAD_MOST)
 		return KILN_ERR_TOO_LARGE;
-	if (!size)
+	if (!message.msg_namelen)
 		return KILN_ERR_UNREACHABLE;
-	if (sendto(socket->file.fd, payload.data, payload.len, MSG_NOSIGNAL, &address.any,
-	           size) >= 0)
+	if (source)
+		set_source(&message, socket->family, source);
+	if (sendmsg(socket->file.fd, &message, MSG_NOSIGNAL) >= 0)
 		return KILN_OK;
 	switch (errno) {
 	case EAGAIN:
@@ -219,4 +252,18 @@ enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
 	default:
 		return KILN_ERR_UNREACHABLE;
 	}
+}
+
+enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
+                         struct slice payload)
+{
+	return send_from(socket, NULL, to, payload);
+}
+
+enum kiln_error udp_answer(struct udp_socket *socket, const struct udp_datagram *datagram,
+                           struct slice payload)
+{
+	if (datagram->from.port == 0)
+		return KILN_ERR_UNREACHABLE;
+	return send_from(socket, &datagram->to.addr, &datagram->from, payload);
 }

@@ -74,6 +74,43 @@ static void datagrams_arrive_whole(void **state)
 	assert_int_equal(run(send_datagrams, NULL), 0);
 }
 
+static void echo_datagram(struct udp_socket *socket, const struct udp_datagram *datagram,
+                          void *context)
+{
+	assert_int_equal(udp_answer(socket, datagram, datagram->payload), KILN_OK);
+}
+
+static void note_datagram(struct udp_socket *socket, const struct udp_datagram *datagram,
+                          void *context)
+{
+	struct datagrams *seen = context;
+
+	seen->from = datagram->from;
+	kiln_stop(seen->k);
+}
+
+static int ask_another_address(struct kiln *k)
+{
+	struct datagrams seen = {.k = k};
+	struct udp *udp = udp_new(net_up(k, &net0));
+	struct udp_socket *server, *client;
+	struct endpoint to = {ip_from4(ip4_of(0x7f000102)), 0};
+
+	assert_int_equal(udp_bind(udp, 0, echo_datagram, NULL, &server), KILN_OK);
+	assert_int_equal(udp_bind(udp, 0, note_datagram, &seen, &client), KILN_OK);
+	to.port = udp_port(server);
+	assert_int_equal(udp_send(client, &to, SLICE("?")), KILN_OK);
+	kiln_run(k);
+	assert_true(ip_equal(&seen.from.addr, &to.addr));
+	return 0;
+}
+
+static void an_answer_comes_from_where_its_question_went(void **state)
+{
+	assert_int_equal(run(ask_another_address, NULL), 0); /* by IPv6's socket */
+	assert_int_equal(run_with(ask_another_address, "bind=0.0.0.0", NULL), 0);
+}
+
 /* ---- two families ---- */
 
 #define LOOPBACK4 ip_from4(ip4_of(0x7f000001))
@@ -425,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(datagrams_arrive_whole),
+	    cmocka_unit_test(an_answer_comes_from_where_its_question_went),
 	    cmocka_unit_test(a_port_is_open_to_both_families),
 	    cmocka_unit_test(bind_chooses_the_address_and_its_family),
 	    cmocka_unit_test(a_host_without_ipv6_serves_ipv4),

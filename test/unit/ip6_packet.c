@@ -12,7 +12,8 @@ static unsigned datagrams;
 static void answer(struct udp_socket *socket, const struct udp_datagram *d, void *context)
 {
 	datagrams++;
-	assert_int_equal(udp_send(socket, &d->from, d->payload), KILN_OK);
+	assert_int_equal(udp_answer(socket, d, d->payload),
+	                 ip6_is_multicast(&d->to.addr) ? KILN_ERR_UNREACHABLE : KILN_OK);
 }
 
 /* With the peer known and reachable, and an echo on UDP port 7. */
@@ -32,18 +33,23 @@ static int up_udp(void **state)
 static uint8_t datagram_bytes[FAKE_FRAME_SIZE];
 
 /* From port 99 of the peer, with its checksum. */
-static struct slice datagram(uint16_t port, size_t size)
+static struct slice datagram_to(const struct ip_addr *dst, uint16_t port, size_t size)
 {
 	udp_wire_emit(datagram_bytes, 99, port, size);
 	for (size_t i = 0; i < size; i++)
 		datagram_bytes[UDP_HEADER + i] = (uint8_t)(i * 7 + i / 251);
 	uint32_t sum =
-	    checksum_pseudo(PEER, OURS, IP_PROTO_UDP, (uint32_t)size + UDP_HEADER);
+	    checksum_pseudo(PEER, dst, IP_PROTO_UDP, (uint32_t)size + UDP_HEADER);
 	uint16_t checksum =
 	    checksum_finish(checksum_add(sum, datagram_bytes, size + UDP_HEADER));
 	datagram_bytes[6] = (uint8_t)(checksum >> 8);
 	datagram_bytes[7] = (uint8_t)checksum;
 	return slice_of(datagram_bytes, UDP_HEADER + size);
+}
+
+static struct slice datagram(uint16_t port, size_t size)
+{
+	return datagram_to(OURS, port, size);
 }
 
 static struct ip6_header from_peer(uint8_t next)
@@ -91,6 +97,30 @@ static void a_datagram_is_taken_and_answered_with_a_checksum(void **state)
 	assert_int_equal(plain_checksum6(&h, sent, IP6_NEXT_UDP), 0);
 	assert_int_equal(sent.len, 108);
 	assert_int_equal(fake_drops(), 0);
+}
+
+/* Though the source for the peer's address would be another: RFC 6724, 5, rule 2. */
+static void an_answer_comes_from_where_its_question_went(void **state)
+{
+	struct ip6_header h = from_peer(IP6_NEXT_UDP);
+
+	h.dst = ip6_link_local(fake.net)->addr;
+	assert_false(same(&h.dst, OURS));
+	receive_ip6(h, datagram_to(&h.dst, 7, 100));
+	assert_int_equal(datagrams, 1);
+	struct slice sent = sent_ip6(0, &h);
+	assert_true(ip6_is_link_local(&h.src) && same(&h.dst, PEER));
+	assert_int_equal(plain_checksum6(&h, sent, IP6_NEXT_UDP), 0);
+}
+
+static void a_datagram_for_a_group_has_no_answer(void **state)
+{
+	struct ip6_header h = from_peer(IP6_NEXT_UDP);
+
+	h.dst = *address("ff02::1");
+	receive_ip6(h, datagram_to(&h.dst, 7, 100));
+	assert_int_equal(datagrams, 1);
+	assert_int_equal(fake.sent, 0);
 }
 
 static void a_datagram_without_a_checksum_is_dropped(void **state)
@@ -477,6 +507,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    with(up_udp, a_datagram_is_taken_and_answered_with_a_checksum),
+	    with(up_udp, an_answer_comes_from_where_its_question_went),
+	    with(up_udp, a_datagram_for_a_group_has_no_answer),
 	    with(up_udp, a_datagram_without_a_checksum_is_dropped),
 	    with(up_udp, a_closed_port_is_answered_and_quoted),
 	    with(up_udp, known_headers_are_passed),

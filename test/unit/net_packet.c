@@ -182,6 +182,18 @@ static void a_datagram_is_echoed_with_a_right_checksum(void **state)
 	assert_int_equal(fake_drops(), 0);
 }
 
+/* An answer to all stations' question comes from anybody, and one to port 0 is for nobody. */
+static void a_datagram_from_or_to_no_host_is_not_answered(void **state)
+{
+	fake_receive_udp(PEER_ADDRESS, ALL_ADDRESS, 1234, 7, SLICE("x"));
+	assert_int_equal(received.count, 1);
+	assert_int_equal(received.answered, KILN_ERR_UNREACHABLE);
+	fake_receive_udp(PEER_ADDRESS, FAKE_ADDRESS, 0, 7, SLICE("x"));
+	assert_int_equal(received.count, 2);
+	assert_int_equal(received.answered, KILN_ERR_UNREACHABLE);
+	assert_int_equal(fake.sent, 0);
+}
+
 /* Joins the fragments from `first` on; returns the payload's size. */
 static size_t join_sent(unsigned first, uint8_t *out)
 {
@@ -528,6 +540,7 @@ int main(void)
 	    with(setup, identifications_of_what_may_be_cut_do_not_repeat),
 	    with(setup, a_full_device_is_told_and_counted),
 	    with(setup_udp, a_datagram_is_echoed_with_a_right_checksum),
+	    with(setup_udp, a_datagram_from_or_to_no_host_is_not_answered),
 	    with(setup_udp, the_largest_datagram_leaves_in_fragments_and_no_larger_one),
 	    with(setup_udp, an_empty_slice_is_an_empty_datagram),
 	    with(setup_udp, a_checksum_of_zero_is_sent_as_all_ones),

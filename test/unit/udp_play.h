@@ -29,6 +29,7 @@ static struct received {
 	unsigned count;
 	struct endpoint from, to;
 	size_t size;
+	enum kiln_error answered;
 	uint8_t bytes[65535];
 } received;
 
@@ -41,7 +42,7 @@ static void receive(struct udp_socket *socket, const struct udp_datagram *d,
 	received.size = d->payload.len;
 	memcpy(received.bytes, d->payload.data, d->payload.len);
 	if (context)
-		assert_int_equal(udp_send(socket, &d->from, d->payload), KILN_OK);
+		received.answered = udp_answer(socket, d, d->payload);
 }
 
 static struct udp *udp;
