@@ -6,12 +6,16 @@ have one process or thread that answers, and the same zone.
 
 dns-100 dns-10000    a zone of so many names; addresses are asked for by dnsperf, with 1,000
 dns-1000000          queries on their way: of names by chance, of which one in ten does not exist.
-                     With --quick in the first round only, but for the smallest
-dns-100-flood ...    the same queries as fast as kxdpgun sends them, by frames of its own. With
-                     --quick for 10,000 names only, and once: kxdpgun takes three seconds
+                     What is lost (a socket as the three have it takes some 270 that come at once)
+                     is given up after 0.1 s
+dns-100-flood ...    the same queries as fast as kxdpgun sends them, by frames of its own
 first-answer-...     from exec to the first answer, with the zone of 1,000,000 names and of 100
 lookup               from the bytes of a query to those of its answer, and nothing else, with a zone
                      of 10,000 names (bench/dns_lookup.c, which says how)
+
+In a round a server is started once with each zone, and goes through all cases of that zone; with
+--quick there is one round. A zone's file is in the order of its names, as what signs or transfers
+zones writes them: all three read it faster so than by chance.
 
 kiln-jail-tap        appliance/dns, with the zone embedded
 kiln-jail-xdp        the same image on AF_XDP, by the kernel's copy
@@ -37,10 +41,12 @@ import os
 import random
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import time
+from dataclasses import dataclass
 
 import ground
 import nameservers
@@ -48,15 +54,19 @@ import net
 import report
 import rounds
 from first_byte import fork, when_there
-from lab import ADDRESS, CLIENT, KILN, ROOT, TAP, Failed, Netns, join, kvm_serves, run, wait_for
+from lab import (ADDRESS, CLIENT, KILN, ROOT, TAP, Failed, Netns, Process, join, kvm_serves, run,
+                 wait_for)
 
 ORIGIN = "bench.test"
 OUTSTANDING = 1000
-QUERIES = 500_000
+LATE = 0.1  # seconds, after which an answer is not waited for
+ANSWERS_KB = 1024  # dnsperf's buffer for answers: with its own 32 it would lose most
 FLOOD = 2_000_000  # queries a second, which no server answers
+BEGUN = 5000  # of them: some milliseconds, in which kxdpgun divides by 0 if it is asked
 LARGEST = 1_000_000
+QUERIES = {100: 20_000, 10_000: 100_000, LARGEST: 300_000}  # which are asked again and again
 MEMORY = {100: "32M", 10_000: "64M", LARGEST: "512M"}  # of an image
-WARM = {100: 0.1, 10_000: 0.2, LARGEST: 1.5}  # seconds of load, until it is measured
+WARM = {100: 0.1, 10_000: 0.1, LARGEST: 1.5}  # seconds of load, until it is measured
 QUERY = report.Unit("queries", "query", rate="queries/s")
 
 
@@ -72,8 +82,9 @@ def name_of(number):
 
 
 def write_once(path, parts):
-    """Not written anew if it is there, or images would be built anew."""
-    if not os.path.exists(path):
+    """Not written anew if it is there, or images would be built anew; but if this file, which says
+    what is in it, is newer."""
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(__file__):
         with open(path + ".new", "w", encoding="ascii") as file:
             file.writelines(parts)
         os.replace(path + ".new", path)
@@ -82,13 +93,12 @@ def write_once(path, parts):
 def zone_text(size):
     yield (f"$TTL 3600\n@ SOA ns hostmaster 1 3600 900 604800 300\n@ NS ns\n"
            f"ns A {ADDRESS}\n")
-    for number in range(size):
-        yield f"{name_of(number)} A {address_of(number)}\n"
+    yield from sorted(f"{name_of(number)} A {address_of(number)}\n" for number in range(size))
 
 
 def queries_text(size):
     rng = random.Random(size)
-    for _ in range(QUERIES):
+    for _ in range(QUERIES[size]):
         number = rng.randrange(size)
         there = rng.random() >= 0.1
         yield f"{name_of(number)}{'' if there else 'x'}.{ORIGIN} A\n"
@@ -126,30 +136,55 @@ class Load(rounds.Case):
         self.size = size
 
     def measure(self, bench, running):
-        """Some seconds of it; the answers, the seconds, and what else it tells."""
+        """Some seconds of it."""
         meter = bench.meter(running)
-        found, busy = self.load(bench, running.subject)
+        found = dnsperf(bench, running.subject, self.size, bench.seconds)
         meter.stop()
-        if not found["answers"]:
-            raise Failed(f"{running.subject.name}, {self.name}: no answers")
-        return {"ops_per_s": found["answers"] / found["seconds"],
-                "rss_kb": memory_kb(running), "client_busy": busy, **meter.sample(found["answers"])}
+        return self.sample(running, meter, found.answers, found.seconds, found.busy)
 
-    def load(self, bench, subject):
-        return dnsperf(bench, subject, self.size, bench.seconds)
+    def sample(self, running, meter, answers, seconds, busy):
+        if not answers:
+            raise Failed(f"{running.subject.name}, {self.name}: no answers")
+        return {"ops_per_s": answers / seconds, "rss_kb": memory_kb(running), "client_busy": busy,
+                **meter.sample(answers)}
 
 
 class Flood(Load):
-    """kxdpgun, which does not wait."""
+    """kxdpgun, which does not wait for answers."""
 
     def __init__(self, size):
         super().__init__(size, "-flood", "as many queries as can be sent")
 
-    def load(self, bench, subject):
-        seconds = max(1, round(bench.seconds))
-        return run_client(subject, parse_kxdpgun, "kxdpgun", "-t", seconds, "-Q", FLOOD, "-b", 32,
-                          "-F", bench.processors.client, "-i", bench.queries(self.size), "-I",
-                          subject.interface, "-l", CLIENT, ADDRESS)
+    def measure(self, bench, running):
+        subject = running.subject
+        flood = Process("stdbuf", "-oL", "kxdpgun", "-t", 60 + bench.seconds, "-Q", FLOOD, "-b", 32,
+                        "-F", bench.processors.client, "-i", bench.queries(self.size), "-I",
+                        subject.interface, "-l", CLIENT, ADDRESS, netns=subject.client)
+        try:
+            self.begin(bench, subject, flood)
+            # It tells what has come as late after the meter's beginning as after its end.
+            meter, busy, before = bench.meter(running), ground.cpu_ns(flood.pid), replies(flood)
+            time.sleep(bench.seconds)
+            busy = ground.cpu_ns(flood.pid) - busy
+            meter.stop()
+            answers = replies(flood) - before
+        finally:
+            flood.kill()
+            with subject.client:  # it leaves its program there
+                run("ip", "link", "set", subject.interface, "xdp", "off", check_status=False)
+        return self.sample(running, meter, answers, meter.took, busy / 1e9 / meter.took)
+
+    def begin(self, bench, subject, flood):
+        """Once it has its interface, its first thread sleeps for a second, has the other one begin,
+        and does no more. A signal ends that sleep; but its handler tells the other one to end, if
+        that looks before it is told to begin: so the first one wakes on another processor."""
+        wait_for(lambda: flood.check_alive() or has_xdp(subject), "kxdpgun on its interface")
+        time.sleep(0.1)  # it does, too, before that second
+        sent = subject.sent()
+        os.sched_setaffinity(flood.pid, {bench.processors.server})
+        flood.popen.send_signal(signal.SIGINT)
+        wait_for(lambda: flood.check_alive() or subject.sent() - sent > BEGUN, "the flood",
+                 step=0.001)
 
 
 class FirstAnswer(rounds.Case):
@@ -180,10 +215,52 @@ class Lookup(rounds.Case):
 LOOKUP = Lookup()
 
 
+@dataclass
+class Asked:
+    """What dnsperf found."""
+
+    answers: int
+    seconds: float
+    busy: float  # of its processor
+
+
 def dnsperf(bench, subject, size, seconds):
-    return run_client(subject, parse_dnsperf, "dnsperf", "-s", ADDRESS, "-d", bench.queries(size),
-                      "-l", seconds, "-q", OUTSTANDING, "-c", 1, "-T", 1, "-t", 1, "-O",
-                      "suppress=timeout,unexpected")
+    path = os.path.join(bench.folder, "dnsperf")
+    with subject.client, open(path, "w+", encoding="ascii") as file:
+        before, began = children_seconds(), time.monotonic()
+        # Now and then it counts an answer more than there were queries, and waits on and on.
+        run("timeout", "--preserve-status", "--signal", "INT", seconds + LATE + 1,
+            "dnsperf", "-s", ADDRESS, "-d", bench.queries(size), "-l", seconds, "-q", OUTSTANDING,
+            "-c", 1, "-T", 1, "-t", LATE, "-b", ANSWERS_KB, "-O", "suppress=timeout,unexpected",
+            stdout=file, stderr=subprocess.STDOUT)
+        busy = (children_seconds() - before) / (time.monotonic() - began)
+        file.seek(0)
+        said = file.read()
+    answers = re.search(r"Queries completed: +(\d+)", said)
+    took = re.search(r"Run time \(s\): +([\d.]+)", said)
+    if not answers or not took:
+        raise Failed(f"{subject.name}: dnsperf said\n{said}")
+    return Asked(int(answers.group(1)), float(took.group(1)), busy)
+
+
+def children_seconds():
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def replies(flood):
+    """How many kxdpgun has had, which it tells when it gets a signal."""
+    def told():
+        return re.findall(r"^total replies: +(\d+)", flood.text(), re.M)
+    before = len(told())
+    flood.popen.send_signal(signal.SIGUSR1)
+    wait_for(lambda: flood.check_alive() or told()[before:], "kxdpgun's figures", step=0.001)
+    return int(told()[-1])
+
+
+def has_xdp(subject):
+    with subject.client:
+        return "xdp" in run("ip", "link", "show", subject.interface).stdout
 
 
 def memory_kb(running):
@@ -197,33 +274,6 @@ def is_quiet(running):
     return running.cpu_ns() - before < 2e6
 
 
-def run_client(subject, parse, *command):
-    """What it found, and how much of its processor it used."""
-    with subject.client:
-        before = os.times()
-        began = time.monotonic()
-        out = run(*command, timeout=120, stderr=subprocess.STDOUT,
-                  stdout=subprocess.PIPE).stdout
-        took = time.monotonic() - began
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - \
-        before.children_system
-    try:
-        return parse(out), used / took
-    except AttributeError:
-        raise Failed(f"{subject.name}: {command[0]} said\n{out}") from None
-
-
-def parse_dnsperf(out):
-    return {"answers": int(re.search(r"Queries completed: +(\d+)", out).group(1)),
-            "seconds": float(re.search(r"Run time \(s\): +([\d.]+)", out).group(1))}
-
-
-def parse_kxdpgun(out):
-    return {"answers": int(re.search(r"total replies: +(\d+)", out).group(1)),
-            "seconds": float(re.search(r"duration: +(\d+) s", out).group(1))}
-
-
 # ---- subjects ----
 
 class Server(rounds.Subject):
@@ -232,8 +282,9 @@ class Server(rounds.Subject):
     def does(self, case):
         return case is not LOOKUP
 
-    def prepare(self, zones):
-        """What is done once; `zones`: by their sizes, the folders of the zones' files."""
+    def sent(self):
+        """Frames, by its clients."""
+        return net.interface_counts(self.client, self.interface)[9]
 
     def command(self, size, zone, folder):
         raise NotImplementedError
@@ -269,17 +320,7 @@ class Image(Server):
     place = net.OnTap.place
 
     def image(self, size):
-        return os.path.join(net.BUILT, f"dns-{size}.{self.target}")
-
-    def prepare(self, zones):
-        for size, zone in zones.items():
-            folder = os.path.join(net.BUILT, f"dns-{size}")
-            shutil.copytree(os.path.join(ROOT, "appliance/dns"), folder, dirs_exist_ok=True)
-            embedded = os.path.join(folder, "zones")
-            shutil.rmtree(embedded, ignore_errors=True)
-            os.mkdir(embedded)
-            os.link(zone, os.path.join(embedded, f"{ORIGIN}.zone"))
-            run(KILN, "build", folder, "-t", self.target, "-o", self.image(size), timeout=600)
+        return image_of(size, self.target)
 
     def device(self):
         return f"tap:{TAP}"
@@ -287,6 +328,28 @@ class Image(Server):
     def command(self, size, zone, folder):
         return [os.path.join(ROOT, "build/bin", self.monitor), "--net", self.device(), "-m",
                 MEMORY[size], self.image(size), f"ip={ADDRESS}/24", f"gateway={CLIENT}"]
+
+
+def folder_of(size):
+    return os.path.join(net.BUILT, f"dns-{size}")
+
+
+def image_of(size, target):
+    return f"{folder_of(size)}.{target}"
+
+
+def embed_zone(size, zone):
+    """Makes an appliance of the zone's own."""
+    shutil.copytree(os.path.join(ROOT, "appliance/dns"), folder_of(size), dirs_exist_ok=True)
+    embedded = os.path.join(folder_of(size), "zones")
+    shutil.rmtree(embedded, ignore_errors=True)
+    os.mkdir(embedded)
+    os.link(zone, os.path.join(embedded, f"{ORIGIN}.zone"))
+
+
+def build(size, target):
+    """Begins to; the process."""
+    return Process(KILN, "build", folder_of(size), "-t", target, "-o", image_of(size, target))
 
 
 class OnXdp(Image):
@@ -332,12 +395,7 @@ class Dns(rounds.Bench):
     all_cases = [*(kind(size) for kind in (Load, Flood) for size in (100, 10_000, LARGEST)),
                  LOOKUP, *(FirstAnswer(size) for size in (100, LARGEST))]
     rivals = ("nsd", "knot")
-
-    def __init__(self, options):
-        super().__init__(options)
-        if self.quick and not options.case:
-            self.cases = [case for case in self.cases
-                          if type(case) is not Flood or case.size == 10_000]
+    quick_rounds = 1
 
     @classmethod
     def all_subjects(cls):
@@ -348,17 +406,26 @@ class Dns(rounds.Bench):
         os.makedirs(net.BUILT, exist_ok=True)
         rounds.make("frame_loop", "dns_lookup")
         self.sizes = sorted({case.size for case in self.cases if case is not LOOKUP})
-        self.zones = {}
-        for size in self.sizes:
+        with self.processors.on_server(client_too=True):
+            self.write_zones()
+        super().prepare()
+
+    def write_zones(self):
+        """The zones, and what is asked for; and all images at once, the largest first."""
+        targets = dict.fromkeys(s.target for s in self.subjects if isinstance(s, Image))
+        self.zones, builds = {}, []
+        for size in reversed(self.sizes):
+            rounds.progress(f"writing {size:,} names")
             # Where any user can read it.
             self.zones[size] = os.path.join(net.BUILT, f"{size}.zone")
             write_once(self.zones[size], zone_text(size))
+            embed_zone(size, self.zones[size])
+            builds += [build(size, target) for target in targets]
             write_once(self.queries(size), queries_text(size))
-        super().prepare()
-
-    def prepare_subject(self, subject):
-        if isinstance(subject, Server):
-            subject.prepare(self.zones)
+        rounds.progress("building images")
+        for process in builds:
+            if process.wait(600):
+                raise Failed(process.text())
 
     def queries(self, size):
         return os.path.join(net.BUILT, f"{size}.queries")
@@ -369,8 +436,6 @@ class Dns(rounds.Bench):
             if samples is not None:
                 samples.append(LOOKUP.sample(self.processors))
         for size in self.sizes:
-            if self.quick and number > 1 and size > self.sizes[0]:
-                continue
             cases = [case for case in self.cases if case.size == size and case is not LOOKUP]
             for subject in rounds.turns(self.subjects, number):
                 self.go_through(subject, [case for case in cases if subject.does(case)], number)
@@ -416,7 +481,7 @@ class Dns(rounds.Bench):
         check_answers(subject, size)
         ground.pin(running.pids, self.processors.server)
         wait_for(lambda: is_quiet(running), f"{subject.name} done with its start", 20, 0.05)
-        dnsperf(self, subject, size, WARM[size])
+        dnsperf(self, subject, size, min(WARM[size], 2 * self.seconds))
         return running, sample
 
 

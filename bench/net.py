@@ -223,13 +223,8 @@ class Subject(rounds.Subject):
     def moved(self, way):
         """Payload that has passed the clients' interface to the server or from it: what the
         interface counts, less the headers."""
-        with self.client, open("/proc/thread-self/net/dev", encoding="ascii") as file:
-            counts = {name.strip(): values.split() for name, _, values in
-                      (line.partition(":") for line in file)}
-        values = counts.get(self.interface)
-        if not values:
-            return 0
-        size, frames = map(int, values[8:10] if way == "in" else values[0:2])
+        counts = interface_counts(self.client, self.interface)
+        size, frames = counts[8:10] if way == "in" else counts[0:2]
         return max(0, size - frames * HEADERS)
 
 
@@ -447,6 +442,14 @@ def set_offloads(netns, interface, on):
     with netns:
         run("ethtool", "-K", interface, *(word for what in ("tx", "rx", "sg", "tso", "gso", "gro")
                                           for word in (what, state)))
+
+
+def interface_counts(netns, interface):
+    """What it has received (bytes, frames and six others) and sent (likewise): 0, if it is not."""
+    with netns, open("/proc/thread-self/net/dev", encoding="ascii") as file:
+        counts = {name.strip(): values.split() for name, _, values in
+                  (line.partition(":") for line in file)}
+    return list(map(int, counts.get(interface, [0] * 16)))
 
 
 def listens(netns, port):
