@@ -89,8 +89,10 @@ struct dns_zone_builder {
 	uint8_t *base;   /* of all that is taken from the arena: the records come first */
 	uint32_t count;  /* of records */
 	struct dns_name origin; /* in lower case */
-	/* The caller's own, both may be NULL; called by dns_zone_end for each warning. */
+	/* The caller's own, all may be NULL; called by dns_zone_end for each warning, */
 	void (*warn)(void *context, const struct dns_zone_error *warning);
+	/* and every some hundred microseconds, for something else to be done meanwhile. */
+	void (*pause)(void *context);
 	void *context;
 	uint32_t warnings; /* how many there were */
 };

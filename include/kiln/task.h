@@ -33,6 +33,7 @@ struct task *task_self(struct task_pool *pool);
 enum kiln_error task_park(struct task_pool *pool, kiln_time deadline);
 /* Makes a parked task runnable, later in this iteration. */
 void task_wake(struct task *task);
+/* Of 0: until the loop has gone round, and devices have been looked at. */
 void task_sleep(struct task_pool *pool, kiln_time duration);
 /* Lets all other runnable tasks and deferred work go first. */
 void task_yield(struct task_pool *pool);

@@ -18,9 +18,11 @@ struct change {
 	uint8_t bytes[]; /* the owner, in lower case; the data, uncompressed */
 };
 
-void secondary_changes_begin(struct secondary_changes *c, struct arena *arena)
+void secondary_changes_begin(struct secondary_changes *c, struct secondary_worker *worker,
+                             struct arena *arena)
 {
-	*c = (struct secondary_changes){.arena = arena, .base = arena_try(arena, 0, 8)};
+	*c = (struct secondary_changes){
+	    .worker = worker, .arena = arena, .base = arena_try(arena, 0, 8)};
 }
 
 bool secondary_change(struct secondary_changes *c, bool added,
@@ -42,10 +44,8 @@ bool secondary_change(struct secondary_changes *c, bool added,
 		writer_u8(&w, byte_lower(record->name.bytes[i]));
 	bool good = dns_data_copy(&w, record) && !w.failed;
 	size_t used = writer_done(&w).len;
-	if (!good || !arena_try(c->arena, used, 1)) {
-		memset(change->bytes, 0, used); /* an arena's rest is zeroed */
+	if (!good || !arena_try(c->arena, used, 1))
 		return false;
-	}
 	head.data_size = (uint16_t)(used - head.owner_size);
 	head.size = (uint32_t)((sizeof(head) + used + 7) & ~(size_t)7);
 	memcpy(change, &head, offsetof(struct change, bytes));
@@ -126,6 +126,7 @@ static bool make_table(struct secondary_changes *c)
 		const struct change *change = (const void *)(c->base + at);
 		struct key key = key_of(change);
 
+		secondary_record(c->worker);
 		*slot_of(c, &key) = at + 1;
 		at += change->size;
 	}
@@ -157,12 +158,14 @@ bool secondary_changes_apply(struct secondary_changes *c, const struct dns_zone 
 	while (dns_zone_next(&it)) {
 		struct key key = {it.owner, it.data, it.type};
 
+		secondary_record(c->worker);
 		if (it.type == DNS_SOA || *slot_of(c, &key))
 			continue;
 		if (!add(builder, &key, it.ttl))
 			return false;
 	}
 	for (uint32_t i = 0; i <= c->mask; i++) {
+		secondary_record(c->worker);
 		if (c->table[i] == 0)
 			continue;
 		const struct change *change = (const void *)(c->base + c->table[i] - 1);

@@ -34,8 +34,14 @@ struct secondaries {
 		struct secondaries *all;
 		struct task *idle;  /* parked, with nothing to do */
 		uint8_t *message;   /* DNS_STREAM_SIZE bytes */
+		unsigned records;   /* that it has gone over */
 	} *worker;
 };
+
+/* Lets queries be answered, and all else that the loop has: of a worker, on its task. */
+void secondary_pause(void *worker);
+/* The same, now and then, for whoever goes over records: once for each. */
+void secondary_record(struct secondary_worker *worker);
 
 /* ---- secondary_transfer.c: from the primary into a block ---- */
 
@@ -49,6 +55,7 @@ enum secondary_result secondary_transfer(struct secondary *z, struct secondary_w
 /* ---- secondary_changes.c: what an IXFR adds and takes away ---- */
 
 struct secondary_changes {
+	struct secondary_worker *worker;
 	struct arena *arena;
 	uint8_t *base; /* of the changes, one behind the other */
 	uint32_t count;
@@ -56,7 +63,8 @@ struct secondary_changes {
 	uint32_t mask;
 };
 
-void secondary_changes_begin(struct secondary_changes *c, struct arena *arena);
+void secondary_changes_begin(struct secondary_changes *c, struct secondary_worker *worker,
+			     struct arena *arena);
 KILN_MUST_CHECK bool secondary_change(struct secondary_changes *c, bool added,
 				      const struct dns_record *record);
 /* The old zone's records but for those taken away, and those added. */

@@ -162,7 +162,7 @@ static bool take_second(struct fetch *f, const struct dns_record *record)
 		return begin_whole(f, record);
 	if (!dns_data_soa(record, &soa) || soa.serial != f->z->soa.serial)
 		return fail(f, "changes of another version");
-	secondary_changes_begin(&f->changes, f->arena);
+	secondary_changes_begin(&f->changes, f->worker, f->arena);
 	f->serial = soa.serial;
 	f->state = TAKING_AWAY;
 	return true;
@@ -172,6 +172,7 @@ static bool take_record(struct fetch *f, const struct dns_record *record)
 {
 	struct dns_soa soa;
 
+	secondary_record(f->worker);
 	if (record->class != DNS_CLASS_IN)
 		return fail(f, "a record of another class");
 	switch (f->state) {
@@ -311,6 +312,8 @@ static bool compile(struct fetch *f, struct dns_zone *zone)
 	struct dns_zone_error error;
 	struct slice compiled;
 
+	f->builder.pause = secondary_pause;
+	f->builder.context = f->worker;
 	if (!dns_zone_end(&f->builder, &compiled, &error))
 		return fail(f, dns_zone_fault_text(error.fault));
 	return dns_zone_open(zone, compiled) || fail(f, "it does not open");
@@ -333,8 +336,6 @@ static enum secondary_result try(struct secondary *z, struct secondary_worker *w
 	struct fetch f = {.z = z, .worker = worker, .by_changes = by_changes};
 
 	f.arena = &z->blocks[z->live ^ 1];
-	/* What a zone is compiled in has to be zeroed. */
-	memset(f.arena->start, 0, (size_t)(f.arena->at - f.arena->start));
 	f.arena->at = f.arena->start;
 	bool good = fetch(&f);
 	stream_close(&f.stream);

@@ -8,8 +8,37 @@
 #include "zone_compile.h"
 
 enum { POINTER = 0xc000 };
+enum {
+	PAUSE = 2048,     /* units of work until a pause: 100 us or some more */
+	PART = 32 * 1024, /* bytes that are copied at once, */
+	PART_WORK = 128,  /* and what that is in units */
+};
 /* Of a set: with a header, the longest question and an OPT it fits into a message. */
 enum { SET_MOST = 65535 - DNS_HEADER_SIZE - (DNS_NAME_SIZE + 4) - 11 };
+
+/* ---- work ---- */
+
+void zone_work(struct zone_compiler *c, uint32_t units)
+{
+	c->work += units;
+	if (c->work < PAUSE || !c->b->pause)
+		return;
+	c->work = 0;
+	c->b->pause(c->b->context);
+}
+
+void zone_copy(struct zone_compiler *c, void *to, const void *from, size_t size)
+{
+	for (size_t at = 0; at < size; at += PART) {
+		size_t part = KILN_MIN(size - at, (size_t)PART);
+
+		if (from)
+			memmove((uint8_t *)to + at, (const uint8_t *)from + at, part);
+		else
+			memset((uint8_t *)to + at, 0, part);
+		zone_work(c, (uint32_t)(part * PART_WORK / PART));
+	}
+}
 
 /* ---- faults ---- */
 
@@ -80,7 +109,8 @@ void *zone_take(struct zone_compiler *c, size_t size, size_t align)
 	if (c->error->fault)
 		return NULL;
 	/* What the arena held before may have been given back. */
-	return memset(room, 0, size);
+	zone_copy(c, room, NULL, size);
+	return room;
 }
 
 /* ---- sets ---- */
@@ -147,7 +177,7 @@ static bool put_record(struct zone_compiler *c, const struct zone_record *record
 }
 
 /* The same record once more: there is one of it. */
-static bool is_duplicate(const struct zone_compiler *c, uint32_t first, uint32_t i)
+static bool is_duplicate(struct zone_compiler *c, uint32_t first, uint32_t i)
 {
 	return i > first && slice_equal(record_data(zone_record_at(c, i - 1)),
 	                                record_data(zone_record_at(c, i)));
@@ -376,7 +406,7 @@ static bool put_path(struct zone_compiler *c, struct slice owner)
 /* ---- names with records ---- */
 
 /* How many types of records the owner has, but for signatures. */
-static unsigned count_sets(const struct zone_compiler *c, uint32_t first, uint32_t end)
+static unsigned count_sets(struct zone_compiler *c, uint32_t first, uint32_t end)
 {
 	unsigned count = 0;
 
@@ -389,7 +419,7 @@ static unsigned count_sets(const struct zone_compiler *c, uint32_t first, uint32
 	return count;
 }
 
-static uint16_t covered(const struct zone_compiler *c, uint32_t i)
+static uint16_t covered(struct zone_compiler *c, uint32_t i)
 {
 	struct cursor data = cursor_of(record_data(zone_record_at(c, i)));
 
@@ -412,7 +442,7 @@ static void find_signatures(struct zone_compiler *c, struct run *run, uint16_t t
 }
 
 /* The end of the records of one type from `first` on. */
-static uint32_t type_end(const struct zone_compiler *c, uint32_t first, uint32_t end)
+static uint32_t type_end(struct zone_compiler *c, uint32_t first, uint32_t end)
 {
 	uint16_t type = zone_record_at(c, first)->type;
 
@@ -597,11 +627,11 @@ bool dns_zone_end(struct dns_zone_builder *b, struct slice *compiled,
 	bool good = compile(&c);
 	if (good) {
 		*compiled = slice_of(b->base, c.zone->size);
-		memmove(b->base, c.zone, c.zone->size);
+		zone_copy(&c, b->base, c.zone, compiled->len);
 	}
 	/* What an arena hands out is zeroed. */
 	uint8_t *end = b->base + compiled->len;
-	memset(end, 0, (size_t)(arena->at - end));
+	zone_copy(&c, end, NULL, (size_t)(arena->at - end));
 	arena->at = end;
 	return good;
 }

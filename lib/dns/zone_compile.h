@@ -10,6 +10,7 @@
 
 struct zone_compiler {
 	struct dns_zone_builder *b;
+	uint32_t work; /* since it paused */
 	struct dns_zone_error *error; /* fault: DNS_ZONE_OK as long as there is none */
 	uint32_t *index;              /* records in order, in words from b->base */
 	struct zone_header *zone;     /* the block */
@@ -18,11 +19,19 @@ struct zone_compiler {
 	struct slice last_owner;      /* of which the path is: as in struct zone_record */
 };
 
-static inline const struct zone_record *zone_record_at(const struct zone_compiler *c,
-						       uint32_t i)
+/* Counts work, and lets the caller do something else when it has become much. A unit is about a
+ * look at a record, with nothing much done to it. */
+void zone_work(struct zone_compiler *c, uint32_t units);
+
+static inline const struct zone_record *zone_record_at(struct zone_compiler *c, uint32_t i)
 {
+	zone_work(c, 1);
 	return (const void *)(c->b->base + (size_t)c->index[i] * 4);
 }
+
+/* memmove, to where it may overlap with what lies above; `from` NULL: zeroes. In parts, as work
+ * of its own. */
+void zone_copy(struct zone_compiler *c, void *to, const void *from, size_t size);
 
 /* Zeroed room at the end of the block; NULL: there is none, which is c->error then. */
 KILN_MUST_CHECK void *zone_take(struct zone_compiler *c, size_t size, size_t align);
@@ -53,7 +62,7 @@ bool zone_record_is_nsec3(const struct zone_record *record);
 KILN_MUST_CHECK bool zone_sort(struct zone_compiler *c);
 /* Where the first record of the owner came from that is of the type, if it is not 0, and ends
  * in the host's name, if it is not NULL. 0: there is none. */
-uint32_t zone_where(const struct zone_compiler *c, const struct dns_name *owner,
+uint32_t zone_where(struct zone_compiler *c, const struct dns_name *owner,
 		    uint16_t type, const struct dns_name *host);
 /* Behind the nodes: the tables, targets, proofs. */
 KILN_MUST_CHECK bool zone_link(struct zone_compiler *c);

@@ -4,6 +4,9 @@
  */
 #include "zone_compile.h"
 
+/* About as much as so many looks at records: a name's hash, and a search by it. */
+enum { WORK_HASH = 8, WORK_SEARCH = 16 };
+
 /* ---- the hash table ---- */
 
 static bool put_slots(struct zone_compiler *c)
@@ -20,6 +23,7 @@ static bool put_slots(struct zone_compiler *c)
 	for (uint32_t i = 0; i < zone->names; i++) {
 		struct zone_key key;
 
+		zone_work(c, WORK_HASH);
 		(void)!zone_key_read(&key, zone_node_name(node));
 		uint64_t hash = key.hashes[0];
 		uint32_t at = (uint32_t)((hash >> 32) * count >> 32);
@@ -95,6 +99,7 @@ static bool find_host(struct zone_compiler *c, const struct zone_node *node,
 	struct zone_key key;
 
 	*host = 0;
+	zone_work(c, WORK_SEARCH);
 	read_target(c, set, target, &name);
 	if (!dns_name_in(&name, &c->b->origin) ||
 	    !zone_key_read(&key, slice_of(name.bytes, name.size)))
@@ -130,6 +135,7 @@ static bool link_targets(struct zone_compiler *c, const struct zone_node *node,
 			return false;
 		while (known < at && targets[known].node != target.node)
 			known++;
+		zone_work(c, known / 16);
 		if (target.node == 0 || known < at)
 			continue;
 		if (node->cut && is_below(c->zone, target.node, node->cut)) {
@@ -150,6 +156,7 @@ bool zone_link(struct zone_compiler *c)
 	for (uint32_t i = 0; i < c->zone->names; i++) {
 		const struct zone_ref *refs = zone_node_refs(node);
 
+		zone_work(c, 1u + node->set_count);
 		for (unsigned j = 0; j < node->set_count; j++) {
 			if (!link_targets(c, node, zone_edit(c, refs[j].set)))
 				return false;

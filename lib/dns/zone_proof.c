@@ -6,6 +6,8 @@
 #include "zone_compile.h"
 
 enum { SHA1 = 1 }; /* RFC 5155, 11 */
+/* About as much as so many looks at records: a binary search, a hash. */
+enum { WORK_COVER = 32, WORK_HASH = 16 };
 
 /* ---- NSEC ---- */
 
@@ -22,6 +24,7 @@ static bool put_order(struct zone_compiler *c)
 		return false;
 	c->zone->order = zone_offset(c, c->b->arena->at);
 	for (uint32_t i = 0; i < c->zone->names; i++) {
+		zone_work(c, 2);
 		if (is_authoritative(node) && zone_set_find(c->zone, node, DNS_NSEC)) {
 			uint32_t *at = zone_take(c, sizeof(*at), 4);
 
@@ -105,6 +108,7 @@ static bool put_hashes(struct zone_compiler *c, const struct zone_node *node)
 	for (; node; node = zone_node_at(c->zone, node->next)) {
 		struct zone_hash entry = {.node = zone_offset(c, node)};
 
+		zone_work(c, 2);
 		if (node->labels != apex->labels + 1 || !read_hash(node, entry.hash))
 			return zone_fault_at(c, DNS_ZONE_NSEC3_OWNER, node, DNS_NSEC3,
 			                     NULL);
@@ -135,6 +139,7 @@ static bool wildcard_of(const struct zone_node *node, struct zone_key *key)
 static void prove_by_nsec(struct zone_compiler *c, struct zone_node *node,
                           struct zone_key *key)
 {
+	zone_work(c, 2 * WORK_COVER);
 	if (zone_key_read(key, zone_node_name(node)))
 		node->proof = zone_offset(c, zone_nsec_cover(c->zone, key));
 	/* The child of a name without others comes directly behind it. */
@@ -151,6 +156,7 @@ static void prove_by_nsec3(struct zone_compiler *c, struct zone_node *node,
 	uint8_t hash[20];
 	bool match;
 
+	zone_work(c, 2 * (WORK_COVER + WORK_HASH * (1u + c->zone->iterations)));
 	zone_nsec3_hash(c->zone, zone_node_name(node), hash);
 	cover = zone_nsec3_cover(c->zone, hash, &match);
 	if (match)
@@ -161,12 +167,14 @@ static void prove_by_nsec3(struct zone_compiler *c, struct zone_node *node,
 	node->wildcard_proof = zone_offset(c, zone_nsec3_cover(c->zone, hash, &match));
 }
 
-static const struct zone_node *first_nsec3(const struct zone_header *zone)
+static const struct zone_node *first_nsec3(struct zone_compiler *c)
 {
-	const struct zone_node *node = zone_at(zone, zone->apex);
+	const struct zone_node *node = zone_at(c->zone, c->zone->apex);
 
-	for (uint32_t i = 0; i < zone->names; i++)
-		node = zone_node_at(zone, node->next);
+	for (uint32_t i = 0; i < c->zone->names; i++) {
+		zone_work(c, 2);
+		node = zone_node_at(c->zone, node->next);
+	}
 	return node;
 }
 
@@ -181,7 +189,7 @@ bool zone_link_proofs(struct zone_compiler *c)
 		if (!put_order(c))
 			return false;
 	} else if (set) {
-		if (!read_parameters(c, set) || !put_hashes(c, first_nsec3(zone)))
+		if (!read_parameters(c, set) || !put_hashes(c, first_nsec3(c)))
 			return false;
 	}
 	for (uint32_t i = 0; i < zone->names && zone->flags; i++) {

@@ -56,7 +56,7 @@ static void merge(struct zone_compiler *c, uint32_t *room, uint32_t first,
 
 	if (compare(zone_record_at(c, middle - 1), zone_record_at(c, middle)) <= 0)
 		return;
-	memcpy(room, c->index + first, left * sizeof(*room));
+	zone_copy(c, room, c->index + first, left * sizeof(*room));
 	while (at < left && right < end) {
 		const struct zone_record *a =
 		    (const void *)(c->b->base + (size_t)room[at] * 4);
@@ -66,7 +66,7 @@ static void merge(struct zone_compiler *c, uint32_t *room, uint32_t first,
 		else
 			c->index[to++] = c->index[right++];
 	}
-	memcpy(c->index + to, room + at, (left - at) * sizeof(*room));
+	zone_copy(c, c->index + to, room + at, (left - at) * sizeof(*room));
 }
 
 bool zone_sort(struct zone_compiler *c)
@@ -81,7 +81,7 @@ bool zone_sort(struct zone_compiler *c)
 		return zone_fault(c, DNS_ZONE_MEMORY, NULL);
 	for (uint32_t i = 0; i < count; i++) {
 		c->index[i] = (uint32_t)(at / 4);
-		at += record_size((const void *)(c->b->base + at));
+		at += record_size(zone_record_at(c, i));
 	}
 	for (uint64_t run = 1; run < count; run *= 2) {
 		for (uint64_t first = 0; first + run < count; first += 2 * run) {
@@ -102,8 +102,7 @@ static bool ends_in(struct slice data, const struct dns_name *name)
 }
 
 /* The first of the records that is not below the owner and the type, or behind them all. */
-static uint32_t lower_bound(const struct zone_compiler *c, struct slice owner,
-                            uint16_t type)
+static uint32_t lower_bound(struct zone_compiler *c, struct slice owner, uint16_t type)
 {
 	uint32_t low = 0, high = c->b->count;
 
@@ -122,8 +121,8 @@ static uint32_t lower_bound(const struct zone_compiler *c, struct slice owner,
 	return low;
 }
 
-uint32_t zone_where(const struct zone_compiler *c, const struct dns_name *owner,
-                    uint16_t type, const struct dns_name *host)
+uint32_t zone_where(struct zone_compiler *c, const struct dns_name *owner, uint16_t type,
+                    const struct dns_name *host)
 {
 	uint8_t bytes[DNS_NAME_SIZE];
 	struct slice wanted = slice_of(bytes, (size_t)owner->size - c->b->origin.size);

@@ -16,6 +16,7 @@
 #include <kiln/dns_tsig.h>
 #include <kiln/sim.h>
 #include <kiln/stream.h>
+#include <kiln/target.h>
 
 KILN_NET(net0, "of the test");
 
@@ -72,10 +73,23 @@ struct play_server {
 	struct dns_rate rate; /* answers 0: no limit */
 	const char *keys, *transfers, *secondaries, *notify;
 	uint16_t metrics; /* a port; 0: none */
+	kiln_time
+	    slow; /* how long a round of its loop takes, as if it worked; 0: no time */
 	/* What it became. */
 	struct kiln *k;
 	struct dns_server *server;
+	struct loop_source slowness;
 };
+
+static unsigned play_be_slow(struct loop_source *source, unsigned budget)
+{
+	struct play_server *p = kiln_container(source, struct play_server, slowness);
+	kiln_time until = kiln_now(p->k) + p->slow;
+
+	while (kiln_now(p->k) < until)
+		target_wait(p->k, until);
+	return 0;
+}
 
 static int play_server_node(struct kiln *k)
 {
@@ -86,6 +100,9 @@ static int play_server_node(struct kiln *k)
 	struct slice bad;
 
 	p->k = k;
+	p->slowness.poll = play_be_slow;
+	if (p->slow)
+		loop_add(&k->loop, &p->slowness);
 	p->server = dns_server_new(k, &p->config, PLAY_ZONES);
 	for (unsigned i = 0; i < PLAY_ZONES && p->zones[i].name; i++)
 		assert_true(dns_server_add(

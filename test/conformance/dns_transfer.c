@@ -317,6 +317,43 @@ static void notify_goes_down_a_chain_of_secondaries(void **state)
 	play_run(servers, 3, &short_way, chain);
 }
 
+/* Not many records, and much to compute: two hashes of 151 rounds a name. */
+#define TO_HASH                                                              \
+	MANY_TO_HASH "@ 300 NSEC3PARAM 1 0 150 -\n"                          \
+	             "00000000000000000000000000000000 300 NSEC3 1 0 150 - " \
+	             "00000000000000000000000000000000 A\n"
+#define MANY_TO_HASH "$GENERATE 1-500 host$ 300 A 192.0.2.7\n"
+
+static void ask_meanwhile(struct play_client *c)
+{
+	kiln_time longest = 0, asked_at = 0;
+	unsigned answers = 0;
+
+	wait_for_serial(c, 7, KILN_SECONDS(20));
+	replace_zone(c, ZONE("8", TIMES) TO_HASH);
+	do {
+		if (asked_at)
+			longest = KILN_MAX(longest, kiln_now(c->k) - asked_at);
+		asked_at = kiln_now(c->k);
+		answers++;
+	} while (serial_of_secondary(c) == 7);
+	/* Question and answer are on their way for 10 ms, and may wait for a round or two. */
+	assert_in_range(longest, KILN_MS(10), KILN_MS(15));
+	assert_in_range(answers, 40, 400);
+}
+
+static void a_zone_is_answered_from_while_the_next_is_compiled(void **state)
+{
+	struct play_server servers[2] = {
+	    {.zones = {{"example.com", ZONE("7", TIMES) TO_HASH}},
+	     .transfers = "any",
+	     .notify = "10.0.0.2"},
+	    {.secondaries = "example.com=10.0.0.1", .slow = KILN_MS(1)},
+	};
+
+	play_run(servers, 2, &short_way, ask_meanwhile);
+}
+
 /* ---- from a primary that follows a script ---- */
 
 enum { ANSWERS = 16 };
@@ -469,30 +506,31 @@ static void changes_of_several_versions_are_applied_in_turn(void **state)
 	        {WHOLE("7", "old A 192.0.2.2\nagain A 192.0.2.3\n"
 	                    "kept 300 MX 10 ns\ngone 300 MX 10 ns\n"
 	                    "text 300 TXT a\ntext 300 TXT A\n")},
-	        {SOA("9") SOA(
-	            "7") "old 300 A 192.0.2.2\n"
-	                 "again 300 A 192.0.2.3\n"
-	                 "GONE 300 MX 10 NS.example.COM.\n"
-	                 "text 300 TXT A\n" SOA("8") "brief 300 A 192.0.2.4\nnew 300 A "
-	                                             "192.0.2.5\n" SOA(
-	                                                 "8") "brief 300 A "
-	                                                      "192.0.2.4\n" SOA("9") "new"
-	                                                                             " 30"
-	                                                                             "0 "
-	                                                                             "A "
-	                                                                             "192"
-	                                                                             ".0."
-	                                                                             "2."
-	                                                                             "6\n"
-	                                                                             "aga"
-	                                                                             "in "
-	                                                                             "300"
-	                                                                             " A "
-	                                                                             "192"
-	                                                                             ".0."
-	                                                                             "2."
-	                                                                             "3"
-	                                                                             "\n" SOA("9")},
+	        {SOA("9")
+	             SOA("7") "old 300 A 192.0.2.2\n"
+	                      "again 300 A 192.0.2.3\n"
+	                      "GONE 300 MX 10 NS.example.COM.\n"
+	                      "text 300 TXT A\n" SOA(
+	                          "8") "brief 300 A 192.0.2.4\nnew 300 A "
+	                               "192.0.2.5\n" SOA("8") "brief 300 A "
+	                                                      "192.0.2.4\n" SOA(
+	                                                          "9") "new"
+	                                                               " 30"
+	                                                               "0 "
+	                                                               "A "
+	                                                               "192"
+	                                                               ".0."
+	                                                               "2."
+	                                                               "6\n"
+	                                                               "aga"
+	                                                               "in "
+	                                                               "300"
+	                                                               " A "
+	                                                               "192"
+	                                                               ".0."
+	                                                               "2."
+	                                                               "3"
+	                                                               "\n" SOA("9")},
 	    }};
 
 	for (unsigned i = 2; i < ANSWERS; i++)
@@ -608,6 +646,7 @@ int main(void)
 	    cmocka_unit_test(another_key_gets_no_zone),
 	    cmocka_unit_test(who_is_no_primary_cannot_notify),
 	    cmocka_unit_test(notify_goes_down_a_chain_of_secondaries),
+	    cmocka_unit_test(a_zone_is_answered_from_while_the_next_is_compiled),
 	    cmocka_unit_test(changes_of_several_versions_are_applied_in_turn),
 	    cmocka_unit_test(a_primary_that_cannot_tell_of_changes_is_asked_for_all),
 	    cmocka_unit_test(a_primary_that_dies_on_the_way_leaves_the_zone_as_it_was),

@@ -62,7 +62,7 @@ static void play_warn(void *context, const struct dns_zone_error *warning)
 	         warning->type, warning->where);
 }
 
-static void play_begin(struct play *p, const char *origin)
+static __attribute__((unused)) void play_begin(struct play *p, const char *origin)
 {
 	struct dns_name name = name_of(origin);
 
@@ -125,7 +125,7 @@ static bool play_compile(struct play *p)
 	return dns_zone_end(&p->b, &p->compiled, &p->error);
 }
 
-static void play_open(struct play *p)
+static __attribute__((unused)) void play_open(struct play *p)
 {
 	if (!play_compile(p))
 		fail_msg("%s at %u", dns_zone_fault_text(p->error.fault), p->error.where);
