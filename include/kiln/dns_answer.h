@@ -102,6 +102,18 @@ size_t dns_answer(const struct dns_answerer *a, const struct dns_peer *peer,
 		  struct slice query, void *buffer, size_t size,
 		  struct dns_answered *what);
 
+/* For a server that has several queries at hand: zones may be much larger than the processor's
+ * caches, and the answer to a query begins with two places of a zone that it has to wait for.
+ * Both calls only have memory fetched: dns_expect for each query first, then dns_expect_node
+ * for each, then dns_answer. Between them the zones stay as they are. */
+struct dns_expected {
+	const struct dns_zone *zone; /* NULL: nothing */
+	uint64_t hash;
+};
+void dns_expect(const struct dns_answerer *a, struct slice query,
+		struct dns_expected *expected);
+void dns_expect_node(const struct dns_expected *expected);
+
 /* An answer of nothing but a response code (any of 12 bits), with the query's question and
  * what EDNS asks for: for REFUSED to those who may not have a transfer, BADCOOKIE, SERVFAIL.
  * 0: the query is none that may be answered. extended: an RFC 8914 code, -1: none. */

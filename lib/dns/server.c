@@ -1,5 +1,5 @@
 /*
- * The name server: what it holds, and queries by UDP. See <kiln/dns_server.h>.
+ * The name server: what it holds, and what answers any query. See <kiln/dns_server.h>.
  */
 #include "server_private.h"
 
@@ -158,50 +158,6 @@ void server_count(struct dns_server *s, const struct dns_answered *what, bool st
 	c->answers[stream]++;
 	c->codes[KILN_MIN(what->rcode, codes)]++;
 	c->truncated += what->truncated;
-}
-
-static size_t limited(struct dns_server *s, const struct server_query *q,
-                      const struct dns_answered *what, size_t len)
-{
-	struct dns_peer peer;
-
-	switch (s->rate(s, q, what)) {
-	case SERVER_SEND:
-		return len;
-	case SERVER_TRUNCATE:
-		s->counters.rate_slipped++;
-		peer = server_peer(q);
-		return dns_answer_truncated(&s->answerer, &peer, q->bytes, s->buffer,
-		                            DNS_STREAM_SIZE);
-	default:
-		s->counters.rate_dropped++;
-		return 0;
-	}
-}
-
-static void receive(struct udp_socket *socket, const struct udp_datagram *datagram,
-                    void *context)
-{
-	struct dns_server *s = context;
-	struct server_query q = {datagram->payload, datagram->from, server_seconds(s),
-	                         NULL, NULL};
-	struct dns_answered what;
-	size_t len = server_answer(s, &q, s->buffer, DNS_STREAM_SIZE, &what);
-
-	server_count(s, &what, false, len);
-	if (len && s->rate)
-		len = limited(s, &q, &what, len);
-	if (len && udp_answer(socket, datagram, slice_of(s->buffer, len)) != KILN_OK)
-		s->counters.not_sent++;
-	if (s->measure)
-		s->measure(s);
-}
-
-enum kiln_error dns_server_udp(struct dns_server *server, struct udp *udp, uint16_t port)
-{
-	struct udp_socket *socket;
-
-	return udp_bind(udp, port, receive, server, &socket);
 }
 
 void dns_server_counters(const struct dns_server *server,

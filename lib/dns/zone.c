@@ -12,15 +12,13 @@
 const struct zone_node *zone_node_of(const struct zone_header *zone,
                                      const struct zone_key *key, unsigned label)
 {
-	const struct zone_slot *slots = zone_at(zone, zone->slots);
 	struct slice name = zone_key_from(key, label);
 	uint64_t hash = key->hashes[label];
-	uint32_t at = (uint32_t)((hash >> 32) * zone->slot_count >> 32);
+	const struct zone_slot *slot = zone_slot_of(zone, hash, NULL);
 
-	for (; slots[at].node; at = at + 1 < zone->slot_count ? at + 1 : 0) {
-		if (slots[at].tag != (uint32_t)hash)
-			continue;
-		const struct zone_node *node = zone_at(zone, slots[at].node);
+	for (; slot->node; slot = zone_slot_of(zone, hash, slot)) {
+		const struct zone_node *node = zone_at(zone, slot->node);
+
 		if (slice_equal(zone_node_name(node), name))
 			return node;
 	}

@@ -33,6 +33,32 @@ static inline struct slice zone_key_from(const struct zone_key *key, unsigned la
 	return slice_of(key->bytes + key->starts[label], (size_t)key->size - key->starts[label]);
 }
 
+/* The slot where the search for a name begins, by its hash. */
+static inline const struct zone_slot *zone_home(const struct zone_header *zone,
+                                                uint64_t hash)
+{
+	const struct zone_slot *slots = zone_at(zone, zone->slots);
+
+	return slots + ((hash >> 32) * zone->slot_count >> 32);
+}
+
+/* The slot that may be the name's, or the empty one that ends the search: the first, or the
+ * next behind one that was another's. */
+static inline const struct zone_slot *zone_slot_of(const struct zone_header *zone,
+                                                   uint64_t hash,
+                                                   const struct zone_slot *another)
+{
+	const struct zone_slot *slots = zone_at(zone, zone->slots);
+	const struct zone_slot *slot = another ? another + 1 : zone_home(zone, hash);
+
+	for (;; slot++) {
+		if (slot == slots + zone->slot_count)
+			slot = slots;
+		if (slot->node == 0 || slot->tag == (uint32_t)hash)
+			return slot;
+	}
+}
+
 /* The node of what begins with a label of the key; NULL: there is none. */
 const struct zone_node *zone_node_of(const struct zone_header *zone,
 				     const struct zone_key *key, unsigned label);

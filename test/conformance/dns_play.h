@@ -147,6 +147,7 @@ struct play_client {
 	struct endpoint server; /* whom it asks */
 	uint8_t answer[65535];  /* the last one */
 	size_t answer_size;
+	unsigned answers; /* how many datagrams came */
 	void (*script)(struct play_client *c);
 	struct play_server *servers;
 	struct sim_link *link;
@@ -161,6 +162,7 @@ static void play_receive(struct udp_socket *socket, const struct udp_datagram *d
 
 	memcpy(c->answer, datagram->payload.data, datagram->payload.len);
 	c->answer_size = datagram->payload.len;
+	c->answers++;
 	if (c->waiting)
 		task_wake(c->waiting);
 }

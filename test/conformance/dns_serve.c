@@ -53,6 +53,42 @@ static void datagrams_are_answered(void **state)
 	play_run(&server, 1, &short_way, ask_by_udp);
 }
 
+static void ask_at_once(struct play_client *c)
+{
+	enum { QUERIES = 100, LONG = 600 };
+	uint8_t query[LONG] = {0};
+
+	assert_true(play_ask(c, "ns.example.com", DNS_A)); /* now it is a neighbour */
+	for (unsigned i = 0; i < QUERIES; i++) {
+		size_t size = play_question(
+		    query, sizeof(query), (uint16_t)i,
+		    i % 3 ? "www.example.com" : "nowhere.example.com", DNS_A);
+
+		/* Some with much behind them, which says nothing; some are none. */
+		if (i % 10 == 9)
+			size = LONG;
+		else if (i % 10 == 8)
+			size = 11;
+		assert_int_equal(udp_send(c->socket, &c->server, slice_of(query, size)),
+		                 KILN_OK);
+	}
+	task_sleep(c->tasks, KILN_SECONDS(1));
+
+	struct dns_server_counters counters = play_counters(&c->servers[0]);
+	assert_int_equal(counters.queries[0], QUERIES + 1);
+	assert_int_equal(counters.silent, 10);
+	assert_int_equal(counters.codes[DNS_RCODE_NAME], 31);
+	assert_int_equal(counters.codes[DNS_RCODE_OK], 60);
+	assert_int_equal(c->answers, QUERIES - 10 + 1);
+}
+
+static void queries_that_come_together_are_each_answered(void **state)
+{
+	struct play_server server = SERVER;
+
+	play_run(&server, 1, &short_way, ask_at_once);
+}
+
 /* ---- TCP ---- */
 
 static void ask_by_tcp(struct play_client *c)
@@ -435,6 +471,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(datagrams_are_answered),
+	    cmocka_unit_test(queries_that_come_together_are_each_answered),
 	    cmocka_unit_test(a_stream_carries_what_a_datagram_cannot),
 	    cmocka_unit_test(queries_may_be_sent_ahead_over_a_bad_link),
 	    cmocka_unit_test(a_query_may_come_byte_by_byte),
