@@ -131,5 +131,5 @@ class Size(jobs.Job):
 
 def targets(sources, options):
     """A job for each of the (name, path)."""
-    time = (options.time or SECONDS) / max(1, -(-len(sources) // jobs.AT_ONCE))
+    time = (options.time or SECONDS) / max(1, -(-len(sources) // jobs.PROCESSORS))
     return [Target(name, time, options) for name, _ in sources]

@@ -1,6 +1,9 @@
-"""Runs what the suites consist of, twice as many things at a time as there are processors,
-because most wait for what they have started half of the time; and prints what was found as if
-one had run after the other.
+"""Runs what the suites consist of, several things at a time, and prints what was found as if one
+had run after the other.
+
+Some jobs compute: as many run as there are processors. The others wait for most of the time,
+for what they have started or for an answer: they run beside those, and go first where both want
+a processor. So none is idle, and what has a deadline does not have to share.
 
 A job is a process that prints TAP: a test program, or the tests of one module (in one world),
 which run.py runs in a process of its own, with a folder of its own to work in.
@@ -19,7 +22,9 @@ from harness import ROOT
 from lab import TIED
 
 PATIENCE = 10  # seconds for a job to end what it has started
-AT_ONCE = 2 * (os.cpu_count() or 1)
+PROCESSORS = os.cpu_count() or 1
+WAIT_AT_ONCE = PROCESSORS + (PROCESSORS + 1) // 2  # jobs that do not compute
+LOWER = ("nice", "-n", "5")  # in front of the command of one that does
 
 
 class Job:
@@ -27,6 +32,8 @@ class Job:
 
     seconds = None     # after which it is killed
     alone = False      # it measures time: nothing runs beside it
+    early = False      # it is long, and begun before others, which fill the time until the end
+    computes = True
     environment = {}   # beyond that of this process
 
     def __init__(self, suite, name, command):
@@ -43,8 +50,10 @@ class Job:
 
     def start(self):
         self.began = time.monotonic()
-        self.process = subprocess.Popen([*TIED, *self.command], cwd=ROOT, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        lower = LOWER if self.computes and not self.alone else ()
+        self.process = subprocess.Popen([*TIED, *lower, *self.command], cwd=ROOT,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT,
                                         env=dict(os.environ, **self.environment))
         os.set_blocking(self.process.stdout.fileno(), False)
 
@@ -83,6 +92,7 @@ class Program(Job):
     """A test program (cmocka's)."""
 
     seconds = 300
+    early = True  # not long, but the first to be shown
     environment = {"CMOCKA_MESSAGE_OUTPUT": "TAP"}
 
     def __init__(self, suite, name, program):
@@ -128,9 +138,8 @@ class Program(Job):
 class Module(Job):
     """Tests of Python's, whose results are shown as they come."""
 
-    def __init__(self, suite, name, command, alone):
+    def __init__(self, suite, name, command):
         super().__init__(suite, name, command)
-        self.alone = alone
         work = os.path.join(harness.WORK, "work", name.replace("/", "-"))
         os.makedirs(work, exist_ok=True)
         self.environment = {"KILN_TEST_WORK": work,
@@ -183,7 +192,7 @@ class Runner:
         self.results = results
         self.jobs = jobs                         # in the order in which they are shown
         # Those that run alone do so before there are others to wait for.
-        self.waiting = sorted(jobs, key=lambda job: not job.alone)
+        self.waiting = sorted(jobs, key=lambda job: (not job.alone, not job.early))
         self.running = []
         self.shown = 0                           # jobs that have been, to their end
         self.selector = selectors.DefaultSelector()
@@ -201,13 +210,18 @@ class Runner:
 
     def start_some(self):
         for job in list(self.waiting):
-            if len(self.running) == AT_ONCE or \
-                    self.running and (job.alone or self.running[0].alone):
+            if self.running and (job.alone or self.running[0].alone):
                 return
+            if not self.has_room(job):
+                continue
             self.waiting.remove(job)
             job.start()
             self.running.append(job)
             self.selector.register(job.process.stdout, selectors.EVENT_READ, job)
+
+    def has_room(self, job):
+        alike = sum(other.computes == job.computes for other in self.running)
+        return alike < (PROCESSORS if job.computes else WAIT_AT_ONCE)
 
     def take_some(self):
         harness.progress("; ".join(job.doing for job in self.running))

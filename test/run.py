@@ -41,6 +41,7 @@ from harness import ROOT, Process, Results  # noqa: E402
 SUITES = ["unit", "conformance", "door", "proof", "fuzz", "tool", "seal", "jail", "vm",
           "e2e", "net", "dns"]
 PROGRAMS = ["unit", "conformance", "door"]  # the others are written in Python
+WAIT = ["jail", "e2e", "net", "dns"]  # for most of the time: they do not compute
 
 
 def make(*goals):
@@ -81,7 +82,7 @@ def load(path):
 
 def module_jobs(results, suite, only, only_world):
     """test/SUITE/*.py. Those of e2e and net run once in each world of theirs. A module with a
-    true ALONE measures time."""
+    true ALONE measures time; one with a true LONG takes several times as long as most."""
     for name, path in sources(suite, only, ".py"):
         try:
             module = load(path)
@@ -92,9 +93,12 @@ def module_jobs(results, suite, only, only_world):
         for world in worlds or [""]:
             if only_world and world and world != only_world:
                 continue
-            job = f"{suite}/{name}@{world}" if world else f"{suite}/{name}"
-            yield jobs.Module(suite, job, [sys.executable, __file__, "--job", job],
-                              getattr(module, "ALONE", False))
+            title = f"{suite}/{name}@{world}" if world else f"{suite}/{name}"
+            job = jobs.Module(suite, title, [sys.executable, __file__, "--job", title])
+            job.alone = getattr(module, "ALONE", False)
+            job.early = getattr(module, "LONG", False)
+            job.computes = suite not in WAIT
+            yield job
 
 
 def run_job(text):

@@ -13,6 +13,7 @@ import urllib.parse
 import worlds
 from harness import LOGS, Failed, Skip, check, check_equal, make_site
 
+LONG = True
 WORLDS = [world for world in worlds.WORLDS if world.target != "host"]
 
 # What browsers ask for brotli without https: names below localhost.

@@ -5,6 +5,7 @@ from attempts import Attempt, add_tests, call_numbers, has_int80, make
 from cell import Cell
 
 X32 = 0x40000000
+LONG = True
 HIGHEST = 600  # above what any kernel has
 # Linux 6.14 and later let these two pass every filter (kernel/seccomp.c,
 # seccomp_uprobe_exception()): they are for code that a tracer of the kernel's has put into a

@@ -9,6 +9,7 @@ import tempfile
 from appliances import PLAIN, Appliance, kiln
 from harness import KILN, ROOT, STATE, Process, check, check_equal, run
 
+LONG = True
 WITH_FOLDER = """
 #include <kiln/appliance.h>
 #include <kiln/embed.h>

@@ -29,6 +29,7 @@ import messages
 from harness import (ROOT, STATE, Failed, Netns, Skip, check, kvm_serves, need_root,
                      run, wait_for)
 
+LONG = True
 HERE = os.path.join(ROOT, "test/tool/errors")
 PREAMBLE = """
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }

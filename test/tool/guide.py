@@ -27,6 +27,7 @@ from harness import KILN, ROOT, STATE, Netns, Process, check, check_equal, need_
 sys.path.insert(0, os.path.join(ROOT, "doc/site"))
 import pages  # noqa: E402
 
+LONG = True
 SUDO = '#!/bin/sh\nexec "$@"\n'
 
 

@@ -9,6 +9,7 @@ from entropy import check_at_least, measure
 from harness import KILN, Skip
 from worlds import build
 
+LONG = True
 KVM = os.path.join(os.path.dirname(KILN), "kiln-kvm")
 
 
