@@ -27,6 +27,9 @@ enum {
 
 struct dns_load {
 	struct arena *arena; /* where compiled zones go; all that is left is used on the way */
+	/* Seconds since 1970: it is warned of signatures that have expired, or will in a week.
+	 * 0: it is not. */
+	uint32_t now;
 	/* The text of a file of the folder, which stays until the zone is compiled. NULL, or
 	 * why there is none. */
 	const char *(*read)(void *context, struct slice path, struct slice *text);
@@ -38,6 +41,7 @@ struct dns_load {
 	struct dns_zone_builder builder;
 	struct slice names[DNS_LOAD_FILES]; /* of files, by their numbers; the zone's is the first */
 	unsigned name_count, mistakes;
+	unsigned doubts; /* that have been told of, a bit each */
 	uint8_t line[4096];
 	struct dns_master master;
 };

@@ -91,6 +91,7 @@ struct dns_disk *dns_disk_open(struct kiln *k, struct block *block)
 	    .bytes = slice_of(bytes, (size_t)sectors * BLOCK_SECTOR),
 	    .end = end,
 	    .load = {.arena = &k->arena,
+	             .now = (uint32_t)(kiln_wall(k) / KILN_SECONDS(1)),
 	             .read = read_file,
 	             .tell = tell,
 	             .context = disk},

@@ -5,7 +5,7 @@
 #include <kiln/dns_load.h>
 #include "dns_private.h"
 
-enum { LINE_BITS = 24, LINE_MOST = (1 << LINE_BITS) - 1 };
+enum { LINE_BITS = 24, LINE_MOST = (1 << LINE_BITS) - 1, WEEK = 7 * 86400 };
 _Static_assert(DNS_LOAD_FILES < 1 << (32 - LINE_BITS), "a mark names any of them");
 
 bool dns_load_is_zone(struct slice name, struct dns_name *origin)
@@ -57,6 +57,57 @@ static bool problem(void *context, const struct dns_master_problem *problem)
 	return load->mistakes < DNS_LOAD_MISTAKES;
 }
 
+/* ---- what a record says, and is likely not meant to ---- */
+
+enum doubt { FOREIGN, EXPIRED, EXPIRING };
+
+static const char *const doubts[] = {
+    [FOREIGN] = "nobody asks for this name: one that is not ASCII begins with xn--",
+    [EXPIRED] = "a signature has expired",
+    [EXPIRING] = "a signature expires in a week or less",
+};
+
+/* Each is told of once for a zone: there may be one in every line. */
+static void doubt(struct dns_load *load, const struct dns_master_record *record,
+                  enum doubt which)
+{
+	struct dns_master_problem told = {
+	    .warning = true,
+	    .file = record->file,
+	    .line = record->line,
+	    .owner = record->owner,
+	    .type = record->type,
+	    .reason = doubts[which],
+	};
+
+	if (!(load->doubts & 1u << which))
+		(void)problem(load, &told);
+	load->doubts |= 1u << which;
+}
+
+/* Resolvers ask for internationalised names in letters, digits and hyphens (RFC 5890). */
+static void look_at_owner(struct dns_load *load, const struct dns_master_record *record)
+{
+	struct cursor c = cursor_of(dns_name_slice(record->owner));
+
+	while (cursor_left(&c)) {
+		if (cursor_u8(&c) >= 0x80)
+			doubt(load, record, FOREIGN);
+	}
+}
+
+/* Times of signatures are compared as serial numbers (RFC 4034, 3.1.5). */
+static void look_at_signature(struct dns_load *load,
+                              const struct dns_master_record *record)
+{
+	struct cursor c = cursor_of(record->data);
+
+	cursor_skip(&c, 8);
+	int32_t left = (int32_t)(cursor_u32(&c) - load->now);
+	if (left <= WEEK)
+		doubt(load, record, left < 0 ? EXPIRED : EXPIRING);
+}
+
 static bool record(void *context, const struct dns_master_record *record)
 {
 	struct dns_load *load = context;
@@ -65,8 +116,12 @@ static bool record(void *context, const struct dns_master_record *record)
 	enum dns_zone_fault fault = dns_zone_add(
 	    &load->builder, record->owner, record->type, record->ttl, record->data, mark);
 
-	if (fault == DNS_ZONE_OK)
+	if (fault == DNS_ZONE_OK) {
+		look_at_owner(load, record);
+		if (load->now && record->type == DNS_RRSIG)
+			look_at_signature(load, record);
 		return true;
+	}
 	struct dns_master_problem told = {
 	    .file = record->file,
 	    .line = record->line,
@@ -137,6 +192,7 @@ bool dns_load_zone(struct dns_load *load, struct slice name, struct slice *compi
 	load->names[0] = name;
 	load->name_count = 1;
 	load->mistakes = 0;
+	load->doubts = 0;
 	if (!dns_load_is_zone(name, &origin))
 		return false;
 	if (!dns_zone_begin(&load->builder, load->arena, &origin)) {

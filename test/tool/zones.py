@@ -3,6 +3,7 @@ an appliance then has, and what is told of mistakes."""
 
 import os
 import subprocess
+import time
 
 from appliances import Appliance, kiln
 from harness import KILN, check, check_equal, run
@@ -95,6 +96,37 @@ def test_mistakes(_):
         for name in ("a.zone", "A.zone"):
             a.write(f"zones/{name}", APEX)
         check("are the same zone" in a.build(target="host", status=1), "one zone twice")
+
+
+def signature(days):
+    """An RRSIG that expires in so many days."""
+    until = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + days * 86400))
+    return f"ns RRSIG A 13 2 60 {until} 20200101000000 1 example. AAAA\n"
+
+
+def test_doubts(_):
+    """what is likely not meant is warned of, each once for a zone, and does not stop the build"""
+    unread = "zones/db.example: not read: it is no NAME.zone, and no zone includes it"
+    foreign = "nobody asks for this name: one that is not ASCII begins with xn--"
+    with appliance(zones__part="", zones__sub__deep="") as a:
+        where = f"warning: {a.folder}/zones/example.zone:6: "
+        for text, says in [
+                ("www MX 10 mail\n", f"{where}www.example MX: the target has no address"),
+                ("b\u00fccher A 192.0.2.1\n" * 2,
+                 f"{where}b\\195\\188cher.example A: {foreign}\n"),
+                (signature(-1), f"{where}ns.example RRSIG: a signature has expired\n"),
+                (signature(6), f"{where}ns.example RRSIG: a signature expires in a week"),
+                ("", f"warning: {a.folder}/{unread}\n")]:
+            a.write("zones/example.zone", APEX + "$INCLUDE part\n" + text)
+            a.write("zones/part", f"; {len(text)}\n")
+            if not text:
+                a.write("zones/db.example", APEX)
+            told = a.build(target="host")
+            check_equal(told.count("warning:"), 1, f"warnings in: {told}")
+            check(says in told, f"no '{says}' in: {told}")
+        os.unlink(os.path.join(a.folder, "zones/db.example"))
+        a.write("zones/example.zone", APEX + "$INCLUDE part\n" + signature(30))
+        check("warning:" not in a.build(target="host"), "a good zone")
 
 
 def test_usage(_):

@@ -16,6 +16,7 @@
 #include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <kiln/dns_load.h>
 
@@ -28,6 +29,9 @@ struct maker {
 	const char *folder;
 	struct slice texts[OPEN_FILES];
 	size_t text_count;
+	struct dirent **others; /* what lies beside the zones */
+	int other_count;
+	bool *included; /* of the others */
 	struct arena arena;
 	struct dns_load load;
 };
@@ -91,6 +95,8 @@ static const char *read_file(void *context, struct slice path, struct slice *tex
 	if (strlen(below) != path.len || !stays_inside(below))
 		return "it is not in the zone's folder";
 	snprintf(whole, sizeof(whole), "%s/%s", maker->folder, below);
+	for (int i = 0; i < maker->other_count; i++)
+		maker->included[i] |= strcmp(maker->others[i]->d_name, below) == 0;
 	return map_file(maker, whole, text);
 }
 
@@ -105,7 +111,7 @@ static void tell(void *context, bool warning, struct slice line)
 {
 	struct maker *maker = context;
 
-	fprintf(stderr, "%s/%s%.*s\n", maker->folder, warning ? "warning: " : "",
+	fprintf(stderr, "%s%s/%.*s\n", warning ? "warning: " : "", maker->folder,
 	        SLICE_ARG(line));
 }
 
@@ -118,9 +124,10 @@ static int is_zone(const struct dirent *entry)
 	return dns_load_is_zone(slice_text(entry->d_name), &origin);
 }
 
-static int is_visible(const struct dirent *entry)
+/* Neither a zone, nor an editor's or version control's own. */
+static int is_other(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.';
+	return entry->d_name[0] != '.' && !is_zone(entry);
 }
 
 /* So that files of the same zone are beside each other. */
@@ -159,6 +166,31 @@ static bool make_zone(struct maker *maker, const char *out, const char *name)
 	return good;
 }
 
+static void list_others(struct maker *maker)
+{
+	maker->other_count = scandir(maker->folder, &maker->others, is_other, by_name);
+	maker->included = calloc((size_t)KILN_MAX(maker->other_count, 1), 1);
+	if (maker->other_count < 0 || !maker->included)
+		give_up("cannot read", maker->folder);
+}
+
+/* Such as "db.example.com", or "example.com.zone.signed": somebody thinks that they are served. */
+static void warn_of_others(const struct maker *maker)
+{
+	for (int i = 0; i < maker->other_count; i++) {
+		char path[4096];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s/%s", maker->folder,
+		         maker->others[i]->d_name);
+		if (!maker->included[i] && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+			fprintf(stderr,
+			        "warning: %s: not read: it is no NAME.zone, and no zone "
+			        "includes it\n",
+			        path);
+	}
+}
+
 static bool make_all(struct maker *maker, const char *out)
 {
 	struct dirent **entries;
@@ -167,8 +199,9 @@ static bool make_all(struct maker *maker, const char *out)
 
 	if (count < 0)
 		give_up("cannot read", maker->folder);
+	list_others(maker);
 	/* An empty folder is meant: the server is a secondary, or has its zones of a disk. */
-	if (count == 0 && scandir(maker->folder, &entries, is_visible, by_name) > 0) {
+	if (count == 0 && maker->other_count > 0) {
 		fprintf(stderr,
 		        "kiln-embed-zones: %s has no zone: example.com.zone is the file "
 		        "of example.com\n",
@@ -188,6 +221,8 @@ static bool make_all(struct maker *maker, const char *out)
 		}
 		good = make_zone(maker, out, name) && good;
 	}
+	if (good)
+		warn_of_others(maker);
 	return good;
 }
 
@@ -206,7 +241,10 @@ int main(int argc, char **argv)
 		give_up("no memory for", argv[1]);
 	arena_init(&maker.arena, memory, memory_size);
 	maker.folder = argv[1];
-	maker.load = (struct dns_load){
-	    .arena = &maker.arena, .read = read_file, .tell = tell, .context = &maker};
+	maker.load = (struct dns_load){.arena = &maker.arena,
+	                               .now = (uint32_t)time(NULL),
+	                               .read = read_file,
+	                               .tell = tell,
+	                               .context = &maker};
 	return make_all(&maker, argv[2]) ? 0 : 1;
 }
