@@ -59,11 +59,12 @@ static void add_disk(struct kiln *k, struct dns_server *server, struct dns_disk 
 		kiln_fail(k, "dns", "a zone of the disk has mistakes");
 }
 
-static void check(struct kiln *k, bool good, const char *parameter, struct slice bad)
+static void check(struct kiln *k, bool good, const char *parameter,
+                  const struct dns_mistake *mistake)
 {
 	if (!good)
-		kiln_fail(k, "dns", "--%s: '%.*s' means nothing", parameter,
-		          SLICE_ARG(bad));
+		kiln_fail(k, "dns", "--%s: '%.*s' %s", parameter,
+		          SLICE_ARG(mistake->text), mistake->why);
 }
 
 /* What is asked for. What is fixed not to be, when the image is built, is not in it. */
@@ -71,23 +72,30 @@ static void add_options(struct kiln *k, struct dns_server *server, struct udp *u
                         struct tcp *tcp)
 {
 	struct dns_rate limit = {.answers = (uint32_t)rate, .slip = (uint32_t)slip};
-	struct slice bad;
+	struct dns_mistake m;
 
 	if (rate)
 		dns_server_limit(server, &limit);
 	if (*keys)
-		check(k, dns_server_keys(server, slice_text(keys), &bad), "keys", bad);
+		check(k, dns_server_keys(server, slice_text(keys), &m), "keys", &m);
 	if (*transfer)
-		check(k, dns_server_transfers(server, slice_text(transfer), &bad),
-		      "transfer", bad);
+		check(k, dns_server_transfers(server, slice_text(transfer), &m),
+		      "transfer", &m);
 	if (*notify)
-		check(k, dns_server_notify(server, udp, slice_text(notify), &bad),
-		      "notify", bad);
-	if (*secondary)
-		check(k, dns_server_secondaries(server, tcp, slice_text(secondary), &bad),
-		      "secondary", bad);
+		check(k, dns_server_notify(server, udp, slice_text(notify), &m), "notify",
+		      &m);
 	if (metrics && dns_server_metrics(server, tcp, (uint16_t)metrics))
 		kiln_fail(k, "dns", "TCP port %u cannot be had", (unsigned)metrics);
+}
+
+/* Behind everything else: they have most of the memory that is left. */
+static void add_secondaries(struct kiln *k, struct dns_server *server, struct tcp *tcp)
+{
+	struct dns_mistake m;
+
+	if (*secondary)
+		check(k, dns_server_secondaries(server, tcp, slice_text(secondary), &m),
+		      "secondary", &m);
 }
 
 int appliance(struct kiln *k)
@@ -115,6 +123,7 @@ int appliance(struct kiln *k)
 	add_options(k, server, udp, tcp);
 	if (dns_server_udp(server, udp, port) || dns_server_tcp(server, tcp, port))
 		kiln_fail(k, "dns", "port %u cannot be had", port);
+	add_secondaries(k, server, tcp);
 	log_info(k, "dns", "%u zones, on port %u", count, port);
 	return kiln_run(k);
 }

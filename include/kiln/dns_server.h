@@ -8,9 +8,9 @@
  *		...
  *	return kiln_run(k);
  *
- * The rest is asked for by calls of its own, between dns_server_new() and those two, and an
- * image that does not call one does not hold its code: limits on the rate of answers, keys
- * (TSIG), transfers to others, zones of which another server is the primary, NOTIFY, metrics.
+ * The rest is asked for by calls of its own, before kiln_run(), and an image that does not call
+ * one does not hold its code: limits on the rate of answers, keys (TSIG), transfers to others,
+ * zones of which another server is the primary, NOTIFY, metrics.
  *
  * TCP is RFC 7766's: queries may be pipelined, and are answered in their order. An answer is
  * queued as a whole, or its query waits until there is room: a client that does not read holds
@@ -53,6 +53,12 @@ KILN_MUST_CHECK enum kiln_error dns_server_tcp(struct dns_server *server, struct
 
 /* ---- what is not served without a call ---- */
 
+/* What is wrong with a list that an operator wrote. */
+struct dns_mistake {
+	struct slice text; /* the part it is about, without secrets */
+	const char *why;   /* to be read behind the text: "names a key that is not known" */
+};
+
 /*
  * Limits the rate of answers by UDP that look alike, so that others are not flooded by means
  * of this server: those to one network (24 bits of IPv4, 56 of IPv6), of one kind, about one
@@ -68,18 +74,18 @@ struct dns_rate {
 };
 void dns_server_limit(struct dns_server *server, const struct dns_rate *rate);
 
-/* Keys as <kiln/dns_tsig.h> takes them, with commas in between. False: one means nothing, and
- * *bad is its text. */
+/* Keys as <kiln/dns_tsig.h> takes them, with commas in between. False, here and below: there is
+ * a mistake. */
 KILN_MUST_CHECK bool dns_server_keys(struct dns_server *server, struct slice keys,
-				     struct slice *bad);
+				     struct dns_mistake *mistake);
 
 /*
  * Gives zones whole to those on a list (AXFR: RFC 5936; asked for what has changed by IXFR,
  * too): networks such as 192.0.2.0/24, addresses, and key:NAME, with commas in between; "any".
- * Keys first. False: one means nothing.
+ * Keys first.
  */
 KILN_MUST_CHECK bool dns_server_transfers(struct dns_server *server, struct slice allowed,
-					  struct slice *bad);
+					  struct dns_mistake *mistake);
 
 /*
  * Zones of which another server is the primary: ZONE=ADDRESS, with commas in between, each with
@@ -88,16 +94,18 @@ KILN_MUST_CHECK bool dns_server_transfers(struct dns_server *server, struct slic
  * fetched by AXFR (RFC 5936), kept up to date by IXFR (1995), by the times in its SOA and by
  * NOTIFY (1996), and no longer served once it has expired. The old zone is served until the new
  * one is complete. Takes three quarters of the memory that is left, in two parts for each zone;
- * one that is larger than such a part keeps its old version. Keys first. False: one means
- * nothing.
+ * one that is larger than such a part keeps its old version. Keys first, and behind everything
+ * else that takes memory: dns_server_udp() and dns_server_tcp(), too.
  */
 KILN_MUST_CHECK bool dns_server_secondaries(struct dns_server *server, struct tcp *tcp,
-					    struct slice zones, struct slice *bad);
+					    struct slice zones,
+					    struct dns_mistake *mistake);
 
 /* Tells others by NOTIFY (RFC 1996) of each zone, at the start, and when it was transferred:
- * addresses as above. Keys and zones first. False: one means nothing. */
+ * addresses as above. Keys first. */
 KILN_MUST_CHECK bool dns_server_notify(struct dns_server *server, struct udp *udp,
-				       struct slice addresses, struct slice *bad);
+				       struct slice addresses,
+				       struct dns_mistake *mistake);
 
 /* Shows the counters below as text (Prometheus' format, version 0.0.4), by HTTP at /metrics,
  * and how long answers by UDP took, of one in 64. Errors: as tcp_listen. */

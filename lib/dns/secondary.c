@@ -237,18 +237,20 @@ static bool is_missing(struct dns_server *s, const struct dns_answered *what)
 
 /* ---- the beginning ---- */
 
-/* "example.com=192.0.2.1/key" */
-static bool parse(struct dns_server *s, struct slice text, struct secondary *z)
+/* "example.com=192.0.2.1/key". NULL, or what is wrong. */
+static const char *parse(struct secondaries *all, struct slice text, struct secondary *z)
 {
 	size_t at = slice_find(text, '=');
 
-	z->server = s;
+	z->server = all->server;
 	z->patience = PATIENCE;
-	if (!dns_name_parse(slice_take(text, at), &z->name) ||
-	    !server_peer_parse(s, slice_skip(text, at + 1), &z->primary, &z->key))
-		return false;
+	if (at == text.len || !dns_name_parse(slice_take(text, at), &z->name))
+		return "is not ZONE=ADDRESS, nor ZONE=ADDRESS/KEY";
 	dns_name_lower(&z->name);
-	return true;
+	if (find(all, &z->name))
+		return "names a zone for the second time";
+	return server_peer_parse(all->server, slice_skip(text, at + 1), &z->primary,
+	                         &z->key);
 }
 
 static void make_blocks(struct secondaries *all)
@@ -286,7 +288,7 @@ static void start_workers(struct secondaries *all)
 }
 
 bool dns_server_secondaries(struct dns_server *server, struct tcp *tcp,
-                            struct slice zones, struct slice *bad)
+                            struct slice zones, struct dns_mistake *mistake)
 {
 	struct secondaries *all = kiln_alloc(server->kiln, sizeof(*all), "secondaries");
 	unsigned count = server_list_count(zones);
@@ -297,9 +299,11 @@ bool dns_server_secondaries(struct dns_server *server, struct tcp *tcp,
 	all->tcp = tcp;
 	all->zones = kiln_alloc(server->kiln, count * sizeof(*all->zones), "secondaries");
 	while (zones.len) {
-		*bad = server_list_next(&zones);
-		if (!parse(server, *bad, &all->zones[all->count++]))
+		mistake->text = server_list_next(&zones);
+		mistake->why = parse(all, mistake->text, &all->zones[all->count]);
+		if (mistake->why)
 			return false;
+		all->count++;
 	}
 	start_workers(all);
 	make_blocks(all);

@@ -162,7 +162,7 @@ static void start(struct timer *timer)
 }
 
 bool dns_server_notify(struct dns_server *server, struct udp *udp, struct slice addresses,
-                       struct slice *bad)
+                       struct dns_mistake *mistake)
 {
 	struct kiln *k = server->kiln;
 	struct server_notifier *n = kiln_alloc(k, sizeof(*n), "NOTIFY");
@@ -175,8 +175,10 @@ bool dns_server_notify(struct dns_server *server, struct udp *udp, struct slice 
 	while (addresses.len) {
 		struct target *target = &n->targets[n->count++];
 
-		*bad = server_list_next(&addresses);
-		if (!server_peer_parse(server, *bad, &target->to, &target->key))
+		mistake->text = server_list_next(&addresses);
+		mistake->why =
+		    server_peer_parse(server, mistake->text, &target->to, &target->key);
+		if (mistake->why)
 			return false;
 	}
 	if (udp_bind(udp, 0, receive, n, &n->socket) != KILN_OK)

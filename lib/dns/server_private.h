@@ -131,20 +131,24 @@ struct server_access {
 	bool any;
 	unsigned count;
 	struct server_allowed {
-		bool by_key;
+		const struct dns_tsig_key *key; /* NULL: by address */
 		struct ip_prefix prefix;
-		struct dns_name key;
 	} entries[];
 };
 
-/* "192.0.2.1", "[2001:db8::1]:5353", either with "/" and the name of a key behind it. */
-KILN_MUST_CHECK bool server_peer_parse(const struct dns_server *s, struct slice text,
-				       struct endpoint *peer,
-				       const struct dns_tsig_key **key);
+/* Fills in *mistake. Always false. */
+bool server_mistake(struct dns_mistake *mistake, struct slice text, const char *why);
+/* "192.0.2.1", "[2001:db8::1]:5353", either with "/" and the name of a key behind it. NULL, or
+ * what is wrong. */
+KILN_MUST_CHECK const char *server_peer_parse(const struct dns_server *s, struct slice text,
+					      struct endpoint *peer,
+					      const struct dns_tsig_key **key);
 /* The part before the comma, which is gone past; leading and trailing spaces are taken off. */
 struct slice server_list_next(struct slice *list);
 unsigned server_list_count(struct slice list);
-struct server_access *server_access_new(struct kiln *k, struct slice list, struct slice *bad);
+/* NULL: there is a mistake. */
+struct server_access *server_access_new(const struct dns_server *s, struct slice list,
+					struct dns_mistake *mistake);
 bool server_access_allows(const struct server_access *access, const struct server_query *q);
 
 #endif

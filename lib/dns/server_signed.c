@@ -76,15 +76,36 @@ static size_t take_signed(struct dns_server *s, const struct server_query *given
 	return len ? dns_tsig_sign(&x, buffer, len, size, q.now).len : 0;
 }
 
-bool dns_server_keys(struct dns_server *server, struct slice keys, struct slice *bad)
+/* What may be shown of a key: what stands before its secret. */
+static struct slice without_secret(struct slice text)
+{
+	struct slice rest = text;
+
+	while (slice_find(rest, ':') < rest.len)
+		rest = slice_skip(rest, slice_find(rest, ':') + 1);
+	return slice_take(text, text.len - rest.len);
+}
+
+bool dns_server_keys(struct dns_server *server, struct slice keys,
+                     struct dns_mistake *mistake)
 {
 	unsigned count = server_list_count(keys);
 
 	server->keys = kiln_alloc(server->kiln, count * sizeof(*server->keys), "keys");
 	while (keys.len) {
-		*bad = server_list_next(&keys);
-		if (!dns_tsig_key_parse(*bad, &server->keys[server->key_count]))
-			return false;
+		struct dns_tsig_key *key = &server->keys[server->key_count];
+		struct slice text = server_list_next(&keys);
+
+		if (!dns_tsig_key_parse(text, key))
+			return server_mistake(
+			    mistake, without_secret(text),
+			    "is not hmac-sha1, -sha256, -sha384 or -sha512, a name, and "
+			    "a secret in base64, with colons between them");
+		for (unsigned i = 0; i < server->key_count; i++) {
+			if (dns_name_equal(&server->keys[i].name, &key->name))
+				return server_mistake(mistake, without_secret(text),
+				                      "has the name of another key");
+		}
 		server->key_count++;
 	}
 	server->take_signed = take_signed;

@@ -204,9 +204,9 @@ static size_t take_transfer(struct dns_server *s, const struct server_query *q,
 }
 
 bool dns_server_transfers(struct dns_server *server, struct slice allowed,
-                          struct slice *bad)
+                          struct dns_mistake *mistake)
 {
-	server->allowed = server_access_new(server->kiln, allowed, bad);
+	server->allowed = server_access_new(server, allowed, mistake);
 	if (!server->allowed)
 		return false;
 	pool_init(&server->transfer_pool, server->kiln, sizeof(struct server_transfer),

@@ -97,7 +97,7 @@ static int play_server_node(struct kiln *k)
 	struct net *net = net_up(k, &net0);
 	struct udp *udp = udp_new(net);
 	struct tcp *tcp = tcp_new(net);
-	struct slice bad;
+	struct dns_mistake mistake;
 
 	p->k = k;
 	p->slowness.poll = play_be_slow;
@@ -110,16 +110,16 @@ static int play_server_node(struct kiln *k)
 	if (p->rate.answers)
 		dns_server_limit(p->server, &p->rate);
 	if (p->keys)
-		assert_true(dns_server_keys(p->server, slice_text(p->keys), &bad));
+		assert_true(dns_server_keys(p->server, slice_text(p->keys), &mistake));
 	if (p->transfers)
 		assert_true(
-		    dns_server_transfers(p->server, slice_text(p->transfers), &bad));
+		    dns_server_transfers(p->server, slice_text(p->transfers), &mistake));
 	if (p->notify)
 		assert_true(
-		    dns_server_notify(p->server, udp, slice_text(p->notify), &bad));
+		    dns_server_notify(p->server, udp, slice_text(p->notify), &mistake));
 	if (p->secondaries)
 		assert_true(dns_server_secondaries(p->server, tcp,
-		                                   slice_text(p->secondaries), &bad));
+		                                   slice_text(p->secondaries), &mistake));
 	if (p->metrics)
 		assert_int_equal(dns_server_metrics(p->server, tcp, p->metrics), KILN_OK);
 	assert_int_equal(dns_server_udp(p->server, udp, DNS_PORT), KILN_OK);

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from appliances import Appliance, kiln
-from harness import KILN, check, check_equal, run
+from harness import KILN, ROOT, check, check_equal, run
 
 MAKER = os.path.join(os.path.dirname(KILN), "kiln-embed-zones")
 APEX = "$TTL 60\n@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
@@ -171,3 +171,28 @@ def test_disk_mistakes(_):
         large = archive(a, "large", example_dot_zone=APEX, text="x" * 3000000)
         told = kiln("run", a.image, "-m", "2M", "--disk", large, status=1)
         check("give the image more with -m" in told, told)
+
+
+def test_parameters(_):
+    """a mistake in a list ends appliance/dns, with what is wrong and without a secret"""
+    key, other = "a.key:c2VjcmV0IG9mIGEga2V5", "A.KEY:YW5vdGhlciBzZWNyZXQ="
+    form = "is not hmac-sha1, -sha256, -sha384 or -sha512, a name, and a secret in base64"
+    with appliance() as a:
+        image = os.path.join(a.top, "dns.jail")
+        kiln("build", os.path.join(ROOT, "appliance/dns"), "-t", "jail", "-o", image)
+        for option, value, says in [
+                ("keys", f"hmac-md5:{key}", f"'hmac-md5:a.key:' {form}"),
+                ("keys", "a.key:secret!", f"'a.key:' {form}"),
+                ("keys", "c2VjcmV0", f"'' {form}"),
+                ("keys", f"{key},{other}", "'A.KEY:' has the name of another key"),
+                ("transfer", "192.0.2.0/33", "'192.0.2.0/33' is no network, address, key:NAME"),
+                ("transfer", "key:b.key", "'key:b.key' names a key that is not known"),
+                ("notify", "ns.example", "'ns.example' has no address, such as 192.0.2.1"),
+                ("notify", "192.0.2.1/b.key", "'192.0.2.1/b.key' names a key that is not known"),
+                ("secondary", "192.0.2.1", "'192.0.2.1' is not ZONE=ADDRESS, nor ZONE=ADDRESS/KEY"),
+                ("secondary", "a.test=192.0.2.1#53", "'a.test=192.0.2.1#53' has no address"),
+                ("secondary", "a.test=::1,A.test=::2", "'A.test=::2' names a zone for the second")]:
+            given = [f"--{option}", value] + (["--keys", key] if option != "keys" else [])
+            told = kiln("run", image, "--net", "user", *given, status=1)
+            check(f"--{option}: {says}" in told, f"no '{says}' in: {told}")
+            check("c2Vj" not in told and "YW5v" not in told, f"a secret in: {told}")

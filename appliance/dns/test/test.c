@@ -98,3 +98,12 @@ KILN_TEST(metrics, "what it does is shown to Prometheus", .options = {"metrics=9
 	test_contains(t, test_get(t, 9153, "/metrics").body,
 	              "kiln_dns_queries_by_type_total{type=\"MX\"} 1");
 }
+
+KILN_TEST(secondary, "with the least memory, zones of a primary who is not there fail",
+          .memory = 8 << 20,
+          .options = {"secondary=example.net=10.0.0.1/k.example", "transfer=key:k.example",
+                      "keys=k.example:AAECAwQFBgcICQoLDA0ODw==", "metrics=9153"})
+{
+	test_equal(t, ask(t, "www.example.net", DNS_A).header.rcode, DNS_RCODE_SERVER);
+	test_equal(t, ask(t, "www.example.com", DNS_A).header.rcode, DNS_RCODE_OK);
+}
