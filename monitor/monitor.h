@@ -14,6 +14,7 @@
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
 
+#include <sys/types.h>
 #include <stdarg.h>
 #include "image.h"
 
@@ -87,6 +88,10 @@ _Noreturn void monitor_fail(const struct monitor_options *options, const char *f
 enum { MONITOR_COPY_MOST = 8 << 20 };
 int monitor_image_open(struct monitor_options *options, enum kiln_target_id target,
 		       struct image *image);
+
+/* A copy of a part of a file, in memory, which nobody can change while it is looked at, and then
+ * run: its descriptor, the caller's to close; -1: the kernel makes none. */
+int monitor_copy(int file, off_t from, size_t size);
 
 /* The binding of a device of the manifest; there is one after monitor_image_open(). */
 const struct monitor_binding *monitor_binding(const struct monitor_options *options,

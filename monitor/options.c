@@ -311,8 +311,7 @@ void monitor_options_read(struct monitor_options *o, int argc, char **argv)
 
 /* ---- the image ---- */
 
-/* What nobody can change while it is looked at, and then run; -1: the kernel makes none. */
-static int copy_file(int file, size_t size)
+int monitor_copy(int file, off_t from, size_t size)
 {
 	int copy = memfd_create("image", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
 
@@ -321,7 +320,7 @@ static int copy_file(int file, size_t size)
 	/* A limit on the size of files counts for it as well, and ends the process. */
 	signal(SIGXFSZ, SIG_IGN);
 	while (copy >= 0 && size) {
-		ssize_t n = sendfile(copy, file, NULL, size);
+		ssize_t n = sendfile(copy, file, &from, size);
 		if (n <= 0) {
 			close(copy);
 			return -1;
@@ -342,7 +341,7 @@ static const void *map_file(const struct monitor_options *o, size_t *size, int *
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		monitor_fail(o, "%s is no image: kiln build makes one", o->image);
 	*copy = st.st_size > MONITOR_COPY_MOST ? dup(fd)
-	                                       : copy_file(fd, (size_t)st.st_size);
+	                                       : monitor_copy(fd, 0, (size_t)st.st_size);
 	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
 	             *copy < 0 ? fd : *copy, 0);
 	if (bytes == MAP_FAILED)

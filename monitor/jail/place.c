@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "jail.h"
 
 /* Wide enough that no stack frame or index of 16 bits reaches over it. */
@@ -111,11 +112,19 @@ static void copy_bytes(const struct image *image, const struct image_segment *s,
 	       image->bytes + s->file_offset + from, to - from);
 }
 
-/* Of a file that was too large to copy, only constants come from it, embedded files above all,
- * and nothing that would be run. */
-static bool may_map(const struct image *image, const struct image_segment *s)
+/* What the pages [from, from + size) of the file are mapped from. That is the file's copy; of a
+ * file that was too large to copy it is the file, for constants, embedded files above all, and a
+ * copy of this part for what is run or written to. */
+static int source(const struct image *image, const struct image_segment *s, int copy,
+                  off_t *from, uint64_t size)
 {
-	return image->size <= MONITOR_COPY_MOST || !(s->flags & (PF_W | PF_X));
+	int part;
+
+	if (copy < 0 || image->size <= MONITOR_COPY_MOST || !(s->flags & (PF_W | PF_X)))
+		return dup(copy);
+	part = monitor_copy(copy, *from, size);
+	*from = 0;
+	return part;
 }
 
 /* The pages that are the segment's alone in the file are mapped, and cost nothing until they
@@ -126,16 +135,20 @@ static void place_segment(const struct monitor_options *o, const struct image *i
 	uint64_t start = page_up(s->address) - s->address;
 	uint64_t end = ((s->address + s->file_size) & ~(uint64_t)(PAGE - 1)) - s->address;
 	uint64_t at = base + s->address + start;
+	off_t from = (off_t)(s->file_offset + start);
+	int file = -1;
 
-	if (copy < 0 || !may_map(image, s) || start >= s->file_size || end <= start ||
-	    (s->address - s->file_offset) % PAGE != 0) {
+	if (start < s->file_size && start < end &&
+	    (s->address - s->file_offset) % PAGE == 0)
+		file = source(image, s, copy, &from, end - start);
+	if (file < 0) {
 		copy_bytes(image, s, base, 0, s->file_size);
 		return;
 	}
 	if (mmap((void *)(uintptr_t)at, end - start, PROT_READ | PROT_WRITE,
-	         MAP_PRIVATE | MAP_FIXED, copy,
-	         (off_t)(s->file_offset + start)) == MAP_FAILED)
+	         MAP_PRIVATE | MAP_FIXED, file, from) == MAP_FAILED)
 		monitor_fail(o, "cannot map the image: %s", strerror(errno));
+	close(file);
 	copy_bytes(image, s, base, 0, start);
 	copy_bytes(image, s, base, end, s->file_size);
 }
