@@ -17,9 +17,10 @@ static struct slice strip(struct slice query, size_t at, uint8_t *room)
 	return slice_of(room, at);
 }
 
-/* What the peer takes by UDP. */
-static size_t most_by_udp(struct slice query)
+/* What the peer takes by UDP, and this server sends. */
+static size_t most_by_udp(const struct dns_server *s, struct slice query)
 {
+	uint16_t own = s->answerer.udp_size ? s->answerer.udp_size : DNS_EDNS_SIZE;
 	struct dns_record record;
 	struct dns_reader r;
 	struct dns_opt opt;
@@ -28,7 +29,7 @@ static size_t most_by_udp(struct slice query)
 		return DNS_UDP_SIZE;
 	while (dns_read_record(&r, &record)) {
 		if (record.type == DNS_OPT && dns_data_opt(&record, &opt))
-			return opt.udp_size;
+			return KILN_MAX(KILN_MIN(opt.udp_size, own), DNS_UDP_SIZE);
 	}
 	return DNS_UDP_SIZE;
 }
@@ -37,7 +38,7 @@ static size_t answer_verified(struct dns_server *s, const struct server_query *q
                               size_t room, uint8_t *buffer, size_t size,
                               struct dns_answered *what)
 {
-	size_t most = q->conn ? size : most_by_udp(q->bytes);
+	size_t most = q->conn ? size : most_by_udp(s, q->bytes);
 	struct dns_peer peer = server_peer(q);
 	size_t len = server_answer(s, q, buffer, size - room, what);
 
@@ -72,6 +73,9 @@ static size_t take_signed(struct dns_server *s, const struct server_query *given
 	} else {
 		q.tsig = &x;
 		len = answer_verified(s, &q, dns_tsig_room(&x), buffer, size, what);
+		/* It is a part of the room, which ends here. */
+		if (what->name.len)
+			what->name.data = given->bytes.data + (what->name.data - room);
 	}
 	return len ? dns_tsig_sign(&x, buffer, len, size, q.now).len : 0;
 }

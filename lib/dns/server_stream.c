@@ -167,7 +167,7 @@ static void ready(struct tcp_conn *tcp, void *user)
 		c->server->counters.conns_broken++;
 	if (progress == BREAKS)
 		conn_end(c, tcp_abort);
-	else if (progress == WAITS && tcp_at_end(tcp) && !c->transfer)
+	else if (progress == WAITS && tcp_at_end(tcp) && !c->transfer && !c->copied)
 		conn_end(c, tcp_close);
 }
 

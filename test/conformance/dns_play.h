@@ -75,6 +75,7 @@ struct play_server {
 	uint16_t metrics; /* a port; 0: none */
 	kiln_time
 	    slow; /* how long a round of its loop takes, as if it worked; 0: no time */
+	size_t memory;    /* 0: PLAY_MEMORY */
 	/* What it became. */
 	struct kiln *k;
 	struct dns_server *server;
@@ -217,8 +218,9 @@ static void play_run_with(struct play_server *servers, unsigned count,
 		const char *options[] = {address, NULL};
 
 		snprintf(address, sizeof(address), "ip=10.0.0.%u/24", i + 1);
-		node =
-		    sim_node_new(sim, "server", PLAY_MEMORY, play_server_node, options);
+		node = sim_node_new(sim, "server",
+		                    servers[i].memory ? servers[i].memory : PLAY_MEMORY,
+		                    play_server_node, options);
 		sim_node_set_user(node, &servers[i]);
 		sim_node_net(node, "net0", c->link);
 	}

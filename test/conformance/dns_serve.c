@@ -4,11 +4,15 @@
  */
 #include "dns_play.h"
 
-#define ZONE                                                                        \
-	"@ 300 SOA ns hostmaster 7 3600 600 86400 300\n@ 300 NS ns\nns 300 A "      \
-	"192.0.2.1\n"                                                               \
-	"www 300 A 192.0.2.2\n*.wild 300 A 192.0.2.3\n$GENERATE 1-200 big 300 TXT " \
-	"\"text number $ of a set that is larger than what a datagram may hold\"\n"
+/* Sets of so many records; 14 go into a datagram, if there is little else. */
+#define TEXTS(name, count)                                                         \
+	"$GENERATE 1-" count " " name " 300 TXT \"text number $ of a set that is " \
+	                              "larger than what a datagram may hold\"\n"
+#define ZONE                                                                   \
+	"@ 300 SOA ns hostmaster 7 3600 600 86400 300\n@ 300 NS ns\nns 300 A " \
+	"192.0.2.1\n"                                                          \
+	"www 300 A 192.0.2.2\n*.wild 300 A 192.0.2.3\n" TEXTS("near", "14")    \
+	    TEXTS("big", "200") TEXTS("huge", "700")
 
 #define SERVER                                     \
 	{                                          \
@@ -190,6 +194,48 @@ static void who_ends_its_side_is_still_answered(void **state)
 	struct play_server server = SERVER;
 
 	play_run(&server, 1, &short_way, end_early);
+}
+
+/* So many questions, the last one in pieces, for more than a queue to who does not read holds. */
+static void end_behind(struct play_client *c, unsigned questions)
+{
+	uint8_t message[64] = {0};
+	size_t size = play_question(message + 2, sizeof(message) - 2, 9,
+	                            "huge.example.com", DNS_TXT);
+	struct stream s;
+
+	message[1] = (uint8_t)size;
+	play_connect(c, &s);
+	tcp_set_receive_limit(s.conn, 4096);
+	for (unsigned i = 1; i < questions; i++)
+		play_send(&s, slice_of(message + 2, size));
+	assert_int_equal(stream_write(&s, slice_of(message, 20)), KILN_OK);
+	task_sleep(c->tasks, KILN_SECONDS(1));
+	assert_int_equal(stream_write(&s, slice_of(message + 20, size - 18)), KILN_OK);
+	tcp_shutdown(s.conn);
+	task_sleep(c->tasks, KILN_SECONDS(1));
+	for (unsigned i = 0; i < questions; i++) {
+		assert_true(play_receive_message(c, &s));
+		assert_int_equal(play_header(c).counts[DNS_ANSWERS], 700);
+	}
+	assert_false(play_receive_message(c, &s));
+	assert_int_equal(s.error, KILN_OK);
+	stream_close(&s);
+}
+
+static void end_before_all_is_sent(struct play_client *c)
+{
+	for (unsigned questions = 1; questions < 8; questions++)
+		end_behind(c, questions);
+}
+
+static void who_ends_its_side_gets_the_answer_whole(void **state)
+{
+	struct play_server server = SERVER;
+
+	server.memory = 2 << 20; /* for a small send queue */
+	server.config.conns = 16;
+	play_run(&server, 1, &short_way, end_before_all_is_sent);
 }
 
 static void be_idle(struct play_client *c)
@@ -393,17 +439,46 @@ static void ask_signed(struct play_client *c)
 		                 wrong ? DNS_RCODE_NOT_AUTHORIZED : DNS_RCODE_OK);
 		assert_int_equal(play_header(c).counts[DNS_ANSWERS], wrong ? 0 : 1);
 	}
-	/* An answer that fits only without its signature is truncated. */
-	key.secret[0] ^= 1;
+}
+
+/* An answer that fits only without its signature is truncated: into what the client takes, and
+ * into what the server sends at most. */
+static void ask_signed_for_more(struct play_client *c, bool edns)
+{
+	struct dns_header header = {.id = 9};
+	struct dns_question question = {.type = DNS_TXT, .class = DNS_CLASS_IN};
+	struct dns_opt opt = {.udp_size = 4096};
+	uint64_t now = kiln_wall(c->k) / KILN_SECONDS(1);
+	struct dns_tsig_exchange x;
+	struct dns_tsig_key key;
+	struct dns_tsig tsig;
+	struct dns_builder b;
+	uint8_t query[512];
+
+	assert_true(dns_tsig_key_parse(SLICE(KEY), &key));
+	assert_true(dns_name_parse(
+	    edns ? SLICE("near.example.com") : SLICE("big.example.com"), &question.name));
 	dns_tsig_begin(&x, &key);
-	size_t size = play_question(query, sizeof(query), 9, "big.example.com", DNS_TXT);
+	dns_build(&b, query, sizeof(query), &header);
+	assert_true(dns_build_question(&b, &question));
+	assert_true(!edns || dns_build_opt(&b, &opt));
+	size_t size = dns_build_done(&b).len;
+	assert_true(play_exchange(c, slice_of(query, size), KILN_SECONDS(1)));
+	assert_int_equal(play_header(c).counts[DNS_ANSWERS], edns ? 14 : 0);
 	struct slice message = dns_tsig_sign(&x, query, size, sizeof(query), now);
 	assert_true(play_exchange(c, message, KILN_SECONDS(1)));
 	assert_true(play_header(c).flags & DNS_FLAG_TRUNCATED);
-	assert_true(c->answer_size <= DNS_UDP_SIZE);
+	assert_true(c->answer_size <= (edns ? DNS_EDNS_SIZE : DNS_UDP_SIZE));
 	struct slice answer = slice_of(c->answer, c->answer_size);
 	assert_true(dns_tsig_read(answer, &tsig));
 	assert_int_equal(dns_tsig_check_answer(&x, answer, &tsig, now), DNS_TSIG_OK);
+}
+
+static void ask_signed_for_all(struct play_client *c)
+{
+	ask_signed(c);
+	ask_signed_for_more(c, false);
+	ask_signed_for_more(c, true);
 }
 
 static void signed_queries_have_signed_answers(void **state)
@@ -411,7 +486,40 @@ static void signed_queries_have_signed_answers(void **state)
 	struct play_server server = SERVER;
 
 	server.keys = "other.example:MTIzNA==,hmac-sha256:" KEY;
-	play_run(&server, 1, &short_way, ask_signed);
+	play_run(&server, 1, &short_way, ask_signed_for_all);
+}
+
+/* As those without are: by the name that was asked for. */
+static void flood_signed(struct play_client *c)
+{
+	unsigned truncated = 0;
+	struct dns_tsig_exchange x;
+	struct dns_tsig_key key;
+	uint8_t query[512];
+
+	assert_true(dns_tsig_key_parse(SLICE(KEY), &key));
+	for (unsigned i = 0; i < 40; i++) {
+		size_t size =
+		    play_question(query, sizeof(query), 9,
+		                  i % 2 ? "ns.example.com" : "www.example.com", DNS_A);
+		dns_tsig_begin(&x, &key);
+		struct slice message = dns_tsig_sign(&x, query, size, sizeof(query),
+		                                     kiln_wall(c->k) / KILN_SECONDS(1));
+		if (play_exchange(c, message, KILN_MS(1)))
+			truncated += (play_header(c).flags & DNS_FLAG_TRUNCATED) != 0;
+	}
+	/* Ten of each name; of those above, every other one. */
+	assert_int_equal(truncated, 10);
+	assert_int_equal(play_counters(&c->servers[0]).rate_dropped, 10);
+}
+
+static void signed_answers_are_limited_by_name(void **state)
+{
+	struct play_server server = SERVER;
+
+	server.keys = KEY;
+	server.rate.answers = 10;
+	play_run(&server, 1, NULL, flood_signed);
 }
 
 /* ---- metrics ---- */
@@ -476,12 +584,14 @@ int main(void)
 	    cmocka_unit_test(queries_may_be_sent_ahead_over_a_bad_link),
 	    cmocka_unit_test(a_query_may_come_byte_by_byte),
 	    cmocka_unit_test(who_ends_its_side_is_still_answered),
+	    cmocka_unit_test(who_ends_its_side_gets_the_answer_whole),
 	    cmocka_unit_test(a_connection_without_queries_is_closed),
 	    cmocka_unit_test(what_is_no_query_ends_the_connection),
 	    cmocka_unit_test(one_client_has_so_many_connections),
 	    cmocka_unit_test(who_does_not_read_is_reset_and_holds_up_nobody),
 	    cmocka_unit_test(answers_that_are_alike_are_limited),
 	    cmocka_unit_test(signed_queries_have_signed_answers),
+	    cmocka_unit_test(signed_answers_are_limited_by_name),
 	    cmocka_unit_test(metrics_are_a_page),
 	};
 
