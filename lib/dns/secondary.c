@@ -34,7 +34,7 @@ static kiln_time seconds(uint32_t n)
 /* Somewhat earlier, so that not all zones and secondaries come at once. */
 static kiln_time scattered(struct secondary *z, kiln_time time)
 {
-	return time - time / 8 * random_below(&z->server->kiln->random, 1000) / 1000;
+	return time - time / 8000 * random_below(&z->server->kiln->random, 1000);
 }
 
 static void log_zone(struct secondary *z, enum log_level level, const char *what)
@@ -50,10 +50,16 @@ static void log_zone(struct secondary *z, enum log_level level, const char *what
 
 /* ---- after a transfer ---- */
 
+/* After a time of the SOA's, or when the zone expires: then it is tried once more. */
+static void try_after(struct secondary *z, uint32_t n)
+{
+	z->next_at = KILN_MIN(now_of(z) + scattered(z, seconds(n)), z->expires_at);
+}
+
 static void is_good(struct secondary *z)
 {
-	z->next_at = now_of(z) + scattered(z, seconds(z->soa.refresh));
 	z->expires_at = now_of(z) + seconds(z->soa.expire);
+	try_after(z, z->soa.refresh);
 }
 
 static void replace(struct secondary *z, const struct dns_zone *zone)
@@ -81,7 +87,7 @@ static void replace(struct secondary *z, const struct dns_zone *zone)
 static void has_failed(struct secondary *z)
 {
 	if (z->loaded) {
-		z->next_at = now_of(z) + scattered(z, seconds(z->soa.retry));
+		try_after(z, z->soa.retry);
 		return;
 	}
 	z->next_at = now_of(z) + scattered(z, z->patience);
@@ -116,8 +122,8 @@ static void refresh(struct secondary *z, struct secondary_worker *worker)
 		is_good(z);
 		break;
 	case SECONDARY_FAILED:
-		has_failed(z);
 		expire(z);
+		has_failed(z);
 		break;
 	}
 	if (z->again)

@@ -141,15 +141,6 @@ static void receive(struct udp_socket *socket, const struct udp_datagram *datagr
 	set_timer(n);
 }
 
-static void notify_zone(struct dns_server *s, const struct dns_zone *zone)
-{
-	struct server_notifier *n = s->notifier;
-
-	for (unsigned target = 0; target < n->count; target++)
-		s->counters.notifies_lost += !add(n, zone, target);
-	set_timer(n);
-}
-
 /* Once there is an address. */
 static void start(struct timer *timer)
 {
@@ -158,6 +149,17 @@ static void start(struct timer *timer)
 	timer->fire = fire;
 	n->telling = dns_zones_next(&n->server->zones, &n->zone);
 	tell_more(n);
+	set_timer(n);
+}
+
+static void notify_zone(struct dns_server *s, const struct dns_zone *zone)
+{
+	struct server_notifier *n = s->notifier;
+
+	if (n->timer.fire == start)
+		return; /* which tells of all */
+	for (unsigned target = 0; target < n->count; target++)
+		s->counters.notifies_lost += !add(n, zone, target);
 	set_timer(n);
 }
 

@@ -71,6 +71,11 @@ struct dns_server {
 /* Seconds since 1970. */
 uint64_t server_seconds(struct dns_server *s);
 struct dns_peer server_peer(const struct server_query *q);
+/* Of an answer by UDP, at most. */
+static inline uint16_t server_udp_size(const struct dns_server *s)
+{
+	return s->answerer.udp_size ? s->answerer.udp_size : DNS_EDNS_SIZE;
+}
 /* The answer of whatever kind, counted by nobody yet; 0: silence, or a transfer that has
  * begun. */
 server_answerer server_answer;
@@ -113,6 +118,7 @@ struct server_transfer {
 	struct dns_zone_iterator it;
 	struct dns_name question;
 	uint16_t id, type;
+	uint16_t udp_size; /* to be said by EDNS in the first message; 0: it was not asked for */
 	bool (*step)(struct server_conn *c);
 	void (*end)(struct server_conn *c);
 	enum { TRANSFER_FIRST, TRANSFER_START, TRANSFER_RECORDS, TRANSFER_LAST, TRANSFER_OVER } phase;

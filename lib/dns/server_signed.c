@@ -20,7 +20,6 @@ static struct slice strip(struct slice query, size_t at, uint8_t *room)
 /* What the peer takes by UDP, and this server sends. */
 static size_t most_by_udp(const struct dns_server *s, struct slice query)
 {
-	uint16_t own = s->answerer.udp_size ? s->answerer.udp_size : DNS_EDNS_SIZE;
 	struct dns_record record;
 	struct dns_reader r;
 	struct dns_opt opt;
@@ -29,7 +28,7 @@ static size_t most_by_udp(const struct dns_server *s, struct slice query)
 		return DNS_UDP_SIZE;
 	while (dns_read_record(&r, &record)) {
 		if (record.type == DNS_OPT && dns_data_opt(&record, &opt))
-			return KILN_MAX(KILN_MIN(opt.udp_size, own), DNS_UDP_SIZE);
+			return KILN_MIN(opt.udp_size, server_udp_size(s));
 	}
 	return DNS_UDP_SIZE;
 }

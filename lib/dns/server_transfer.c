@@ -12,6 +12,7 @@ enum {
 	    16 * 1024, /* after so many bytes a message is full: names further on could
 	                       * not be pointed to (RFC 1035, 4.1.4) */
 	MESSAGE_LEAST = 1024, /* less room than that is waited for */
+	OPT = 11,             /* bytes of one without options */
 };
 
 /* ---- messages ---- */
@@ -80,12 +81,17 @@ static size_t write_message(struct server_transfer *t, uint8_t *buffer, size_t s
 	    .flags = DNS_FLAG_RESPONSE | DNS_FLAG_AUTHORITATIVE,
 	};
 	struct dns_question question = {t->question, t->type, DNS_CLASS_IN};
+	struct dns_opt opt = {.udp_size = t->udp_size};
+	bool with_opt = !t->begun && t->udp_size;
 	struct dns_builder b;
 
-	dns_build(&b, buffer, size, &header);
+	dns_build(&b, buffer, size - (with_opt ? OPT : 0), &header);
 	if (!t->begun && !dns_build_question(&b, &question))
 		return 0;
 	fill(t, &b);
+	b.w.size = size;
+	if (with_opt && !dns_build_opt(&b, &opt))
+		return 0;
 	return b.header.counts[DNS_ANSWERS] ? dns_build_done(&b).len : 0;
 }
 
@@ -182,6 +188,7 @@ static size_t take_transfer(struct dns_server *s, const struct server_query *q,
 	    .question = question.name,
 	    .id = r.header.id,
 	    .type = question.type,
+	    .udp_size = what->edns ? server_udp_size(s) : 0,
 	    .step = step,
 	    .end = end,
 	    .sign = q->tsig != NULL,

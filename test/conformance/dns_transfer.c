@@ -129,6 +129,69 @@ static void who_is_not_on_the_list_is_refused(void **state)
 	play_run(&server, 1, &short_way, take_refused);
 }
 
+static void allow(struct play_client *c)
+{
+	struct dns_server *server = dns_server_new(c->k, NULL, 1);
+	struct dns_mistake mistake;
+
+	assert_false(dns_server_transfers(server, SLICE("key:k.example"), &mistake));
+	assert_true(dns_server_keys(server, SLICE(KEY), &mistake));
+	assert_true(dns_server_transfers(server, SLICE("any,key:K.example"), &mistake));
+	assert_false(
+	    dns_server_transfers(server, SLICE("10.0.0.7,key:j.example"), &mistake));
+	assert_true(slice_equal(mistake.text, SLICE("key:j.example")));
+}
+
+static void a_list_names_no_key_that_is_not_there(void **state)
+{
+	struct play_server server = {0};
+
+	play_run(&server, 1, &short_way, allow);
+}
+
+static void take_with_edns(struct play_client *c)
+{
+	static const uint16_t types[] = {DNS_AXFR, DNS_IXFR};
+	struct dns_record last = {0}, record;
+	struct dns_opt opt = {.udp_size = 4096};
+	uint8_t query[512];
+
+	for (unsigned i = 0; i < KILN_COUNT_OF(types); i++) {
+		struct dns_header header = {.id = 3};
+		struct dns_question question = {.type = types[i], .class = DNS_CLASS_IN};
+		struct dns_builder b;
+		struct dns_reader r;
+		struct stream s;
+
+		assert_true(dns_name_parse(SLICE("example.com"), &question.name));
+		dns_build(&b, query, sizeof(query), &header);
+		assert_true(dns_build_question(&b, &question));
+		assert_true(dns_build_opt(&b, &opt));
+		play_connect(c, &s);
+		play_send(&s, dns_build_done(&b));
+		assert_true(play_receive_message(c, &s));
+		assert_true(dns_read(&r, slice_of(c->answer, c->answer_size)));
+		while (dns_read_record(&r, &record))
+			last = record;
+		assert_int_equal(last.type, DNS_OPT);
+		assert_true(dns_data_opt(&last, &opt));
+		assert_int_equal(opt.udp_size, DNS_EDNS_SIZE);
+		/* Once is enough: RFC 5936, 2.2.5. */
+		assert_true(play_receive_message(c, &s));
+		assert_true(dns_read(&r, slice_of(c->answer, c->answer_size)));
+		assert_int_equal(r.header.counts[DNS_ADDITIONALS], 0);
+		stream_close(&s);
+	}
+}
+
+static void edns_is_answered_by_edns(void **state)
+{
+	struct play_server server = {.zones = {{"example.com", ZONE("7", TIMES) MANY}},
+	                             .transfers = "any"};
+
+	play_run(&server, 1, &short_way, take_with_edns);
+}
+
 static void take_signed(struct play_client *c)
 {
 	struct taken taken = transfer(c, "example.com", KEY);
@@ -354,6 +417,28 @@ static void a_zone_is_answered_from_while_the_next_is_compiled(void **state)
 	play_run(servers, 2, &short_way, ask_meanwhile);
 }
 
+static void tell_of_all(struct play_client *c)
+{
+	task_sleep(c->tasks, KILN_SECONDS(4));
+	assert_int_equal(play_counters(&c->servers[1]).notifies_sent, 2);
+	assert_int_equal(play_counters(&c->servers[2]).notified, 2);
+}
+
+/* Though another zone comes before that is done. */
+static void zones_of_the_start_are_told_of(void **state)
+{
+	struct play_server servers[3] = {
+	    {.zones = {{"example.com", ZONE("7", TIMES) MANY}}, .transfers = "any"},
+	    {.zones = {{"example.org", ZONE("1", TIMES)}},
+	     .secondaries = "example.com=10.0.0.1",
+	     .transfers = "any",
+	     .notify = "10.0.0.3"},
+	    {.secondaries = "example.com=10.0.0.2,example.org=10.0.0.2"},
+	};
+
+	play_run(servers, 3, &short_way, tell_of_all);
+}
+
 /* ---- from a primary that follows a script ---- */
 
 enum { ANSWERS = 16 };
@@ -497,41 +582,34 @@ static void take_changes(struct play_client *c)
 	assert_int_equal(play_counters(&c->servers[0]).fetch_failures, 0);
 }
 
+#define LINE(text) text "\n"
+#define CHANGES                                \
+	SOA("9")                               \
+	SOA("7")                               \
+	LINE("old 300 A 192.0.2.2")            \
+	LINE("again 300 A 192.0.2.3")          \
+	LINE("GONE 300 MX 10 NS.example.COM.") \
+	LINE("text 300 TXT A")                 \
+	SOA("8")                               \
+	LINE("brief 300 A 192.0.2.4")          \
+	LINE("new 300 A 192.0.2.5")            \
+	SOA("8")                               \
+	LINE("brief 300 A 192.0.2.4")          \
+	SOA("9")                               \
+	LINE("new 300 A 192.0.2.6")            \
+	LINE("again 300 A 192.0.2.3")          \
+	SOA("9")
+
 /* RFC 1995, 4: of 7 to 8, and of 8 to 9. What one version takes away another may add again;
  * names in data are in another case than they were. */
 static void changes_of_several_versions_are_applied_in_turn(void **state)
 {
-	struct primary p = {
-	    .answers = {
-	        {WHOLE("7", "old A 192.0.2.2\nagain A 192.0.2.3\n"
-	                    "kept 300 MX 10 ns\ngone 300 MX 10 ns\n"
-	                    "text 300 TXT a\ntext 300 TXT A\n")},
-	        {SOA("9")
-	             SOA("7") "old 300 A 192.0.2.2\n"
-	                      "again 300 A 192.0.2.3\n"
-	                      "GONE 300 MX 10 NS.example.COM.\n"
-	                      "text 300 TXT A\n" SOA(
-	                          "8") "brief 300 A 192.0.2.4\nnew 300 A "
-	                               "192.0.2.5\n" SOA("8") "brief 300 A "
-	                                                      "192.0.2.4\n" SOA(
-	                                                          "9") "new"
-	                                                               " 30"
-	                                                               "0 "
-	                                                               "A "
-	                                                               "192"
-	                                                               ".0."
-	                                                               "2."
-	                                                               "6\n"
-	                                                               "aga"
-	                                                               "in "
-	                                                               "300"
-	                                                               " A "
-	                                                               "192"
-	                                                               ".0."
-	                                                               "2."
-	                                                               "3"
-	                                                               "\n" SOA("9")},
-	    }};
+	struct primary p = {.answers = {
+	                        {WHOLE("7", "old A 192.0.2.2\nagain A 192.0.2.3\n"
+	                                    "kept 300 MX 10 ns\ngone 300 MX 10 ns\n"
+	                                    "text 300 TXT a\ntext 300 TXT A\n")},
+	                        {CHANGES},
+	                    }};
 
 	for (unsigned i = 2; i < ANSWERS; i++)
 		p.answers[i].text = SOA("9");
@@ -600,6 +678,30 @@ static void a_primary_that_dies_on_the_way_leaves_the_zone_as_it_was(void **stat
 	run_script(&p, outlive);
 }
 
+static void expire_on_time(struct play_client *c)
+{
+	(void)script_of(c);
+	wait_for(c, 7, KILN_SECONDS(20));
+	task_sleep(c->tasks, KILN_SECONDS(50));
+	assert_int_equal(answers_at(c, "ns.example.com", DNS_A), 1);
+	task_sleep(c->tasks, KILN_SECONDS(15));
+	assert_true(play_ask(c, "ns.example.com", DNS_A));
+	assert_int_equal(play_header(c).rcode, DNS_RCODE_SERVER);
+}
+
+/* And not when it is tried the next time, which an odd SOA puts behind that. */
+static void a_zone_expires_at_its_time(void **state)
+{
+	static const char soa[] = "@ 300 SOA ns h 7 20 1000 60 300\n";
+	char text[256];
+	struct primary p = {.answers = {{text}}};
+
+	snprintf(text, sizeof(text), "%s@ 300 NS ns\nns 300 A 192.0.2.1\n%s", soa, soa);
+	for (unsigned i = 1; i < ANSWERS; i++)
+		p.answers[i].text = "";
+	run_script(&p, expire_on_time);
+}
+
 static void believe_nothing(struct play_client *c)
 {
 	struct primary *p = script_of(c);
@@ -640,6 +742,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_zone_is_given_whole),
 	    cmocka_unit_test(who_is_not_on_the_list_is_refused),
+	    cmocka_unit_test(a_list_names_no_key_that_is_not_there),
+	    cmocka_unit_test(edns_is_answered_by_edns),
 	    cmocka_unit_test(each_message_of_a_transfer_is_signed),
 	    cmocka_unit_test(a_secondary_fetches_its_zone_and_follows_it),
 	    cmocka_unit_test(a_secondary_signs_and_checks),
@@ -647,9 +751,11 @@ int main(void)
 	    cmocka_unit_test(who_is_no_primary_cannot_notify),
 	    cmocka_unit_test(notify_goes_down_a_chain_of_secondaries),
 	    cmocka_unit_test(a_zone_is_answered_from_while_the_next_is_compiled),
+	    cmocka_unit_test(zones_of_the_start_are_told_of),
 	    cmocka_unit_test(changes_of_several_versions_are_applied_in_turn),
 	    cmocka_unit_test(a_primary_that_cannot_tell_of_changes_is_asked_for_all),
 	    cmocka_unit_test(a_primary_that_dies_on_the_way_leaves_the_zone_as_it_was),
+	    cmocka_unit_test(a_zone_expires_at_its_time),
 	    cmocka_unit_test(what_is_no_zone_is_not_served),
 	};
 
