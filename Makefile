@@ -28,7 +28,7 @@ all: libs $(patsubst %,$(B)/bin/%,kiln kiln-jail kiln-kvm kiln-usernet kiln-sim 
 		kiln-embed-zones) \
 	$(B)/lib/libkiln-sim.so
 
-image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
+image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(SMALL_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
 hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
 asan_FLAGS = $(COMMON_CFLAGS) $(ASAN_CFLAGS)
 pic_FLAGS = $(COMMON_CFLAGS) $(PIC_CFLAGS)
@@ -63,24 +63,10 @@ $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
 $(foreach w,hosted asan fuzz,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
 $(foreach w,hosted asan,$(eval $(call archive,$(w),target-test,target/test)))
 
-# What runs at start only, waits for devices or for a peer anyway, is about a network or what
-# it loses rather than its traffic, or reads what few requests have: small rather than fast.
-SMALL = $(patsubst %,lib/core/%.c,format kiln log param random slab) \
-	$(patsubst %,lib/net/%.c,address address_option arp arp_wire dhcp dhcp_routes dhcp_wire \
-		fragment icmp icmp_wire icmp6 icmp6_wire ip4_address ip6_address ip6_start mld \
-		mld_wire nd nd_router nd_wire neighbour path report route slaac tcp_cookie tcp_cubic \
-		tcp_hystart tcp_icmp tcp_listen tcp_mtu tcp_pace tcp_recovery tcp_repair tcp_scoreboard \
-		tcp_time_wait tcp_timer tcp_user) $(wildcard target/vm/stub*.c) \
-	$(patsubst %,lib/http/%.c,chunked_wire coding_wire http target_wire value_wire) \
-	$(patsubst %,lib/digest/%.c,hmac sha256 sha512) \
-	$(patsubst %,lib/dns/%.c,answer_chaos archive data disk encoding load master master_data master_generate \
-		master_lex master_odd master_svcb master_words name read secondary \
-		secondary_changes secondary_transfer server_access server_metrics server_notify \
-		server_signed server_stream server_transfer tsig tsig_key tsig_wire types write \
-		zone_build zone_compile zone_cover zone_key zone_link zone_proof zone_sort) \
-	$(patsubst %,target/vm/%.c,start wait virtio_mmio virtio_net_start virtio_rng \
-		virtio_console)
-$(patsubst %,$(B)/image/%.o,$(SMALL)): image_FLAGS += -Oz -fomit-frame-pointer
+# What is done for each byte, and for each datagram of a flood, is not small but fast.
+FAST = $(patsubst %,lib/net/%.c,checksum checksum_blocks ip4 ip4_output udp) \
+	$(patsubst %,lib/dns/%.c,answer_query zone zone_key zones) target/jail/net_ring.c
+$(patsubst %,$(B)/image/%.o,$(FAST)): image_FLAGS += -O2
 
 # ---- the tool and the monitors ----
 
