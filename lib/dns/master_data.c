@@ -213,31 +213,43 @@ bool master_field_name(struct dns_master *m)
 
 /* ---- strings ---- */
 
-/* Writes a text's bytes; *size counts them. */
-static bool put_string(struct dns_master *m, struct slice text, size_t *size)
+uint8_t master_byte(struct cursor *text)
+{
+	uint8_t byte = cursor_u8(text);
+	uint64_t value;
+
+	if (byte != '\\')
+		return byte;
+	if (cursor_peek(text) < '0' || cursor_peek(text) > '9')
+		return cursor_u8(text);
+	if (!slice_decimal(cursor_bytes(text, 3), 255, &value)) {
+		text->failed = true;
+		return 0;
+	}
+	return (uint8_t)value;
+}
+
+bool master_text(struct dns_master *m, struct slice text)
 {
 	struct cursor c = cursor_of(text);
-	size_t start = m->w.at;
-	bool escaped;
 
 	while (cursor_left(&c) && !c.failed)
-		writer_u8(&m->w, master_byte(&c, &escaped));
-	*size = m->w.at - start;
+		writer_u8(&m->w, master_byte(&c));
 	return !c.failed || master_fail(m, "not a valid escape");
 }
 
 static bool field_string(struct dns_master *m)
 {
 	uint8_t *length = writer_room(&m->w, 1);
+	size_t start = m->w.at;
 	struct slice text;
-	size_t size;
 
-	if (!master_string(m, &text) || !put_string(m, text, &size))
+	if (!master_string(m, &text) || !master_text(m, text))
 		return false;
-	if (size > UINT8_MAX)
+	if (m->w.at - start > UINT8_MAX)
 		return master_fail(m, "a string of more than 255 bytes");
 	if (length)
-		*length = (uint8_t)size;
+		*length = (uint8_t)(m->w.at - start);
 	return true;
 }
 
@@ -253,9 +265,8 @@ static bool field_strings(struct dns_master *m)
 static bool field_text(struct dns_master *m)
 {
 	struct slice text;
-	size_t size;
 
-	return master_string(m, &text) && put_string(m, text, &size);
+	return master_string(m, &text) && master_text(m, text);
 }
 
 /* RFC 8659, 4.1: letters and digits. */
@@ -403,6 +414,14 @@ static bool field_groups(struct dns_master *m, unsigned count, unsigned digits,
 
 /* ---- types in bits ---- */
 
+void master_bits(struct dns_master *m, uint8_t *bits, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		writer_u8(&m->w, bits[i]);
+		bits[i] = 0;
+	}
+}
+
 static void put_window(struct dns_master *m, unsigned window)
 {
 	uint8_t *bits = m->set + window * 32u;
@@ -415,9 +434,8 @@ static void put_window(struct dns_master *m, unsigned window)
 	if (size) {
 		writer_u8(&m->w, (uint8_t)window);
 		writer_u8(&m->w, size);
-		writer_bytes(&m->w, slice_of(bits, size));
+		master_bits(m, bits, size);
 	}
-	memset(bits, 0, 32);
 }
 
 /* RFC 4034, 4.1.2; NXT (RFC 2535, 5.2) has the first 128 types without a head. */
@@ -439,8 +457,7 @@ static bool field_types(struct dns_master *m, char field)
 		most = KILN_MAX(most, type);
 	}
 	if (field == 'X') {
-		writer_bytes(&m->w, slice_of(m->set, count ? most / 8 + 1 : 0));
-		memset(m->set, 0, 16);
+		master_bits(m, m->set, count ? most / 8 + 1 : 0);
 		return good;
 	}
 	for (unsigned window = 0; window <= most / 256; window++)
@@ -510,7 +527,7 @@ static bool read_encoded(struct dns_master *m, char field)
 	}
 }
 
-static bool read_field(struct dns_master *m, char field)
+bool master_field(struct dns_master *m, char field)
 {
 	switch (field) {
 	case '1':
@@ -575,7 +592,7 @@ static bool read_known(struct dns_master *m)
 	if (!info || info->fields[0] == '\0')
 		return master_fail(m, "data of this type is written as \\# LENGTH HEX");
 	for (const char *field = info->fields; *field && !m->w.failed; field++) {
-		if (!read_field(m, *field))
+		if (!master_field(m, *field))
 			return false;
 	}
 	return true;

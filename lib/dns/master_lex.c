@@ -175,20 +175,3 @@ void master_lex(struct dns_master_lexer *lexer, struct dns_master_token *token)
 	else
 		lex_word(lexer, token);
 }
-
-uint8_t master_byte(struct cursor *text, bool *escaped)
-{
-	uint8_t byte = cursor_u8(text);
-	uint64_t value;
-
-	*escaped = byte == '\\';
-	if (!*escaped)
-		return byte;
-	if (cursor_peek(text) < '0' || cursor_peek(text) > '9')
-		return cursor_u8(text);
-	if (!slice_decimal(cursor_bytes(text, 3), 255, &value)) {
-		text->failed = true;
-		return 0;
-	}
-	return (uint8_t)value;
-}

@@ -160,8 +160,7 @@ bool master_field_wks(struct dns_master *m)
 		m->set[number / 8] |= (uint8_t)(0x80 >> number % 8);
 		most = KILN_MAX(most, (unsigned)number);
 	}
-	writer_bytes(&m->w, slice_of(m->set, count ? most / 8 + 1 : 0));
-	memset(m->set, 0, most / 8 + 1);
+	master_bits(m, m->set, count ? most / 8 + 1 : 0);
 	return m->reason == NULL;
 }
 
@@ -350,8 +349,8 @@ bool master_field_a6(struct dns_master *m) /* RFC 2874, 3.1 */
 		if (!master_ip6(word, address))
 			return master_fail(m, "bad IPv6 address");
 		address[bits / 8] &= (uint8_t)(0xff >> bits % 8);
-		writer_bytes(&m->w,
-		             slice_skip(slice_of(address, sizeof(address)), bits / 8));
+		for (size_t i = bits / 8; i < sizeof(address); i++)
+			writer_u8(&m->w, address[i]);
 	}
 	return bits == 0 || master_field_name(m);
 }

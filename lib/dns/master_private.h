@@ -17,10 +17,6 @@ void master_lex(struct dns_master_lexer *lexer, struct dns_master_token *token);
 void master_lex_skip_line(struct dns_master_lexer *lexer);
 bool master_lex_ended(const struct dns_master_lexer *lexer);
 
-/* The next byte of a word or string, its escape undone: \" is a quote, \065 an A. The cursor
- * fails for an escape that is none. */
-uint8_t master_byte(struct cursor *text, bool *escaped);
-
 /* ---- master.c ---- */
 
 static inline struct dns_master_level *master_level(struct dns_master *m)
@@ -59,6 +55,15 @@ KILN_MUST_CHECK bool master_generate(struct dns_master *m);
 
 /* Reads a record's data into m->w, up to the end of the line. */
 KILN_MUST_CHECK bool master_data(struct dns_master *m);
+/* Reads a field, whose letter lib/dns/types.c explains. */
+KILN_MUST_CHECK bool master_field(struct dns_master *m, char field);
+/* The next byte of a word or string, its escape undone: \" is a quote, \065 an A. The cursor
+ * fails for an escape that is none. */
+uint8_t master_byte(struct cursor *text);
+/* Writes all bytes of a text. */
+KILN_MUST_CHECK bool master_text(struct dns_master *m, struct slice text);
+/* Writes these bytes of m->set, and clears them. */
+void master_bits(struct dns_master *m, uint8_t *bits, size_t size);
 KILN_MUST_CHECK bool master_hex(struct dns_master *m, bool may_be_none);
 KILN_MUST_CHECK bool master_base64(struct dns_master *m, bool may_be_none);
 /* Of one word. */

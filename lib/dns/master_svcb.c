@@ -51,16 +51,6 @@ static bool find_key(struct slice text, uint16_t *key, bool *generic)
 	return true;
 }
 
-static bool put_bytes(struct dns_master *m, struct slice value)
-{
-	struct cursor c = cursor_of(value);
-	bool escaped;
-
-	while (cursor_left(&c) && !c.failed)
-		writer_u8(&m->w, master_byte(&c, &escaped));
-	return !c.failed || master_fail(m, "not a valid escape");
-}
-
 /* The part up to a comma, which the value is left behind. */
 static struct slice next_item(struct slice *value)
 {
@@ -77,14 +67,13 @@ static bool put_alpn(struct dns_master *m, struct slice value)
 	struct cursor c = cursor_of(value);
 	uint8_t *length = writer_room(&m->w, 1);
 	size_t start = m->w.at;
-	bool escaped;
 
 	while (!c.failed) {
 		bool end = cursor_left(&c) == 0;
-		uint8_t byte = end ? ',' : master_byte(&c, &escaped);
+		uint8_t byte = end ? ',' : master_byte(&c);
 
 		if (byte == '\\' && cursor_left(&c)) {
-			writer_u8(&m->w, master_byte(&c, &escaped));
+			writer_u8(&m->w, master_byte(&c));
 			continue;
 		}
 		if (byte != ',') {
@@ -166,7 +155,7 @@ static bool put_value(struct dns_master *m, uint16_t key, struct slice value)
 	case ECH:
 		return master_base64_word(m, value);
 	default:
-		return put_bytes(m, value);
+		return master_text(m, value);
 	}
 }
 
@@ -217,7 +206,7 @@ static bool put_parameter(struct dns_master *m, struct slice word, size_t first)
 	writer_u16(&m->w, key);
 	uint8_t *length = writer_room(&m->w, 2);
 	size_t begin = m->w.at;
-	if (!(generic ? put_bytes(m, value) : put_value(m, key, value)))
+	if (!(generic ? master_text(m, value) : put_value(m, key, value)))
 		return false;
 	if (!length || m->w.failed)
 		return true; /* too long: who asked sees that */
@@ -226,42 +215,52 @@ static bool put_parameter(struct dns_master *m, struct slice word, size_t first)
 	return sort_in(m, first, start, key);
 }
 
-/* The value of a key among the parameters; false: it is not there. */
-static bool has_key(struct slice parameters, uint16_t wanted, struct slice *value)
+/* Finds a key's value among the parameters; false: it is not there. */
+static bool has_key(struct slice parameters, uint16_t wanted, struct cursor *value)
 {
 	struct cursor c = cursor_of(parameters);
 
-	while (cursor_left(&c)) {
-		uint16_t key = cursor_u16(&c);
+	while (cursor_left(&c) && !c.failed) {
+		uint16_t key = cursor_u16(&c), size = cursor_u16(&c);
 
-		*value = cursor_bytes(&c, cursor_u16(&c));
+		*value = cursor_sub(&c, size);
 		if (key == wanted)
 			return !c.failed;
 	}
 	return false;
 }
 
-/* RFC 9460, 7.1.1 and 8; 9461, 5: what must be there together. */
+/* RFC 9461, 5. */
+static bool has_dns_variable(struct cursor path)
+{
+	const struct slice variable = SLICE("{?dns}");
+
+	while (cursor_left(&path)) {
+		struct cursor from = path;
+
+		if (slice_equal(cursor_bytes(&from, variable.len), variable))
+			return true;
+		cursor_skip(&path, 1);
+	}
+	return false;
+}
+
+/* RFC 9460, 7.1.1 and 8: what must be there together. */
 static bool check(struct dns_master *m, struct slice parameters)
 {
-	struct slice value, other;
+	struct cursor value, other;
 
 	if (has_key(parameters, NO_DEFAULT_ALPN, &value) &&
 	    !has_key(parameters, ALPN, &value))
 		return master_fail(m, "no-default-alpn without alpn");
 	if (has_key(parameters, MANDATORY, &value)) {
-		struct cursor c = cursor_of(value);
-
-		while (cursor_left(&c) && !c.failed) {
-			if (!has_key(parameters, cursor_u16(&c), &other))
+		while (cursor_left(&value) && !value.failed) {
+			if (!has_key(parameters, cursor_u16(&value), &other))
 				return master_fail(m, "a mandatory key is not given");
 		}
 	}
-	if (!has_key(parameters, DOHPATH, &value))
-		return true;
-	while (value.len && !slice_starts_with(value, SLICE("{?dns}")))
-		value = slice_skip(value, 1);
-	return value.len > 0 || master_fail(m, "dohpath without {?dns}");
+	return !has_key(parameters, DOHPATH, &value) || has_dns_variable(value) ||
+	       master_fail(m, "dohpath without {?dns}");
 }
 
 bool master_field_parameters(struct dns_master *m)
