@@ -29,7 +29,7 @@ static inline bool param_digits(const char **text, const char *end, uint64_t *va
 		return false;
 	for (; p < end && *p >= '0' && *p <= '9'; p++) {
 		if (__builtin_mul_overflow(v, 10u, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+		    __builtin_add_overflow(v, *p - '0', &v))
 			return false;
 	}
 	*text = p;
