@@ -72,10 +72,9 @@ $(patsubst %,$(B)/image/%.o,$(FAST)): image_FLAGS += -O2
 
 MONITOR_SHARED = $(wildcard monitor/*.c)
 objects = $(patsubst %,$(B)/hosted/%.o,$(1))
-# capstone: kiln info looks through an image's instructions; dw: backtraces; seccomp: names of
-# system calls; the others, of embedded files: md: SHA-256; brotlienc and z: their compressed
-# copies.
-TOOL_LIBS = -lcapstone -ldw -lseccomp -lmd -lbrotlienc -lz -lm
+# dw: backtraces; seccomp: names of system calls; the others, of embedded files: md: SHA-256;
+# brotlienc and z: their compressed copies. tool/capstone.c loads one more, for what needs it.
+TOOL_LIBS = -ldw -lseccomp -lmd -lbrotlienc -lz -lm
 
 # kiln link is the simulated link's model in real time; kiln sim reads scenarios.
 LINK_MODEL = $(patsubst %,target/sim/%.c,event path mark pcap)
