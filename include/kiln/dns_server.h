@@ -90,12 +90,13 @@ KILN_MUST_CHECK bool dns_server_transfers(struct dns_server *server, struct slic
 /*
  * Zones of which another server is the primary: ZONE=ADDRESS, with commas in between, each with
  * a port (192.0.2.1:5353, [2001:db8::1]:5353) and with the name of a key behind it
- * (192.0.2.1/transfer.example) if there is one: then transfers and NOTIFY are signed. Each is
- * fetched by AXFR (RFC 5936), kept up to date by IXFR (1995), by the times in its SOA and by
- * NOTIFY (1996), and no longer served once it has expired. The old zone is served until the new
- * one is complete. Takes three quarters of the memory that is left, in two parts for each zone;
- * one that is larger than such a part keeps its old version. Keys first, and behind everything
- * else that takes memory: dns_server_udp() and dns_server_tcp(), too.
+ * (192.0.2.1/transfer.example) if there is one: then transfers and NOTIFY are signed. A zone that
+ * is named again has another primary, up to eight. Each is fetched by AXFR (RFC 5936), kept up to
+ * date by IXFR (1995), by the times in its SOA and by NOTIFY (1996), and no longer served once it
+ * has expired. The old zone is served until the new one is complete, and while that is compiled.
+ * Takes three quarters of the memory that is left, in two parts for each zone; one that is larger
+ * than such a part keeps its old version. Keys first, and behind everything else that takes
+ * memory: dns_server_udp() and dns_server_tcp(), too.
  */
 KILN_MUST_CHECK bool dns_server_secondaries(struct dns_server *server, struct tcp *tcp,
 					    struct slice zones,

@@ -24,6 +24,12 @@ void stream_init(struct stream *s, struct task_pool *tasks, struct tcp_conn *con
 KILN_MUST_CHECK enum kiln_error stream_connect(struct stream *s, struct task_pool *tasks,
 					       struct tcp *tcp,
 					       const struct endpoint *to);
+/* The same, for no longer than that, which is the timeout of the other calls as well. */
+KILN_MUST_CHECK enum kiln_error stream_connect_within(struct stream *s,
+						      struct task_pool *tasks,
+						      struct tcp *tcp,
+						      const struct endpoint *to,
+						      kiln_time timeout);
 /* Waits for bytes and reads up to `size` of them; *got is 0 at the end of the stream. */
 KILN_MUST_CHECK enum kiln_error stream_read(struct stream *s, void *out, size_t size,
 					    size_t *got);

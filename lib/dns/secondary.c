@@ -2,8 +2,9 @@
  * Zones of which another server is the primary: when each is asked for (RFC 1035, 3.3.13;
  * 1034, 4.3.5), how long it is served without an answer, and NOTIFY (RFC 1996).
  *
- * A few workers, tasks, take the zones that are due, one each at a time. The primary is asked by
- * TCP for what has changed since (RFC 1995), and says so, or that nothing has. The new zone is
+ * A few workers, tasks, take the zones that are due, one each at a time. A primary is asked by
+ * TCP for what has changed since (RFC 1995), and says so, or that nothing has; then the next is,
+ * if there are several. The new zone is
  * compiled beside the one that is served, which goes on until it is replaced, whatever happens:
  * in two blocks a zone, of equal parts of the image's memory. A worker gives the processor up
  * every some hundred microseconds: queries do not wait for a zone, however large it is.
@@ -18,8 +19,11 @@ enum {
 };
 #define PATIENCE      KILN_SECONDS(5) /* for a zone that was never loaded: at first, at most */
 #define PATIENCE_MOST KILN_SECONDS(600)
-#define REFRESH_LEAST 2 /* seconds, whatever the SOA says */
-#define MEMORY_PARTS  4 /* of what the image has left three are for zones */
+/* Whatever the SOA says: seconds at least, and at most 28 days, so that no zone is left to NOTIFY
+ * alone. */
+enum { LEAST = 2, REFRESH_MOST = 28 * 86400 };
+#define NOTIFIED_LEAST KILN_SECONDS(1) /* from being asked to being asked for a NOTIFY */
+#define MEMORY_PARTS   4 /* of what the image has left three are for zones */
 
 static kiln_time now_of(const struct secondary *z)
 {
@@ -28,7 +32,7 @@ static kiln_time now_of(const struct secondary *z)
 
 static kiln_time seconds(uint32_t n)
 {
-	return KILN_SECONDS(KILN_MAX(n, (uint32_t)REFRESH_LEAST));
+	return KILN_SECONDS(KILN_MAX(n, (uint32_t)LEAST));
 }
 
 /* Somewhat earlier, so that not all zones and secondaries come at once. */
@@ -53,12 +57,14 @@ static void log_zone(struct secondary *z, enum log_level level, const char *what
 /* After a time of the SOA's, or when the zone expires: then it is tried once more. */
 static void try_after(struct secondary *z, uint32_t n)
 {
-	z->next_at = KILN_MIN(now_of(z) + scattered(z, seconds(n)), z->expires_at);
+	kiln_time after = seconds(KILN_MIN(n, (uint32_t)REFRESH_MOST));
+
+	z->next_at = KILN_MIN(now_of(z) + scattered(z, after), z->expiry.deadline);
 }
 
 static void is_good(struct secondary *z)
 {
-	z->expires_at = now_of(z) + seconds(z->soa.expire);
+	timer_set(&z->server->kiln->loop, &z->expiry, now_of(z) + seconds(z->soa.expire));
 	try_after(z, z->soa.refresh);
 }
 
@@ -94,16 +100,46 @@ static void has_failed(struct secondary *z)
 	z->patience = KILN_MIN(z->patience * 2, PATIENCE_MOST);
 }
 
-/* RFC 1035, 3.3.13: then it is no authority any more. */
-static void expire(struct secondary *z)
+/* RFC 1035, 3.3.13: then it is no authority any more, even while a primary is talking. */
+static void expire(struct timer *expiry)
 {
-	if (!z->loaded || now_of(z) < z->expires_at)
-		return;
+	struct secondary *z = kiln_container(expiry, struct secondary, expiry);
+
 	log_zone(z, LOG_WARN, "expired");
 	dns_zones_remove(&z->server->zones, &z->zones[z->live]);
 	z->server->zones_changed++;
 	z->loaded = false;
 	z->patience = PATIENCE;
+}
+
+/* For a NOTIFY; a storm of them is one. */
+static void ask_soon(struct secondary *z)
+{
+	kiln_time soon = KILN_MAX(now_of(z), z->asked_at + NOTIFIED_LEAST);
+
+	z->next_at = KILN_MIN(z->next_at, soon);
+}
+
+/* Asks the primaries, until one has a new version; the next time, who had one is the first. */
+static enum secondary_result ask_all(struct secondary *z, struct secondary_worker *worker,
+                                     struct dns_zone *zone)
+{
+	enum secondary_result all = SECONDARY_FAILED;
+	unsigned first = z->first;
+
+	for (unsigned i = 0; i < z->primary_count; i++) {
+		unsigned at = (first + i) % z->primary_count;
+		enum secondary_result one =
+		    secondary_transfer(z, &z->primaries[at], worker, zone);
+
+		if (one != SECONDARY_FAILED)
+			all = one;
+		if (one == SECONDARY_NEW) {
+			z->first = at;
+			break;
+		}
+	}
+	return all;
 }
 
 static void refresh(struct secondary *z, struct secondary_worker *worker)
@@ -112,9 +148,10 @@ static void refresh(struct secondary *z, struct secondary_worker *worker)
 
 	z->busy = true;
 	z->again = false;
+	z->asked_at = now_of(z);
 	/* Who reads the zone before last must be done: its block is needed. */
 	server_transfers_end(z->server, &z->zones[z->live ^ 1]);
-	switch (secondary_transfer(z, worker, &zone)) {
+	switch (ask_all(z, worker, &zone)) {
 	case SECONDARY_NEW:
 		replace(z, &zone);
 		break;
@@ -122,12 +159,11 @@ static void refresh(struct secondary *z, struct secondary_worker *worker)
 		is_good(z);
 		break;
 	case SECONDARY_FAILED:
-		expire(z);
 		has_failed(z);
 		break;
 	}
 	if (z->again)
-		z->next_at = now_of(z);
+		ask_soon(z);
 	z->busy = false;
 }
 
@@ -199,6 +235,21 @@ static struct secondary *find(struct secondaries *all, const struct dns_name *na
 	return NULL;
 }
 
+/* Who of the primaries has sent this; primary_count: none of them. */
+static unsigned sender_of(const struct secondary *z, const struct server_query *q)
+{
+	unsigned i = 0;
+
+	for (; i < z->primary_count; i++) {
+		const struct secondary_primary *primary = &z->primaries[i];
+
+		if (ip_equal(&q->from.addr, &primary->at.addr) &&
+		    (!primary->key || (q->tsig && q->tsig->key == primary->key)))
+			break;
+	}
+	return i;
+}
+
 static size_t take_notify(struct dns_server *s, const struct server_query *q,
                           uint8_t *buffer, size_t size, struct dns_answered *what)
 {
@@ -211,13 +262,14 @@ static size_t take_notify(struct dns_server *s, const struct server_query *q,
 	if (!z)
 		return server_error(s, q, DNS_RCODE_NOT_AUTHORIZED, buffer, size, what);
 	/* RFC 1996, 3.10: of others it is as if it had not come. */
-	if (!ip_equal(&q->from.addr, &z->primary.addr) ||
-	    (z->key && (!q->tsig || q->tsig->key != z->key)))
+	unsigned sender = sender_of(z, q);
+	if (sender == z->primary_count)
 		return server_error(s, q, DNS_RCODE_REFUSED, buffer, size, what);
 	s->counters.notified++;
+	z->first = sender;
 	z->again = true;
 	if (!z->busy) {
-		z->next_at = now_of(z);
+		ask_soon(z);
 		wake_one(s->secondaries);
 	}
 	return server_error(s, q, DNS_RCODE_OK, buffer, size, what);
@@ -243,20 +295,39 @@ static bool is_missing(struct dns_server *s, const struct dns_answered *what)
 
 /* ---- the beginning ---- */
 
-/* "example.com=192.0.2.1/key". NULL, or what is wrong. */
-static const char *parse(struct secondaries *all, struct slice text, struct secondary *z)
+/* "example.com=192.0.2.1/key": a new zone, or another primary of one. NULL, or what is wrong. */
+static const char *parse(struct secondaries *all, struct slice text)
 {
 	size_t at = slice_find(text, '=');
+	struct secondary_primary primary;
+	struct dns_name name;
 
-	z->server = all->server;
-	z->patience = PATIENCE;
-	if (at == text.len || !dns_name_parse(slice_take(text, at), &z->name))
+	if (at == text.len || !dns_name_parse(slice_take(text, at), &name))
 		return "is not ZONE=ADDRESS, nor ZONE=ADDRESS/KEY";
-	dns_name_lower(&z->name);
-	if (find(all, &z->name))
-		return "names a zone for the second time";
-	return server_peer_parse(all->server, slice_skip(text, at + 1), &z->primary,
-	                         &z->key);
+	const char *wrong = server_peer_parse(all->server, slice_skip(text, at + 1),
+	                                      &primary.at, &primary.key);
+	if (wrong)
+		return wrong;
+	dns_name_lower(&name);
+	struct secondary *z = find(all, &name);
+	if (!z) {
+		z = &all->zones[all->count++];
+		z->server = all->server;
+		z->name = name;
+		z->patience = PATIENCE;
+		timer_init(&z->expiry, expire);
+	}
+	for (unsigned i = 0; i < z->primary_count; i++) {
+		const struct endpoint *known = &z->primaries[i].at;
+
+		if (ip_equal(&known->addr, &primary.at.addr) &&
+		    known->port == primary.at.port)
+			return "names a primary for the second time";
+	}
+	if (z->primary_count == SECONDARY_PRIMARIES)
+		return "names a ninth primary of a zone";
+	z->primaries[z->primary_count++] = primary;
+	return NULL;
 }
 
 static void make_blocks(struct secondaries *all)
@@ -306,10 +377,9 @@ bool dns_server_secondaries(struct dns_server *server, struct tcp *tcp,
 	all->zones = kiln_alloc(server->kiln, count * sizeof(*all->zones), "secondaries");
 	while (zones.len) {
 		mistake->text = server_list_next(&zones);
-		mistake->why = parse(all, mistake->text, &all->zones[all->count]);
+		mistake->why = parse(all, mistake->text);
 		if (mistake->why)
 			return false;
-		all->count++;
 	}
 	start_workers(all);
 	make_blocks(all);

@@ -1,7 +1,8 @@
 /*
  * What an IXFR takes away and adds (RFC 1995, 4), over several versions of a zone. For each
  * record the last word counts: the old zone's records of which there was none are kept, and
- * those added last are added.
+ * those added last are added. By the first word, the old zone has the record, or has not: else
+ * it is not the version that the primary had, and none of it is to be relied on.
  *
  * The changes lie in the block one behind the other, as they came, and a hash table behind them;
  * the new zone is compiled behind that.
@@ -15,6 +16,7 @@ struct change {
 	uint16_t type, data_size;
 	uint8_t owner_size;
 	bool added;
+	bool was_there;  /* by the first change of the record */
 	uint8_t bytes[]; /* the owner, in lower case; the data, uncompressed */
 };
 
@@ -96,6 +98,11 @@ static bool same(const struct key *a, const struct key *b)
 	        (has_names(a->type) && slice_equal_nocase(a->data, b->data)));
 }
 
+static const struct change *change_at(const struct secondary_changes *c, uint32_t slot)
+{
+	return (const void *)(c->base + slot - 1);
+}
+
 /* Where its last change is, or would be. */
 static uint32_t *slot_of(const struct secondary_changes *c, const struct key *key)
 {
@@ -104,7 +111,7 @@ static uint32_t *slot_of(const struct secondary_changes *c, const struct key *ke
 
 		if (*slot == 0)
 			return slot;
-		struct key other = key_of((const void *)(c->base + *slot - 1));
+		struct key other = key_of(change_at(c, *slot));
 		if (same(key, &other))
 			return slot;
 	}
@@ -123,11 +130,15 @@ static bool make_table(struct secondary_changes *c)
 	memset(c->table, 0, slots * sizeof(*c->table));
 	c->mask = (uint32_t)slots - 1;
 	for (uint32_t i = 0; i < c->count; i++) {
-		const struct change *change = (const void *)(c->base + at);
+		struct change *change = (void *)(c->base + at);
 		struct key key = key_of(change);
+		uint32_t *slot = slot_of(c, &key);
 
 		secondary_record(c->worker);
-		*slot_of(c, &key) = at + 1;
+		change->was_there =
+		    *slot ? change_at(c, *slot)->was_there : !change->added;
+		c->expected += !*slot && change->was_there;
+		*slot = at + 1;
 		at += change->size;
 	}
 	return true;
@@ -145,35 +156,48 @@ static bool add(struct dns_zone_builder *builder, const struct key *key, uint32_
 	return fault == DNS_ZONE_OK || fault == DNS_ZONE_OUTSIDE;
 }
 
-bool secondary_changes_apply(struct secondary_changes *c, const struct dns_zone *old,
-                             struct dns_zone_builder *builder)
+/* What the changes say nothing of stays. */
+static const char *keep(struct secondary_changes *c, const struct dns_zone *old,
+                        struct dns_zone_builder *builder)
 {
-	struct dns_name origin = {.size = (uint8_t)old->apex.len};
 	struct dns_zone_iterator it;
+	uint32_t found = 0;
 
-	memcpy(origin.bytes, old->apex.data, origin.size);
-	if (!make_table(c) || !dns_zone_begin(builder, c->arena, &origin))
-		return false;
 	dns_zone_iterate(&it, old);
 	while (dns_zone_next(&it)) {
 		struct key key = {it.owner, it.data, it.type};
+		uint32_t slot = *slot_of(c, &key);
 
 		secondary_record(c->worker);
-		if (it.type == DNS_SOA || *slot_of(c, &key))
+		if (it.type == DNS_SOA)
 			continue;
-		if (!add(builder, &key, it.ttl))
-			return false;
+		if (slot && !change_at(c, slot)->was_there)
+			return "changes add what is there already";
+		found += slot != 0;
+		if (!slot && !add(builder, &key, it.ttl))
+			return secondary_no_memory;
 	}
-	for (uint32_t i = 0; i <= c->mask; i++) {
+	return found == c->expected ? NULL : "changes take away what is not there";
+}
+
+const char *secondary_changes_apply(struct secondary_changes *c,
+                                    const struct dns_zone *old,
+                                    struct dns_zone_builder *builder)
+{
+	struct dns_name origin = {.size = (uint8_t)old->apex.len};
+
+	memcpy(origin.bytes, old->apex.data, origin.size);
+	if (!make_table(c) || !dns_zone_begin(builder, c->arena, &origin))
+		return secondary_no_memory;
+	const char *wrong = keep(c, old, builder);
+	for (uint32_t i = 0; !wrong && i <= c->mask; i++) {
 		secondary_record(c->worker);
 		if (c->table[i] == 0)
 			continue;
-		const struct change *change = (const void *)(c->base + c->table[i] - 1);
-		if (!change->added)
-			continue;
+		const struct change *change = change_at(c, c->table[i]);
 		struct key key = key_of(change);
-		if (!add(builder, &key, change->ttl))
-			return false;
+		if (change->added && !add(builder, &key, change->ttl))
+			wrong = secondary_no_memory;
 	}
-	return true;
+	return wrong;
 }

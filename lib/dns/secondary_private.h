@@ -8,11 +8,18 @@
 #include <kiln/stream.h>
 #include "server_private.h"
 
+enum { SECONDARY_PRIMARIES = 8 }; /* of a zone, at most */
+
+struct secondary_primary {
+	struct endpoint at;
+	const struct dns_tsig_key *key; /* NULL: transfers are not signed */
+};
+
 struct secondary {
 	struct dns_server *server;
 	struct dns_name name; /* in lower case */
-	struct endpoint primary;
-	const struct dns_tsig_key *key; /* NULL: transfers are not signed */
+	struct secondary_primary primaries[SECONDARY_PRIMARIES];
+	unsigned primary_count, first; /* first: who is asked before the others */
 	struct arena blocks[2]; /* one has the zone that is served, the other is for the next */
 	struct dns_zone zones[2];
 	unsigned live;  /* of both */
@@ -20,7 +27,8 @@ struct secondary {
 	bool busy;      /* a worker is at it */
 	bool again;     /* a NOTIFY came meanwhile */
 	struct dns_soa soa; /* of the live one */
-	kiln_time next_at, expires_at;
+	kiln_time asked_at, next_at;
+	struct timer expiry;
 	kiln_time patience; /* as long as it was never loaded: doubled each time */
 };
 
@@ -47,9 +55,11 @@ void secondary_record(struct secondary_worker *worker);
 
 enum secondary_result { SECONDARY_NEW, SECONDARY_CURRENT, SECONDARY_FAILED };
 
-/* Asks the primary for changes, or for all, and compiles what it says into the block that is
+/* Asks a primary for changes, or for all, and compiles what it says into the block that is
  * not live. `zone` is the result, opened. Waits: on a task of its own. */
-enum secondary_result secondary_transfer(struct secondary *z, struct secondary_worker *worker,
+enum secondary_result secondary_transfer(struct secondary *z,
+					 const struct secondary_primary *primary,
+					 struct secondary_worker *worker,
 					 struct dns_zone *zone);
 
 /* ---- secondary_changes.c: what an IXFR adds and takes away ---- */
@@ -59,6 +69,7 @@ struct secondary_changes {
 	struct arena *arena;
 	uint8_t *base; /* of the changes, one behind the other */
 	uint32_t count;
+	uint32_t expected; /* records that the old zone must have */
 	uint32_t *table; /* offsets of the last change of each record, by hash; 0: none */
 	uint32_t mask;
 };
@@ -67,9 +78,11 @@ void secondary_changes_begin(struct secondary_changes *c, struct secondary_worke
 			     struct arena *arena);
 KILN_MUST_CHECK bool secondary_change(struct secondary_changes *c, bool added,
 				      const struct dns_record *record);
-/* The old zone's records but for those taken away, and those added. */
-KILN_MUST_CHECK bool secondary_changes_apply(struct secondary_changes *c,
-					     const struct dns_zone *old,
-					     struct dns_zone_builder *builder);
+/* The old zone's records but for those taken away, and those added. NULL, or what is wrong. */
+KILN_MUST_CHECK const char *secondary_changes_apply(struct secondary_changes *c,
+						    const struct dns_zone *old,
+						    struct dns_zone_builder *builder);
+
+extern const char secondary_no_memory[];
 
 #endif

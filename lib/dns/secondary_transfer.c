@@ -8,13 +8,16 @@
 #include <kiln/dns_types.h>
 #include "secondary_private.h"
 
-#define STALL KILN_SECONDS(30) /* of a primary that says nothing */
+#define STALL   KILN_SECONDS(30)   /* of a primary that says nothing */
+#define LONGEST KILN_SECONDS(7200) /* of one that does not come to an end */
 
 enum state { FIRST, SECOND, WHOLE, TAKING_AWAY, ADDING, OVER, CURRENT };
 
 struct fetch {
 	struct secondary *z;
+	const struct secondary_primary *primary;
 	struct secondary_worker *worker;
+	kiln_time until;
 	struct stream stream;
 	struct dns_tsig_exchange tsig;
 	struct arena *arena;
@@ -25,9 +28,11 @@ struct fetch {
 	enum state state;
 	struct dns_soa soa; /* of the zone that is being fetched */
 	uint32_t serial;    /* of the version that is being read about */
-	bool answered;      /* the primary said something */
+	bool reached;       /* the primary is there */
 	const char *why;    /* it failed */
 };
+
+const char secondary_no_memory[] = "it has no room";
 
 static bool fail(struct fetch *f, const char *why)
 {
@@ -70,8 +75,8 @@ static bool ask(struct fetch *f)
 	if (!build_question(f, &b, message + 2, sizeof(message) - 2))
 		return fail(f, "the question is too long");
 	size_t len = dns_build_done(&b).len;
-	if (f->z->key) {
-		dns_tsig_begin(&f->tsig, f->z->key);
+	if (f->primary->key) {
+		dns_tsig_begin(&f->tsig, f->primary->key);
 		len = dns_tsig_sign(&f->tsig, message + 2, len, sizeof(message) - 2,
 		                    kiln_wall(f->z->server->kiln) / KILN_SECONDS(1))
 		          .len;
@@ -91,7 +96,7 @@ static bool add(struct fetch *f, const struct dns_record *record, struct slice d
 	case DNS_ZONE_OUTSIDE: /* left out, as others do */
 		return true;
 	case DNS_ZONE_MEMORY:
-		return fail(f, "no memory for it");
+		return fail(f, secondary_no_memory);
 	default:
 		return fail(f, "a record is malformed");
 	}
@@ -113,7 +118,8 @@ static bool add_record(struct fetch *f, const struct dns_record *record)
 
 static bool change_record(struct fetch *f, const struct dns_record *record)
 {
-	return secondary_change(&f->changes, f->state == ADDING, record) ||
+	return !dns_name_in(&record->name, &f->z->name) ||
+	       secondary_change(&f->changes, f->state == ADDING, record) ||
 	       fail(f, "a record is malformed, or there is no memory for it");
 }
 
@@ -122,19 +128,18 @@ static bool take_first(struct fetch *f, const struct dns_record *record)
 	if (record->type != DNS_SOA || !dns_name_equal(&record->name, &f->z->name) ||
 	    !dns_data_soa(record, &f->soa))
 		return fail(f, "the first record is no SOA");
-	f->state = SECOND;
-	if (f->z->loaded && (int32_t)(f->soa.serial - f->z->soa.serial) <= 0) {
-		f->state = CURRENT;
-		return true;
-	}
-	return true;
+	/* RFC 1982, 3.2. */
+	int32_t newer = (int32_t)(f->soa.serial - f->z->soa.serial);
+	f->state = f->z->loaded && newer <= 0 ? CURRENT : SECOND;
+	return f->state == SECOND || newer == 0 ||
+	       fail(f, "the primary has an older version");
 }
 
 static bool begin_whole(struct fetch *f, const struct dns_record *record)
 {
 	f->state = WHOLE;
 	if (!dns_zone_begin(&f->builder, f->arena, &f->z->name))
-		return fail(f, "no memory for it");
+		return fail(f, secondary_no_memory);
 	return record->type == DNS_SOA || add_record(f, record);
 }
 
@@ -168,10 +173,29 @@ static bool take_second(struct fetch *f, const struct dns_record *record)
 	return true;
 }
 
-static bool take_record(struct fetch *f, const struct dns_record *record)
+/* An SOA behind the second record: that of the whole zone is the last. */
+static bool take_soa(struct fetch *f, const struct dns_record *record)
 {
+	const struct dns_zone *old = &f->z->zones[f->z->live];
 	struct dns_soa soa;
 
+	if (!dns_data_soa(record, &soa))
+		return fail(f, "an SOA is malformed");
+	if (f->state != WHOLE) {
+		if (!next_part(f, soa.serial))
+			return false;
+		if (f->state != OVER)
+			return true;
+		f->why = secondary_changes_apply(&f->changes, old, &f->builder);
+		if (f->why)
+			return false;
+	}
+	f->state = OVER;
+	return add_record(f, record);
+}
+
+static bool take_record(struct fetch *f, const struct dns_record *record)
+{
 	secondary_record(f->worker);
 	if (record->class != DNS_CLASS_IN)
 		return fail(f, "a record of another class");
@@ -187,20 +211,9 @@ static bool take_record(struct fetch *f, const struct dns_record *record)
 	default:
 		break;
 	}
-	if (record->type != DNS_SOA)
-		return f->state == WHOLE ? add_record(f, record)
-		                         : change_record(f, record);
-	if (!dns_data_soa(record, &soa))
-		return fail(f, "an SOA is malformed");
-	if (f->state != WHOLE)
-		return next_part(f, soa.serial) &&
-		       (f->state != OVER ||
-		                secondary_changes_apply(
-		                    &f->changes, &f->z->zones[f->z->live], &f->builder)
-		            ? f->state != OVER || add_record(f, record)
-		            : fail(f, "no memory for it"));
-	f->state = OVER;
-	return add_record(f, record);
+	if (record->type == DNS_SOA)
+		return take_soa(f, record);
+	return f->state == WHOLE ? add_record(f, record) : change_record(f, record);
 }
 
 /* ---- messages ---- */
@@ -215,6 +228,8 @@ static bool read_bytes(struct fetch *f, uint8_t *out, size_t size)
 			return fail(f, "the primary says nothing, or breaks off");
 		if (got == 0)
 			return fail(f, "the primary breaks off");
+		if (kiln_now(f->z->server->kiln) > f->until)
+			return fail(f, "the primary comes to no end");
 	}
 	return true;
 }
@@ -233,7 +248,7 @@ static bool check_signature(struct fetch *f, struct slice message)
 {
 	struct dns_tsig tsig;
 
-	if (!f->z->key)
+	if (!f->primary->key)
 		return true;
 	if (!dns_tsig_read(message, &tsig))
 		return fail(f, "a message is malformed");
@@ -274,7 +289,6 @@ static bool take_message(struct fetch *f)
 
 	if (!read_message(f, &message))
 		return false;
-	f->answered = true;
 	if (!dns_read(&r, message))
 		return fail(f, "a message is malformed");
 	if (!check_signature(f, message) || !is_answer(f, &r.header))
@@ -292,10 +306,11 @@ static bool take_message(struct fetch *f)
 
 static bool fetch(struct fetch *f)
 {
-	if (stream_connect(&f->stream, f->worker->all->tasks, f->worker->all->tcp,
-	                   &f->z->primary) != KILN_OK)
+	if (stream_connect_within(&f->stream, f->worker->all->tasks, f->worker->all->tcp,
+	                          &f->primary->at, STALL) != KILN_OK)
 		return fail(f, "the primary cannot be reached");
-	f->stream.timeout = STALL;
+	f->reached = true;
+	f->until = kiln_now(f->z->server->kiln) + LONGEST;
 	if (!ask(f))
 		return false;
 	while (f->state != OVER && f->state != CURRENT) {
@@ -303,7 +318,7 @@ static bool fetch(struct fetch *f)
 			return false;
 	}
 	/* RFC 8945, 5.3.1: the last message has to be signed. */
-	return !f->z->key || f->tsig.since == 0 ||
+	return !f->primary->key || f->tsig.since == 0 ||
 	       fail(f, "the last message is not signed");
 }
 
@@ -315,54 +330,67 @@ static bool compile(struct fetch *f, struct dns_zone *zone)
 	f->builder.pause = secondary_pause;
 	f->builder.context = f->worker;
 	if (!dns_zone_end(&f->builder, &compiled, &error))
-		return fail(f, dns_zone_fault_text(error.fault));
+		return fail(f, error.fault == DNS_ZONE_MEMORY
+		                   ? secondary_no_memory
+		                   : dns_zone_fault_text(error.fault));
 	return dns_zone_open(zone, compiled) || fail(f, "it does not open");
 }
 
 static void log_failure(const struct fetch *f)
 {
-	char text[4 * DNS_NAME_SIZE + 1];
+	char text[4 * DNS_NAME_SIZE + 100];
+	size_t room = (size_t)(f->arena->end - f->arena->start);
 	struct writer w = writer_of(text, sizeof(text));
 
 	dns_name_format(&w, &f->z->name);
-	writer_u8(&w, 0);
-	log_warn(f->z->server->kiln, "dns", "%s: not transferred: %s", text, f->why);
+	writer_text(&w, ": not transferred from ");
+	endpoint_format(&w, &f->primary->at);
+	writer_format(&w, ": %s", f->why);
+	if (f->why == secondary_no_memory)
+		writer_format(&w, " in %zu KB, its part of the memory: see -m",
+		              room / 1024);
+	log_warn(f->z->server->kiln, "dns", "%.*s", SLICE_ARG(writer_done(&w)));
 }
 
-static enum secondary_result try(struct secondary *z, struct secondary_worker *worker,
-                                 bool by_changes, struct dns_zone *zone, bool *answered)
+/* *whole: to be asked for the whole instead. */
+static enum secondary_result try(struct fetch *f, struct dns_zone *zone, bool *whole)
 {
-	struct dns_server_counters *count = &z->server->counters;
-	struct fetch f = {.z = z, .worker = worker, .by_changes = by_changes};
+	struct dns_server_counters *count = &f->z->server->counters;
 
-	f.arena = &z->blocks[z->live ^ 1];
-	f.arena->at = f.arena->start;
-	bool good = fetch(&f);
-	stream_close(&f.stream);
-	*answered = f.answered;
-	if (good && f.state == CURRENT)
+	f->arena = &f->z->blocks[f->z->live ^ 1];
+	f->arena->at = f->arena->start;
+	bool good = fetch(f);
+	stream_close(&f->stream);
+	if (good && f->state == CURRENT)
 		return SECONDARY_CURRENT;
-	if (good && compile(&f, zone)) {
+	if (good && compile(f, zone)) {
 		count->fetched++;
-		count->fetched_changes += f.changes.arena != NULL;
+		count->fetched_changes += f->changes.arena != NULL;
 		return SECONDARY_NEW;
 	}
-	log_failure(&f);
+	log_failure(f);
 	count->fetch_failures++;
+	*whole = f->by_changes && f->reached && f->state != CURRENT;
 	return SECONDARY_FAILED;
 }
 
 enum secondary_result secondary_transfer(struct secondary *z,
+                                         const struct secondary_primary *primary,
                                          struct secondary_worker *worker,
                                          struct dns_zone *zone)
 {
 	enum secondary_result result = SECONDARY_FAILED;
-	bool answered = true;
+	bool whole = !z->loaded;
 
-	if (z->loaded)
-		result = try(z, worker, true, zone, &answered);
+	if (z->loaded) {
+		struct fetch f = {
+		    .z = z, .primary = primary, .worker = worker, .by_changes = true};
+		result = try(&f, zone, &whole);
+	}
 	/* RFC 1995, 4: who cannot tell of changes has the whole. */
-	if (result == SECONDARY_FAILED && answered)
-		result = try(z, worker, false, zone, &answered);
+	if (whole) {
+		struct fetch f = {.z = z, .primary = primary, .worker = worker};
+		result = try(&f, zone, &whole);
+	}
 	return result;
 }

@@ -62,19 +62,29 @@ static enum kiln_error gone(const struct stream *s)
 	return s->error ? s->error : KILN_ERR_CLOSED;
 }
 
-enum kiln_error stream_connect(struct stream *s, struct task_pool *tasks, struct tcp *tcp,
-                               const struct endpoint *to)
+enum kiln_error stream_connect_within(struct stream *s, struct task_pool *tasks,
+                                      struct tcp *tcp, const struct endpoint *to,
+                                      kiln_time timeout)
 {
 	stream_init(s, tasks, NULL);
+	s->timeout = timeout;
 	enum kiln_error error = tcp_connect(tcp, to, &stream_events, s, &s->conn);
+	kiln_time deadline = deadline_of(s);
 
 	while (!error && s->conn && !tcp_can_send(s->conn))
-		error = wait(s, KILN_NEVER); /* TCP's own timeout ends it */
+		error = wait(s, deadline);
 	if (!error && !s->conn)
 		error = gone(s);
 	if (error)
 		stream_close(s);
 	return error;
+}
+
+/* TCP's own timeout ends it. */
+enum kiln_error stream_connect(struct stream *s, struct task_pool *tasks, struct tcp *tcp,
+                               const struct endpoint *to)
+{
+	return stream_connect_within(s, tasks, tcp, to, KILN_NEVER);
 }
 
 enum kiln_error stream_read(struct stream *s, void *out, size_t size, size_t *got)

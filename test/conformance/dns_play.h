@@ -337,7 +337,7 @@ static bool play_receive_message(struct play_client *c, struct stream *s)
 	return true;
 }
 
-static bool play_ask_stream(struct play_client *c, struct stream *s, uint16_t id,
+static inline bool play_ask_stream(struct play_client *c, struct stream *s, uint16_t id,
                             const char *name, uint16_t type)
 {
 	uint8_t query[512];

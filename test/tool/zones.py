@@ -191,7 +191,7 @@ def test_parameters(_):
                 ("notify", "192.0.2.1/b.key", "'192.0.2.1/b.key' names a key that is not known"),
                 ("secondary", "192.0.2.1", "'192.0.2.1' is not ZONE=ADDRESS, nor ZONE=ADDRESS/KEY"),
                 ("secondary", "a.test=192.0.2.1#53", "'a.test=192.0.2.1#53' has no address"),
-                ("secondary", "a.test=::1,A.test=::2", "'A.test=::2' names a zone for the second")]:
+                ("secondary", "a.test=::1,A.test=::1", "'A.test=::1' names a primary for the second")]:
             given = [f"--{option}", value] + (["--keys", key] if option != "keys" else [])
             told = kiln("run", image, "--net", "user", *given, status=1)
             check(f"--{option}: {says}" in told, f"no '{says}' in: {told}")
