@@ -5,7 +5,7 @@
  */
 #include "zone_compile.h"
 
-enum { SHA1 = 1 }; /* RFC 5155, 11 */
+enum { SHA1 = 1 /* RFC 5155, 11 */, OPT_OUT = 1 /* 3.1.2.1 */ };
 /* About as much as so many looks at records: a binary search, a hash. */
 enum { WORK_COVER = 32, WORK_HASH = 16 };
 
@@ -41,36 +41,39 @@ static bool put_order(struct zone_compiler *c)
 
 /* ---- NSEC3 ---- */
 
-/* The parameters of the chain that is whole: RFC 5155, 4. */
-static bool read_parameters(struct zone_compiler *c, const struct zone_set *set)
-{
-	const struct zone_wire *wire = (const void *)set->records;
-	struct cursor data = cursor_of(slice_of(wire->data, be16_get(wire->size)));
-	struct zone_header *zone = c->zone;
+/* What NSEC3 and NSEC3PARAM begin with. */
+struct chain {
+	uint8_t algorithm, flags;
+	uint16_t iterations;
+	struct slice salt;
+	bool whole;
+};
 
-	uint8_t algorithm = cursor_u8(&data);
-	cursor_skip(&data, 1);
-	zone->iterations = cursor_u16(&data);
-	zone->salt_size = cursor_u8(&data);
-	cursor_copy(&data, zone->salt, zone->salt_size);
-	if (algorithm != SHA1 || zone->iterations > DNS_ZONE_NSEC3_ITERATIONS)
-		return zone_fault_at(c, DNS_ZONE_NSEC3_HASH, zone_at(zone, zone->apex),
-		                     DNS_NSEC3PARAM, NULL);
-	return true;
+/* From the first bytes of a set's record, with what follows there. */
+static struct cursor read_chain(const uint8_t *record, struct chain *chain)
+{
+	const struct zone_wire *wire = (const void *)record;
+	struct cursor data = cursor_of(slice_of(wire->data, be16_get(wire->size)));
+
+	chain->algorithm = cursor_u8(&data);
+	chain->flags = cursor_u8(&data);
+	chain->iterations = cursor_u16(&data);
+	chain->salt = cursor_bytes(&data, cursor_u8(&data));
+	return data;
 }
 
-/* Whether the NSEC3 belongs to the chain of the zone's parameters. */
-static bool is_of_chain(const struct zone_header *zone, const struct zone_set *set)
+/* If an NSEC3 belongs to the chain: its flags, and the hash that it says is next. */
+static bool is_of_chain(const struct zone_header *zone, const struct zone_node *node,
+                        const struct chain *chain, uint8_t *flags, struct slice *next)
 {
-	const struct zone_wire *wire = (const void *)set->records;
-	struct cursor data = cursor_of(slice_of(wire->data, be16_get(wire->size)));
+	struct chain own;
+	struct cursor rest =
+	    read_chain(zone_set_find(zone, node, DNS_NSEC3)->records, &own);
 
-	uint8_t algorithm = cursor_u8(&data);
-	cursor_skip(&data, 1);
-	uint16_t iterations = cursor_u16(&data);
-	struct slice salt = cursor_bytes(&data, cursor_u8(&data));
-	return algorithm == SHA1 && iterations == zone->iterations &&
-	       slice_equal(salt, slice_of(zone->salt, zone->salt_size));
+	*flags = own.flags;
+	*next = cursor_bytes(&rest, cursor_u8(&rest));
+	return own.algorithm == chain->algorithm && own.iterations == chain->iterations &&
+	       slice_equal(own.salt, chain->salt);
 }
 
 /* Base 32 with the extended hexadecimal alphabet (RFC 4648, 7): 32 digits, in lower case. */
@@ -97,11 +100,95 @@ static bool read_hash(const struct zone_node *node, uint8_t hash[20])
 	return true;
 }
 
-/* NSEC3 nodes are in order of their names, and so of their hashes. */
-static bool put_hashes(struct zone_compiler *c, const struct zone_node *node)
+/* Of the zone: how many have proofs of their own, and where those of NSEC3 begin. */
+struct nodes {
+	uint32_t authoritative;
+	const struct zone_node *nsec3;
+};
+
+static struct nodes count_nodes(struct zone_compiler *c)
+{
+	struct nodes nodes = {.nsec3 = zone_at(c->zone, c->zone->apex)};
+
+	for (uint32_t i = 0; i < c->zone->names; i++) {
+		zone_work(c, 2);
+		nodes.authoritative += is_authoritative(nodes.nsec3);
+		nodes.nsec3 = zone_node_at(c->zone, nodes.nsec3->next);
+	}
+	return nodes;
+}
+
+/* Whether it goes round, each hash next to the one before, and has one of every name unless
+ * it opts out. NSEC3 nodes are in order of their names, and so of their hashes. */
+static bool is_whole(struct zone_compiler *c, const struct nodes *nodes,
+                     const struct chain *chain)
+{
+	const struct zone_node *node = nodes->nsec3;
+	uint8_t first[20], hash[20], flags, all_flags = 0;
+	struct slice next, expected = {0};
+	uint32_t count = 0;
+
+	for (; node; node = zone_node_at(c->zone, node->next)) {
+		zone_work(c, 2);
+		if (!is_of_chain(c->zone, node, chain, &flags, &next) ||
+		    !read_hash(node, hash))
+			continue;
+		if (count == 0)
+			memcpy(first, hash, sizeof(first));
+		else if (!slice_equal(expected, slice_of(hash, sizeof(hash))))
+			return false;
+		all_flags |= flags;
+		expected = next;
+		count++;
+	}
+	return count && slice_equal(expected, slice_of(first, sizeof(first))) &&
+	       (all_flags & OPT_OUT || count >= nodes->authoritative);
+}
+
+/*
+ * Of several chains any that is whole will do (RFC 5155, 7.3): the one with the least to hash;
+ * one that is not whole if there is no other. Parameters with flags are to be ignored (4.1.2);
+ * *bad: some are of another hash than SHA-1, or too many iterations (RFC 9276, 3.2), which is
+ * an error where nothing else proves. False: there is none.
+ */
+static bool choose_chain(struct zone_compiler *c, const struct zone_set *set,
+                         const struct nodes *nodes, struct chain *best, bool *bad)
+{
+	const uint8_t *at = set->records, *end = at + set->size;
+	bool found = false;
+
+	*bad = false;
+	while (at < end) {
+		struct chain one;
+
+		read_chain(at, &one);
+		at += sizeof(struct zone_wire) +
+		      be16_get(((const struct zone_wire *)(const void *)at)->size);
+		if (one.flags)
+			continue;
+		if (one.algorithm != SHA1 || one.iterations > DNS_ZONE_NSEC3_ITERATIONS) {
+			*bad = true;
+			continue;
+		}
+		one.whole = is_whole(c, nodes, &one);
+		if (!found || one.whole > best->whole ||
+		    (one.whole == best->whole && one.iterations < best->iterations))
+			*best = one;
+		found = true;
+	}
+	return found;
+}
+
+static bool put_hashes(struct zone_compiler *c, const struct zone_node *node,
+                       const struct chain *chain)
 {
 	const struct zone_node *apex = zone_at(c->zone, c->zone->apex);
+	struct slice next;
+	uint8_t flags;
 
+	c->zone->iterations = chain->iterations;
+	c->zone->salt_size = (uint8_t)chain->salt.len;
+	memcpy(c->zone->salt, chain->salt.data, chain->salt.len);
 	if (!zone_take(c, 0, 4))
 		return false;
 	c->zone->hashes = zone_offset(c, c->b->arena->at);
@@ -112,7 +199,7 @@ static bool put_hashes(struct zone_compiler *c, const struct zone_node *node)
 		if (node->labels != apex->labels + 1 || !read_hash(node, entry.hash))
 			return zone_fault_at(c, DNS_ZONE_NSEC3_OWNER, node, DNS_NSEC3,
 			                     NULL);
-		if (!is_of_chain(c->zone, zone_set_find(c->zone, node, DNS_NSEC3)))
+		if (!is_of_chain(c->zone, node, chain, &flags, &next))
 			continue;
 		struct zone_hash *at = zone_take(c, sizeof(*at), 4);
 		if (!at)
@@ -167,31 +254,33 @@ static void prove_by_nsec3(struct zone_compiler *c, struct zone_node *node,
 	node->wildcard_proof = zone_offset(c, zone_nsec3_cover(c->zone, hash, &match));
 }
 
-static const struct zone_node *first_nsec3(struct zone_compiler *c)
+/* While a signer goes from NSEC to NSEC3, or back, what NSEC3PARAM speaks of is whole, and
+ * NSEC may be there in part (RFC 5155, 10.4, 10.5). */
+static bool put_chain(struct zone_compiler *c, const struct zone_node *apex)
 {
-	const struct zone_node *node = zone_at(c->zone, c->zone->apex);
+	const struct zone_set *set = zone_set_find(c->zone, apex, DNS_NSEC3PARAM);
+	bool nsec = zone_set_find(c->zone, apex, DNS_NSEC), bad = false;
+	struct nodes nodes;
+	struct chain chain;
 
-	for (uint32_t i = 0; i < c->zone->names; i++) {
-		zone_work(c, 2);
-		node = zone_node_at(c->zone, node->next);
+	if (set) {
+		nodes = count_nodes(c);
+		if (choose_chain(c, set, &nodes, &chain, &bad) && (chain.whole || !nsec))
+			return put_hashes(c, nodes.nsec3, &chain);
 	}
-	return node;
+	if (nsec)
+		return put_order(c);
+	return !bad || zone_fault_at(c, DNS_ZONE_NSEC3_HASH, apex, DNS_NSEC3PARAM, NULL);
 }
 
 bool zone_link_proofs(struct zone_compiler *c)
 {
 	struct zone_header *zone = c->zone;
 	struct zone_node *node = zone_edit(c, zone->apex);
-	const struct zone_set *set = zone_set_find(zone, node, DNS_NSEC3PARAM);
 	struct zone_key key;
 
-	if (zone_set_find(zone, node, DNS_NSEC)) {
-		if (!put_order(c))
-			return false;
-	} else if (set) {
-		if (!read_parameters(c, set) || !put_hashes(c, first_nsec3(c)))
-			return false;
-	}
+	if (!put_chain(c, node))
+		return false;
 	for (uint32_t i = 0; i < zone->names && zone->flags; i++) {
 		if (is_authoritative(node) && zone->flags & ZONE_NSEC)
 			prove_by_nsec(c, node, &key);

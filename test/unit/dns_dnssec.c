@@ -213,6 +213,66 @@ static void iterating_gives_nsec3_last(void **state)
 	assert_true(dns_zone_signed(&play.zone));
 }
 
+/* ---- several chains ---- */
+
+static const struct zone_header cheaper = {.iterations = 1};
+#define CHEAPER       SLICE("\1\0\0\1\0")
+#define CHEAPER_FLAGS SLICE("\1\1\0\1\0")
+#define COSTLY        SLICE("\1\0\0\310\0") /* 200 iterations */
+#define OTHER_HASH    SLICE("\2\0\0\0\0")
+
+/* The zone with another NSEC3PARAM, and that chain but for some; the iterations of what the
+ * answers are proved by. */
+static unsigned chosen_beside(struct slice parameter, unsigned without)
+{
+	unsigned iterations;
+
+	play_nsec3(&play);
+	play_add(&play, "example", DNS_NSEC3PARAM, parameter);
+	play_chain(&play, &cheaper, without);
+	play_open(&play);
+	assert_int_equal(play.zone.header->flags, ZONE_NSEC3);
+	iterations = play.zone.header->iterations;
+	assert_int_equal(play.zone.header->salt_size, iterations == 1 ? 0 : 4);
+	play_end(&play);
+	return iterations;
+}
+
+static void of_several_chains_a_whole_one_is_taken_that_is_cheap(void **state)
+{
+	assert_int_equal(chosen_beside(CHEAPER, 0), 1);
+	assert_int_equal(chosen_beside(CHEAPER, 1), 12);
+	assert_int_equal(chosen_beside(CHEAPER, KILN_COUNT_OF(hashed)), 12);
+	assert_int_equal(chosen_beside(CHEAPER_FLAGS, 0), 12); /* RFC 5155, 4.1.2 */
+	assert_int_equal(chosen_beside(COSTLY, 0), 12);
+	assert_int_equal(chosen_beside(OTHER_HASH, 0), 12);
+}
+
+static void a_signature_of_an_nsec3_that_is_not_there_is_passed_over(void **state)
+{
+	play_nsec3(&play);
+	play_signature(&play, "11111111111111111111111111111111.example", DNS_NSEC3);
+	play_open(&play);
+	assert_int_equal(play.zone.header->hash_count, KILN_COUNT_OF(hashed));
+	play_end(&play);
+}
+
+/* RFC 5155, 10.4 and 10.5: on the way from NSEC to NSEC3, or back. */
+static void a_whole_chain_is_taken_rather_than_nsec(void **state)
+{
+	for (unsigned without = 0; without < 2; without++) {
+		play_begin(&play, "example");
+		play_lines(&play, nsec3_lines, KILN_COUNT_OF(nsec3_lines));
+		play_lines(&play, (const char *const[]){"example NSEC! example"}, 1);
+		play_add(&play, "example", DNS_NSEC3PARAM, CHEAPER);
+		play_chain(&play, &cheaper, without);
+		play_open(&play);
+		assert_int_equal(play.zone.header->flags,
+		                 without ? ZONE_NSEC : ZONE_NSEC3);
+		play_end(&play);
+	}
+}
+
 int main(void)
 {
 #define NSEC(name)  cmocka_unit_test_setup_teardown(name, set_up_nsec, tear_down)
@@ -226,6 +286,9 @@ int main(void)
 	    NSEC3(ds_that_is_not_there_is_denied_by_opt_out),
 	    NSEC3(owners_of_nsec3_are_not_there),
 	    NSEC3(iterating_gives_nsec3_last),
+	    cmocka_unit_test(of_several_chains_a_whole_one_is_taken_that_is_cheap),
+	    cmocka_unit_test(a_signature_of_an_nsec3_that_is_not_there_is_passed_over),
+	    cmocka_unit_test(a_whole_chain_is_taken_rather_than_nsec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

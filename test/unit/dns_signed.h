@@ -107,30 +107,40 @@ static void base32(const uint8_t hash[20], char text[33])
 	text[32] = 0;
 }
 
-static void play_nsec3(struct play *p)
+/* The NSEC3 of a chain by the parameters, but for the first `without` of them. */
+static void play_chain(struct play *p, const struct zone_header *by, unsigned without)
 {
 	uint8_t hashes[KILN_COUNT_OF(hashed)][20];
 
-	play_begin(p, "example");
-	play_lines(p, nsec3_lines, KILN_COUNT_OF(nsec3_lines));
-	play_add(p, "example", DNS_NSEC3PARAM, SLICE("\1\0\0\14\4\252\273\314\335"));
 	for (unsigned i = 0; i < KILN_COUNT_OF(hashed); i++) {
 		struct dns_name name = name_of(hashed[i]);
-		zone_nsec3_hash(&parameters, slice_of(name.bytes, name.size), hashes[i]);
+		zone_nsec3_hash(by, slice_of(name.bytes, name.size), hashes[i]);
 	}
 	qsort(hashes, KILN_COUNT_OF(hashed), 20, compare_hashes);
-	for (unsigned i = 0; i < KILN_COUNT_OF(hashed); i++) {
+	for (unsigned i = without; i < KILN_COUNT_OF(hashed); i++) {
 		char owner[48];
 		uint8_t data[64];
 		struct writer w = writer_of(data, sizeof(data));
 
 		base32(hashes[i], owner);
 		strcat(owner, ".example");
-		writer_bytes(&w, SLICE("\1\1\0\14\4\252\273\314\335\24"));
+		writer_u16(&w, 0x0101); /* SHA-1, opt-out */
+		writer_u16(&w, by->iterations);
+		writer_u8(&w, by->salt_size);
+		writer_bytes(&w, slice_of(by->salt, by->salt_size));
+		writer_u8(&w, 20);
 		writer_bytes(&w, slice_of(hashes[(i + 1) % KILN_COUNT_OF(hashed)], 20));
 		play_add(p, owner, DNS_NSEC3, writer_done(&w));
 		play_signature(p, owner, DNS_NSEC3);
 	}
+}
+
+static void play_nsec3(struct play *p)
+{
+	play_begin(p, "example");
+	play_lines(p, nsec3_lines, KILN_COUNT_OF(nsec3_lines));
+	play_add(p, "example", DNS_NSEC3PARAM, SLICE("\1\0\0\14\4\252\273\314\335"));
+	play_chain(p, &parameters, 0);
 	/* Another chain, which is not the zone's as long as no NSEC3PARAM says so. */
 	play_add(p, "00000000000000000000000000000000.example", DNS_NSEC3,
 	         SLICE("\1\0\0\0\0\24aaaaaaaaaaaaaaaaaaaa"));
