@@ -7,9 +7,11 @@ import shutil
 import tempfile
 
 import dns_peers
-from harness import KILN, ROOT, run
+from harness import KILN, ROOT, TAP, ip, run
+from worlds import adding
 
 MEMORY = "64M"
+ADDRESS6, CLIENT6 = "fd00:7::2", "fd00:7::1"
 
 
 class Image:
@@ -28,12 +30,21 @@ class Image:
         self.origins = write(self.zones)
         image = os.path.join(self.folder.name, f"dns.{world.target}")
         run(KILN, "build", appliance, "-t", world.target, "-o", image, timeout=300)
-        self.address, self.port = world.address, 53
+        self.address, self.address6, self.port = world.address, ADDRESS6, 53
+        if world.target != "host":
+            settings += ("--ip6", f"{ADDRESS6}/64")
         self.instance = world.start(image, *settings, memory=MEMORY)
         self.net = self.instance.net
+        self.interface = "veth0" if world.target == "host" else TAP  # the clients'
 
     def wait(self):
+        """Until it answers, by IPv6 as well."""
         self.instance.wait_up(self.port)
+        with self.net:
+            ip(adding(f"{CLIENT6}/64", self.interface))
+        if self.instance.world.target == "host":  # where the address is not the image's
+            with self.instance.where:
+                ip(adding(f"{ADDRESS6}/64", "veth1"))
         return self
 
     def __enter__(self):

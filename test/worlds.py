@@ -26,10 +26,11 @@ LARGE = "/large.bin"
 class Instance:
     """A running appliance."""
 
-    def __init__(self, world, process, net, others):
+    def __init__(self, world, process, net, where, others):
         self.world = world
         self.process = process
         self.net = net
+        self.where = where  # the namespace of the image itself: the clients', but for host
         self._others = others
 
     @property
@@ -130,7 +131,7 @@ class World:
             options += ["--monitor", self.monitor]
         process = Process(KILN, "run", image, *options, name=f"{self.name}-{image_name(image)}",
                           netns=where)
-        return Instance(self, process, net, others)
+        return Instance(self, process, net, where, others)
 
     def place(self, net, others):
         """The namespace that the image runs in; `others`: what is closed with it."""

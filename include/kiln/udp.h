@@ -13,6 +13,7 @@ struct udp_socket;
 struct udp_datagram {
 	struct endpoint from;
 	struct endpoint to; /* the local address it was sent to */
+	uint32_t link;      /* host: the interface by which link-local addresses are reached */
 	struct slice payload;
 };
 

@@ -57,19 +57,23 @@ static void batch_init(struct batch *batch, struct udp *udp)
 	}
 }
 
-/* The address that the datagram was sent to (IP_PKTINFO, IPV6_PKTINFO, see ip(7) and
- * ipv6(7); the latter has IPv4 addresses mapped). */
-static struct ip_addr destination(struct msghdr *message, const struct udp *udp)
+/* The address that the datagram was sent to, and, of IPv6, by which interface (IP_PKTINFO,
+ * IPV6_PKTINFO, see ip(7) and ipv6(7); the latter has IPv4 addresses mapped). */
+static struct ip_addr destination(struct msghdr *message, const struct udp *udp,
+                                  uint32_t *link)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		struct in_pktinfo info;
+		struct in6_pktinfo info6;
 		struct ip_addr addr;
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			return host_ip4(info.ipi_addr);
 		}
 		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			memcpy(&addr, CMSG_DATA(c), sizeof(addr)); /* its first field */
+			memcpy(&info6, CMSG_DATA(c), sizeof(info6));
+			memcpy(&addr, &info6.ipi6_addr, sizeof(addr));
+			*link = info6.ipi6_ifindex;
 			return addr;
 		}
 	}
@@ -88,9 +92,11 @@ static void socket_ready(struct host_file *file, uint32_t events)
 	for (int i = 0; i < count && !socket->dead; i++) {
 		struct udp_datagram datagram = {
 		    .from = host_endpoint_of(&batch.from[i]),
-		    .to = {destination(&batch.messages[i].msg_hdr, udp), socket->port},
+		    .to.port = socket->port,
 		    .payload = slice_of(udp->buffers[i], batch.messages[i].msg_len),
 		};
+		datagram.to.addr =
+		    destination(&batch.messages[i].msg_hdr, udp, &datagram.link);
 		socket->receive(socket, &datagram, socket->context);
 	}
 	/* Until the kernel says that there is no more; an error of an earlier datagram
@@ -195,13 +201,14 @@ void udp_close(struct udp_socket *socket)
 
 /* ---- sending ---- */
 
-/* The address to send from, as destination() has it of what came. */
+/* The address to send from, and by which interface if it is not 0, as destination() has it of
+ * what came. */
 static void set_source(struct msghdr *message, sa_family_t family,
-                       const struct ip_addr *source)
+                       const struct ip_addr *source, uint32_t link)
 {
 	struct ip4_addr v4 = ip_to4(source);
 	struct in_pktinfo info4 = {0};
-	struct in6_pktinfo info6 = {0};
+	struct in6_pktinfo info6 = {.ipi6_ifindex = link};
 	bool mapped = family == AF_INET6;
 	size_t size = mapped ? sizeof(info6) : sizeof(info4);
 
@@ -218,9 +225,10 @@ static void set_source(struct msghdr *message, sa_family_t family,
 		memcpy(CMSG_DATA(c), &info4, size);
 }
 
-/* source NULL: the kernel's choice. */
+/* source NULL, link 0: the kernel's choice. */
 static enum kiln_error send_from(struct udp_socket *socket, const struct ip_addr *source,
-                                 const struct endpoint *to, struct slice payload)
+                                 uint32_t link, const struct endpoint *to,
+                                 struct slice payload)
 {
 	_Alignas(struct cmsghdr) uint8_t control[CONTROL] = {0};
 	struct iovec vector = {(void *)(uintptr_t)payload.data, payload.len};
@@ -238,7 +246,7 @@ static enum kiln_error send_from(struct udp_socket *socket, const struct ip_addr
 	if (!message.msg_namelen)
 		return KILN_ERR_UNREACHABLE;
 	if (source)
-		set_source(&message, socket->family, source);
+		set_source(&message, socket->family, source, link);
 	if (sendmsg(socket->file.fd, &message, MSG_NOSIGNAL) >= 0)
 		return KILN_OK;
 	switch (errno) {
@@ -257,13 +265,18 @@ static enum kiln_error send_from(struct udp_socket *socket, const struct ip_addr
 enum kiln_error udp_send(struct udp_socket *socket, const struct endpoint *to,
                          struct slice payload)
 {
-	return send_from(socket, NULL, to, payload);
+	return send_from(socket, NULL, 0, to, payload);
 }
 
 enum kiln_error udp_answer(struct udp_socket *socket, const struct udp_datagram *datagram,
                            struct slice payload)
 {
+	/* The others have the way that the host's routes say, not the one that they came. */
+	bool local = ip6_is_link_local(&datagram->from.addr) ||
+	             ip6_is_link_local(&datagram->to.addr);
+
 	if (datagram->from.port == 0)
 		return KILN_ERR_UNREACHABLE;
-	return send_from(socket, &datagram->to.addr, &datagram->from, payload);
+	return send_from(socket, &datagram->to.addr, local ? datagram->link : 0,
+	                 &datagram->from, payload);
 }

@@ -7,7 +7,7 @@ import re
 
 import dns_image
 import dns_zones
-from harness import check, check_equal, run
+from harness import check, check_equal, run, wait_for
 from worlds import WORLDS  # noqa: F401 (see run.py)
 
 # What delv says of names and types below the test's root.
@@ -70,8 +70,21 @@ def test_walk(world):
                     PASSED_OVER, "names that only one of both has")
 
 
+def link_local(image):
+    """Of the image: who else answers a ping of its client's to all nodes of the link."""
+    link = image.interface
+
+    def others():
+        own = run("ip", "-6", "address", "show", "dev", link, "scope", "link").stdout
+        out = run("ping", "-6", "-c", 2, "-i", "0.2", "-w", 1, f"ff02::1%{link}",
+                  check_status=False).stdout
+        return [one for one in re.findall(r"from (fe80:[0-9a-f:]+)%", out) if one not in own]
+    # Each end takes a second to see that nobody has its address.
+    return f"{wait_for(others, 'a link-local address')[0]}%{link}"
+
+
 def test_dig(world):
-    """dig and kdig understand what they are answered, by UDP and TCP, and with options"""
+    """dig and kdig understand what each address answers, by UDP and TCP, and with options"""
     with dns_image.Image(world, dns_zones.write) as image, image.net:
         at = f"@{image.address}"
         for program in ("dig", "kdig"):
@@ -85,6 +98,12 @@ def test_dig(world):
             check_equal(len(re.findall(r"198\.51\.100\.\d+$", out, re.M)), 95, f"addresses\n{out}")
             out = run(program, at, "types.test", "ANY").stdout
             check("status: NOERROR" in out, out)
+        for address in (image.address6, link_local(image)):  # dig takes no other's answer
+            for how in (["+notcp"], ["+tcp"], ["-b", dns_image.CLIENT6]):
+                out = run("dig", "-6", f"@{address}", "+norecurse", "+tries=1", *how,
+                          "www.nsec.test", "AAAA").stdout
+                check("status: NOERROR" in out and "warning" not in out.lower(),
+                      f"{address} {how}: {out}")
         for name, text in (("type65280.type.types.test", "NXDOMAIN"), ("example.org", "REFUSED")):
             check(text in run("dig", at, name, "A").stdout, f"{name}: {text}")
 

@@ -12,7 +12,7 @@ def serve(*command):
     net, other = Netns(), Netns()
     join(net, other)
     process = Process(*command, name=os.path.basename(command[0]), netns=other)
-    return Instance(ALL[0], process, net, [other])
+    return Instance(ALL[0], process, net, other, [other])
 
 
 def use_web(web):
