@@ -13,12 +13,16 @@ def number_of(message):
     return message[0] << 8 | message[1]
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class Udp:
     """A socket to one server. Of queries that are on their way, no two have the same number (id);
     an answer to another is too late."""
 
     def __init__(self, address, port):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket = socket.socket(family_of(address), socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self.socket.connect((address, port))
         self.socket.setblocking(False)
@@ -101,7 +105,7 @@ def ask_by_tcp(address, port, queries, timeout=10.0):
 
 def ask_once(address, port, query, seconds=0.2):
     """The answer by UDP; None if none comes."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as s:
         s.settimeout(seconds)
         try:
             s.connect((address, port))

@@ -13,9 +13,9 @@ from collections import Counter
 from typing import Callable, NamedTuple
 
 import dns_wire
-from dns_wire import (A, AA, AAAA, AD, ANY, CD, CNAME, DNAME, FORMERR, IN, NOERROR, NS, NSEC, NSEC3,
-                      NOTIMP, NXDOMAIN, OPCODE, QR, RA, RD, REFUSED, RRSIG, SERVFAIL, TC,
-                      Malformed)
+from dns_wire import (A, AA, AAAA, AD, ANY, CD, CHAOS, CNAME, DNAME, FORMERR, IN, NOERROR, NOTIMP,
+                      NS, NSEC, NSEC3, NXDOMAIN, OPCODE, QR, RA, RD, REFUSED, RRSIG, SERVFAIL, TC,
+                      TXT, Malformed)
 
 YXDOMAIN, NOTAUTH = 6, 9
 ERRORS = (FORMERR, NOTIMP, REFUSED, NOTAUTH, dns_wire.BADVERS)
@@ -82,12 +82,29 @@ def bare(answer):
                            additional=(), edns=None)
 
 
+def about_itself(query):
+    return query.rrclass == CHAOS and query.type == TXT and query.name in ITSELF
+
+
 def other_classes(query, answer, answers):
-    return bare(answer)._replace(question=b"") if query.rrclass != IN else answer
+    if query.rrclass == IN or about_itself(query):
+        return answer
+    return bare(answer)._replace(question=b"")
+
+
+def says_of_itself(query, answer, answers):
+    return answer._replace(flags=answer.flags & ~AA) if about_itself(query) else answer
+
+
+def does_not_say(query, answer, others):
+    return about_itself(query) and query.name == VERSION_SERVER and answer.rcode == REFUSED
 
 
 def meta_types(query, answer, answers):
-    return bare(answer) if query.type in META else answer
+    if query.type != dns_wire.AXFR or query.by_tcp:
+        return bare(answer) if query.type in META else answer
+    refuses = answer.rcode in ERRORS and not answer.answer and not answer.authority
+    return bare(answer)._replace(rcode=FORMERR) if refuses else answer
 
 
 def extra_records(query, answer, answers):
@@ -237,6 +254,9 @@ class Rule(NamedTuple):
     apart: Callable = None  # (query, answer, others): whether the answer is not compared
 
 
+VERSION_SERVER = dns_wire.name("version.server")
+ITSELF = [dns_wire.name(one) for one in ("version.bind", "hostname.bind", "id.server")]
+ITSELF.append(VERSION_SERVER)
 META = {0, 41, 249, 250, dns_wire.IXFR, dns_wire.AXFR, 253, 254}
 CHAIN = 5  # aliases
 BESIDE = {24, 25, 30, RRSIG, NSEC, NSEC3}  # SIG, KEY, NXT
@@ -248,7 +268,12 @@ DIFFERENCES = [
          "of classes without zones one refuses, one says it is no such query, one answers ANY",
          other_classes),
     Rule("RFC 6895, section 3.1; RFC 5936, section 4.2; RFC 8945, section 5.2",
-         "of types that are no data some say so, some look for them", meta_types),
+         "of types that are no data some say so, some look for them; of AXFR by UDP that it is "
+         "malformed, or not implemented, or not here, but nobody gives any of it", meta_types),
+    Rule("RFC 4892, section 2", "with what NSD and Knot say of themselves is no AA",
+         says_of_itself),
+    Rule("RFC 4892, section 2", "BIND does not know version.server", who="bind",
+         apart=does_not_say),
     Rule("RFC 8482, section 4", "of ANY, and of RRSIG, some of the records are given",
          some_of_any),
     Rule("RFC 1034, sections 3.6.2 and 5.2.2",

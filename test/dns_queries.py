@@ -6,8 +6,8 @@ say; and messages that are none.
 import struct
 
 import dns_wire
-from dns_wire import (AD, AXFR, CD, CNAME, DNAME, DS, IN, IXFR, NS, OPT, QR, RD, SOA, TC,
-                      labels_of, name, opt, option, query)
+from dns_wire import (A, AD, ANY, AXFR, CD, CHAOS, CNAME, DNAME, DS, IN, IXFR, NS, OPT, QR, RD,
+                      SOA, TC, TXT, labels_of, name, opt, option, query)
 
 COMMON = [1, 28, 15, 16, NS, SOA, CNAME, DS, 48, 33, 255, 47, 51, 46, DNAME, 257, 65]
 META = [OPT, 249, 250, 252, 253, 254]  # TKEY, TSIG, AXFR, MAILB, MAILA; IXFR is by transfer.py
@@ -17,6 +17,10 @@ WORDS = [name(word)[:-1] for word in
          ("www", "mail", "a", "b", "x", "*", "cname", "sub", "host", "w", "some", "ns", "zzz",
           "under_score", "-", "0", "l" * 63)]
 STAR = b"\1*"
+# What a server says of itself, of class CHAOS (RFC 4892), and what it does not.
+SERVERS = [name(text) for text in ("version.bind", "hostname.bind", "version.server", "id.server",
+                                   "VERSION.Bind", "Id.sErver", "authors.bind", "bind", "server",
+                                   "a.version.bind")]
 SIZES = [0, 511, 512, 513, 1232, 1231, 1400, 4096, 65535]
 
 
@@ -35,6 +39,20 @@ class Zone:
         self.wild = [one for one in self.names if one.startswith(STAR)]
         self.below = [one for one in self.names
                       if self.types[one] & {NS, DNAME} and one != self.origin]
+
+
+def of_servers():
+    """Questions about the server itself; what query() takes behind a number."""
+    extras = [b"", opt(), opt(do=True), opt(4096, options=option(3))]
+    return [(qname, qtype, qclass, RD, extra) for qname in SERVERS for qtype in (TXT, ANY, A)
+            for qclass in (CHAOS, IN) for extra in extras]
+
+
+def of_transfers(zones):
+    """AXFR, of zones, and of names in them and elsewhere."""
+    names = [one for zone in zones for one in (zone.origin, zone.names[-1], STAR + zone.origin)]
+    return [(qname, AXFR, IN, 0, extra) for qname in [*names, b"\0", name("example.org")]
+            for extra in (b"", opt(do=True))]
 
 
 class Generator:

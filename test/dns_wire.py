@@ -10,7 +10,7 @@ from typing import NamedTuple
 import dns.message
 import dns.rdatatype
 
-NS, CNAME, SOA, A, AAAA, OPT, DS, DNAME = 2, 5, 6, 1, 28, 41, 43, 39
+NS, CNAME, SOA, A, AAAA, TXT, OPT, DS, DNAME = 2, 5, 6, 1, 28, 16, 41, 43, 39
 RRSIG, NSEC, NSEC3, DNSKEY = 46, 47, 50, 48
 IXFR, AXFR, ANY = 251, 252, 255
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16

@@ -1,13 +1,16 @@
 """The name servers of others that the tests and the benchmarks put beside Kiln's: BIND, NSD and
 Knot, as Debian builds them, each on configuration and files of a folder of its own.
 
-All have one process or thread that answers, and say nothing of their version. What limits their
+All have one process or thread that answers, and say the same of themselves. What limits their
 answers to a client by rate is switched off (NSD's Debian package answers 200 queries a second
 otherwise), and answers over UDP are of 1,232 bytes at most, which is the default of all three.
 """
 
 import os
 from dataclasses import dataclass, field
+
+# To version.bind and hostname.bind (RFC 4892).
+SAYS = {"version": "of a test", "host": "a host"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ options {{
 	check-names primary ignore;
 	check-names secondary ignore;
 	notify explicit; notify-delay 0;
-	version none; hostname none;
+	version "{version}"; hostname "{host}"; server-id "{host}";
 	querylog no;
 }};
 controls {{ }};
@@ -101,7 +104,7 @@ class Bind(NameServer):
     def configuration(self, folder, zones, keys, address, port):
         # What a file includes is beside it.
         here = next((os.path.dirname(zone.file) for zone in zones if zone.file), folder)
-        text = BIND.format(folder=folder, here=here, address=address, port=port)
+        text = BIND.format(folder=folder, here=here, address=address, port=port, **SAYS)
         for key in keys:
             text += (f'key "{key.name}" {{ algorithm hmac-sha256; '
                      f'secret "{key.secret}"; }};\n')
@@ -146,8 +149,8 @@ server:
 	zonelistfile: "{folder}/nsd.zones"
 	zonesdir: "{folder}"
 	logfile: "/dev/stderr"
-	hide-version: yes
-	hide-identity: yes
+	version: "{version}"
+	identity: "{host}"
 	rrl-ratelimit: 0
 	verbosity: 1
 remote-control:
@@ -159,7 +162,7 @@ class Nsd(NameServer):
     name, package, program = "nsd", "nsd", "/usr/sbin/nsd"
 
     def configuration(self, folder, zones, keys, address, port):
-        text = NSD.format(folder=folder, address=address, port=port)
+        text = NSD.format(folder=folder, address=address, port=port, **SAYS)
         for key in keys:
             text += (f"key:\n\tname: {key.name}\n\talgorithm: hmac-sha256\n"
                      f'\tsecret: "{key.secret}"\n')
@@ -192,6 +195,8 @@ server:
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
+    version: "{version}"
+    identity: "{host}"
 log:
   - target: stderr
     any: info
@@ -204,7 +209,7 @@ class Knot(NameServer):
     name, package, program = "knot", "knot", "/usr/sbin/knotd"
 
     def configuration(self, folder, zones, keys, address, port):
-        text = KNOT.format(folder=folder, address=address, port=port)
+        text = KNOT.format(folder=folder, address=address, port=port, **SAYS)
         if keys:
             text += "key:\n" + "".join(
                 f"  - id: {key.name}\n    algorithm: hmac-sha256\n    secret: {key.secret}\n"

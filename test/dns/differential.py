@@ -15,6 +15,7 @@ import dns_peers
 import dns_queries
 import dns_wire
 import dns_zones
+import nameservers
 from harness import Failed
 from worlds import WORLDS as ALL_WORLDS
 
@@ -27,17 +28,20 @@ W = dns_client.WINDOW
 
 
 class Differential:
-    """Queries from a seed, to all of the servers, and what they answer."""
+    """Queries from a seed, to all of the servers, and what they answer. `places6`: where to
+    ask instead every other time, which is another address of Kiln's."""
 
-    def __init__(self, net, places, origins, seed):
+    def __init__(self, net, places, places6, origins, seed):
         self.net = net
         self.places = places
+        self.ways = [places, places6]
         self.comparison = dns_compare.Comparison(list(places))
         with net:
-            zones = [dns_queries.Zone(dns_peers.transferred(*places["bind"], origin))
-                     for origin in origins]
-            self.clients = [dns_client.Udp(*place) for place in places.values()]
-        self.generator = dns_queries.Generator(random.Random(seed), zones)
+            self.zones = [dns_queries.Zone(dns_peers.transferred(*places["bind"], origin))
+                          for origin in origins]
+            self.clients = [[dns_client.Udp(*place) for place in way.values()]
+                            for way in self.ways]
+        self.generator = dns_queries.Generator(random.Random(seed), self.zones)
         self.seed = seed
         self.sent = 0
         self.wrong = []
@@ -47,26 +51,40 @@ class Differential:
         self.sent += size
         return [make(number % 65536) for number in range(self.sent - size, self.sent)]
 
+    def turn(self):
+        """By IPv4 and by IPv6."""
+        return self.sent // W % 2
+
     def by_udp(self, count):
         for _ in range(0, count, W):
-            queries = self.window(self.generator.valid)
-            for query, wires in dns_client.ask_all(self.clients, queries):
-                self.judge(self.comparison.agree(query, wires), query, wires)
+            self.ask(self.window(self.generator.valid))
 
     def by_tcp(self, count):
         for _ in range(0, count, W):
-            queries = self.window(lambda number: self.generator.valid(number, by_tcp=True))
-            with self.net:
-                answers = [dns_client.ask_by_tcp(*place, queries)
-                           for place in self.places.values()]
-            for query in queries:
-                wires = [found.get(dns_client.number_of(query)) for found in answers]
-                self.judge(self.comparison.agree(query, wires, True), query, wires)
+            self.ask_by_tcp(self.window(lambda number: self.generator.valid(number, by_tcp=True)))
+
+    def each(self, questions, ask):
+        rest = iter(questions)
+        for at in range(0, len(questions), W):
+            ask(self.window(lambda number: dns_wire.query(number, *next(rest)),
+                            min(W, len(questions) - at)))
+
+    def ask(self, queries):
+        for query, wires in dns_client.ask_all(self.clients[self.turn()], queries):
+            self.judge(self.comparison.agree(query, wires), query, wires)
+
+    def ask_by_tcp(self, queries):
+        with self.net:
+            answers = [dns_client.ask_by_tcp(*place, queries)
+                       for place in self.ways[self.turn()].values()]
+        for query in queries:
+            wires = [found.get(dns_client.number_of(query)) for found in answers]
+            self.judge(self.comparison.agree(query, wires, True), query, wires)
 
     def malformed(self, count, server):
         for _ in range(0, count, 4 * W):  # which wait for silence
             queries = self.window(self.generator.odd, 4 * W)
-            for query, wires in dns_client.ask_all(self.clients, queries, times=2):
+            for query, wires in dns_client.ask_all(self.clients[0], queries, times=2):
                 self.judge(self.comparison.among(query, wires, server), query, wires)
 
     def judge(self, agree, query, wires):
@@ -74,7 +92,7 @@ class Differential:
             self.wrong.append((query, wires))
 
     def end(self):
-        for client in self.clients:
+        for client in sum(self.clients, []):
             client.close()
         print(f"# seed {self.seed}")
         for note in self.comparison.notes():
@@ -93,19 +111,25 @@ class Differential:
 @contextlib.contextmanager
 def servers(world, seed):
     """The queries' way to BIND, NSD, Knot and an image, which have the same zones."""
-    with dns_image.Image(world, dns_zones.write) as image, \
+    settings = ["--transfer", "any", "--version", nameservers.SAYS["version"], "--identity",
+                nameservers.SAYS["host"]]
+    with dns_image.Image(world, dns_zones.write, *settings) as image, \
             dns_peers.Three(image.net, {origin: dns_zones.path(image.zones, origin)
                                         for origin in image.origins}) as three:
         places = {peer.server.name: (peer.address, peer.port) for peer in three.peers}
         places["kiln"] = image.address, image.port
-        yield Differential(image.net, places, image.origins, seed)
+        places6 = {**places, "kiln": (image.address6, image.port)}
+        yield Differential(image.net, places, places6, image.origins, seed)
 
 
 def test_answers(world):
-    """BIND, NSD, Knot and Kiln answer 100,000 queries alike, by UDP and by TCP"""
+    """BIND, NSD, Knot and Kiln answer 100,000 queries alike, by UDP and TCP, IPv4 and IPv6"""
     with servers(world, SEED) as differential:
         differential.by_udp(COUNT * 9 // 10)
         differential.by_tcp(COUNT // 10)
+        # By UDP BIND says three times a second who it is.
+        differential.each(dns_queries.of_servers(), differential.ask_by_tcp)
+        differential.each(dns_queries.of_transfers(differential.zones), differential.ask)
         differential.end()
 
 

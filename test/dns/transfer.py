@@ -10,6 +10,7 @@ import socket
 import struct
 import tempfile
 import threading
+import time
 
 import dns.exception
 import dns.flags
@@ -24,12 +25,13 @@ import dns.zone
 
 import dns_client
 import dns_image
+import dns_tsig
 import dns_wire
 import nameservers
 from dns_peers import Peer
 from harness import Failed, check, check_equal, wait_for
 from nameservers import Key, Zone
-from worlds import ADDRESS, CLIENT, TAP
+from worlds import ADDRESS, CLIENT
 from worlds import WORLDS as ALL_WORLDS
 from worlds import ip
 
@@ -42,6 +44,10 @@ SERVERS = {server.name: server for server in nameservers.ALL}
 BEHIND = "10.7.0.3"  # where other secondaries are
 IMAGE = nameservers.Peer(ADDRESS, 53, KEY)
 SOON = 20  # seconds
+NOTAUTH = 9
+WRONG_CLOCKS = (-3600, 3600)  # by so much
+# Who does not sign what it says of a wrong clock, as RFC 8945, section 5.2.3, wants it to.
+UNSIGNED = {"nsd"}
 
 
 def zone_text(serial, records, refresh=1000):
@@ -131,6 +137,28 @@ def check_follows(world, name):
         check("IXFR" in primary.process.text(), f"{name} was asked for differences")
 
 
+def clock_error(place, by):
+    """What a server answers to a query that a wrong clock has signed, with its own time in it
+    (RFC 8945, section 5.2.3)."""
+    when = int(time.time()) + by
+    wire, mac = dns_tsig.sign(dns_wire.query(1, dns_wire.name(OWN), dns_wire.SOA), KEY, when)
+    answer = dns_client.ask_once(place.address, place.port, wire, SOON)
+    check(answer, f"no answer at {place.address} to who is wrong by {by} s")
+    rcode, tsig, signed = dns_tsig.read(answer, KEY, mac)
+    own = int.from_bytes(tsig.other, "big")
+    return (rcode, tsig.error, tsig.time == when,
+            len(tsig.other) == 6 and abs(own - time.time()) < SOON, signed)
+
+
+def check_wrong_clocks(image, peer, name):
+    for by in WRONG_CLOCKS:
+        says = clock_error(image, by)
+        check_equal(says, (NOTAUTH, dns_tsig.BADTIME, True, True, True),
+                    "code, error, time as asked, own time, signature")
+        check_equal(clock_error(peer, by), (*says[:4], name not in UNSIGNED),
+                    f"the same at {name}")
+
+
 def test_behind_bind(world):
     """behind BIND, an image takes a zone, is told of changes, and takes the differences"""
     check_follows(world, "bind")
@@ -142,10 +170,9 @@ def test_behind_knot(world):
 
 
 def test_in_front(world):
-    """BIND, NSD and Knot take an image's zones, and follow those that it has from a primary"""
+    """BIND, NSD and Knot take an image's zones, follow others, and see a wrong clock as it does"""
     with secondary(world, KEY, "--notify", f"{BEHIND}/{KEY.name}") as image:
-        interface = "veth0" if world.target == "host" else TAP  # of the clients
-        ip(f"address add {BEHIND}/24 dev {interface}")
+        ip(f"address add {BEHIND}/24 dev {image.interface}")
         with Primary("bind", image.net, KEY) as primary:
             wait_for_serial(image, 1, "the image")
             for name, server in SERVERS.items():
@@ -157,6 +184,7 @@ def test_in_front(world):
                     primary.change(serial, 400 + serial)
                     wait_for_serial(peer, serial, name)
                     check_equal(axfr(peer, None), axfr(primary, KEY), f"{ORIGIN} at {name}")
+                    check_wrong_clocks(image, peer, name)
 
 
 def test_refused(world):
