@@ -305,33 +305,43 @@ static uint64_t source_date(void)
 	return seconds;
 }
 
-const char *embed_write(struct build *build, const struct kiln_note_embed *embed,
-                        const char *folder)
+/* Lists the folder, or what is made of it. */
+static void scan_embed(struct scan *scan, const struct kiln_note_embed *embed,
+                       const char *folder)
 {
-	const char *name = embed->name;
-	bool site = strcmp(embed->maker, "site") == 0, made = *embed->maker && !site;
-	struct scan scan = {
-	    .build = build, .compressed = site, .modified = source_date()};
-	const char *path = text_format("%s/embed_%s.s", build->state, name);
-	struct text text = {0};
+	bool made = *embed->maker && !scan->compressed;
 
 	if (!folder_exists(folder))
 		fail("there is no folder %s to embed as '%s': make it, or give another "
-		     "with --%s FOLDER",
-		     folder, name, name);
+		     "with --%s FOLDER, or none with --%s ''",
+		     folder, embed->name, embed->name, embed->name);
 	if (made)
-		folder = embed_make(build, embed, folder);
-	scan.files = allocate((FILES + 1) * sizeof(*scan.files));
+		folder = embed_make(scan->build, embed, folder);
 	/* Its real path: the assembler runs in no particular folder. */
-	scan_folder(&scan, path_resolve(folder), "");
+	scan_folder(scan, path_resolve(folder), "");
 	progress_end();
-	qsort(scan.files, scan.count, sizeof(*scan.files), compare_paths);
-	if (scan.count == 0 && made)
+	if (scan->count == 0 && made)
 		warn("kiln-embed-%s made nothing of what is embedded as '%s'",
-		     embed->maker, name);
-	else if (scan.count == 0)
-		warn("the folder %s, embedded as '%s', has no files", folder, name);
-	write_assembly(&text, name, &scan);
+		     embed->maker, embed->name);
+	else if (scan->count == 0)
+		warn("the folder %s, embedded as '%s', has no files", folder,
+		     embed->name);
+}
+
+const char *embed_write(struct build *build, const struct kiln_note_embed *embed,
+                        const char *folder)
+{
+	struct scan scan = {.build = build,
+	                    .compressed = strcmp(embed->maker, "site") == 0,
+	                    .modified = source_date()};
+	const char *path = text_format("%s/embed_%s.s", build->state, embed->name);
+	struct text text = {0};
+
+	scan.files = allocate((FILES + 1) * sizeof(*scan.files));
+	if (*folder)
+		scan_embed(&scan, embed, folder);
+	qsort(scan.files, scan.count, sizeof(*scan.files), compare_paths);
+	write_assembly(&text, embed->name, &scan);
 	file_write(path, text.data, text.len);
 	return path;
 }

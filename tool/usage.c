@@ -13,7 +13,7 @@ static const struct usage_option build_options[] = {
     {"-t", "TARGET", "what to build for: host, sim, jail or vm", "@target"},
     {"-o", "IMAGE", "where the image goes (NAME.TARGET here)", "@file"},
     {"--KEY", "VALUE", "fixes a parameter of the appliance", NULL},
-    {"--EMBED", "FOLDER", "embeds this folder in place of the appliance's own",
+    {"--EMBED", "FOLDER", "embeds this folder in place of the appliance's own; '': none",
      "@folder"},
     {"--layout-seed", "N", "order of the image's functions (0: as they come)", NULL},
     {"--max-size", "SIZE", "fails if the image is larger: 131072, 128K", NULL},

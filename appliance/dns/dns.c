@@ -124,6 +124,6 @@ int appliance(struct kiln *k)
 	if (dns_server_udp(server, udp, port) || dns_server_tcp(server, tcp, port))
 		kiln_fail(k, "dns", "port %u cannot be had", port);
 	add_secondaries(k, server, tcp);
-	log_info(k, "dns", "%u zones, on port %u", count, port);
+	log_info(k, "dns", "%u zones of its own, on port %u", count, port);
 	return kiln_run(k);
 }

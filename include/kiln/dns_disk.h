@@ -34,7 +34,7 @@ struct dns_disk {
 	struct dns_load load;
 };
 
-/* Ends the image with a message if there is no archive, or no room for it. */
+/* Ends the image with a message if there is no archive, no zone in it, or no room for it. */
 struct dns_disk *dns_disk_open(struct kiln *k, struct block *block);
 /* Compiles the next zone, which stays. False: that was the last, or it has mistakes. */
 KILN_MUST_CHECK bool dns_disk_next(struct dns_disk *disk, struct slice *compiled);

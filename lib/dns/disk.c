@@ -100,6 +100,11 @@ struct dns_disk *dns_disk_open(struct kiln *k, struct block *block)
 	while (dns_archive_next(&disk->archive))
 		disk->zones += dns_load_is_zone(disk->archive.path, &origin);
 	disk->failed = disk->archive.failed;
+	if (disk->zones == 0 && !disk->failed)
+		kiln_fail(
+		    k, "dns",
+		    "the archive on the zones' device has no zone: NAME.zone has to "
+		    "be at its top, as 'tar -C FOLDER -cf FILE .' has it");
 	dns_archive_open(&disk->archive, disk->bytes);
 	return disk;
 }

@@ -43,13 +43,7 @@ static kiln_time scattered(struct secondary *z, kiln_time time)
 
 static void log_zone(struct secondary *z, enum log_level level, const char *what)
 {
-	char text[4 * DNS_NAME_SIZE + 1];
-	struct writer w = writer_of(text, sizeof(text));
-
-	dns_name_format(&w, &z->name);
-	writer_u8(&w, 0);
-	kiln_log(z->server->kiln, level, "dns", "%s: %s, serial %u", text, what,
-	         z->soa.serial);
+	server_log_zone(z->server, level, &z->name, what, z->soa.serial);
 }
 
 /* ---- after a transfer ---- */

@@ -6,7 +6,8 @@
 enum {
 	CONNS = 1000,
 	CONNS_OF_CLIENT = 50,
-	LENGTH = 2, /* in front of a message in a stream (RFC 1035, 4.2.2) */
+	LOGGED = 20, /* zones */
+	LENGTH = 2,  /* in front of a message in a stream (RFC 1035, 4.2.2) */
 };
 #define IDLE       KILN_SECONDS(10)
 #define CLOCK_GOOD KILN_SECONDS(1) /* for so long after it was read */
@@ -74,6 +75,31 @@ struct dns_server *dns_server_new(struct kiln *k, const struct dns_server_config
 	return s;
 }
 
+void server_log_zone(const struct dns_server *s, enum log_level level,
+                     const struct dns_name *name, const char *what, uint32_t serial)
+{
+	char text[4 * DNS_NAME_SIZE + 1];
+	struct writer w = writer_of(text, sizeof(text));
+
+	dns_name_format(&w, name);
+	writer_u8(&w, 0);
+	kiln_log(s->kiln, level, "dns", "%s: %s, serial %u", text, what, serial);
+}
+
+/* Which zones there are, an operator wants to see; not thousands of them. */
+static void log_added(const struct dns_server *s, const struct dns_zone *zone,
+                      bool replaces)
+{
+	enum log_level level = s->zones.count <= LOGGED ? LOG_INFO : LOG_DEBUG;
+	struct cursor c = cursor_of(zone->apex);
+	struct dns_name name;
+
+	if (dns_name_read(zone->apex, &c, &name))
+		server_log_zone(s, level, &name,
+		                replaces ? "in the place of the one before" : "served",
+		                zone->serial);
+}
+
 bool dns_server_add(struct dns_server *server, struct dns_zone *zone)
 {
 	struct dns_zone *before;
@@ -81,6 +107,7 @@ bool dns_server_add(struct dns_server *server, struct dns_zone *zone)
 	server->zones_changed++;
 	if (!dns_zones_put(&server->zones, zone, &before))
 		return false;
+	log_added(server, zone, before != NULL);
 	if (server->notify_zone)
 		server->notify_zone(server, zone);
 	return true;

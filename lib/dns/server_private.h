@@ -131,6 +131,10 @@ struct server_transfer {
 /* Resets the connections of those that read this zone, whose block is needed. */
 void server_transfers_end(struct dns_server *s, const struct dns_zone *zone);
 
+/* "example.com: transferred, serial 7" */
+void server_log_zone(const struct dns_server *s, enum log_level level,
+		     const struct dns_name *name, const char *what, uint32_t serial);
+
 /* server_access.c */
 
 struct server_access {

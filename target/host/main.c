@@ -29,7 +29,7 @@ static void usage(FILE *out, const char *program)
 
 	fprintf(
 	    out,
-	    "usage: %s [--memory SIZE] [--disk NAME=FILE]... [--PARAMETER VALUE]...\n\n"
+	    "usage: %s [--memory SIZE] [--disk [NAME=]FILE]... [--PARAMETER VALUE]...\n\n"
 	    "  --memory SIZE       memory of the appliance, such as 8M (64M)\n",
 	    program);
 	for (unsigned i = 0; (device = manifest_device(i)); i++) {
@@ -63,24 +63,41 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void refuse(
 	exit(USAGE);
 }
 
+/* Without a name it is the only one. NULL: there is none, or there are several. */
+static const struct kiln_note_device *find_disk(const char *name, size_t length)
+{
+	const struct kiln_note_device *device, *found = NULL;
+
+	for (unsigned i = 0; (device = manifest_device(i)); i++) {
+		if (device->type != KILN_DEVICE_BLOCK)
+			continue;
+		if (length == 0 && found)
+			return NULL;
+		if (length == 0 || (strlen(device->name) == length &&
+		                    memcmp(device->name, name, length) == 0))
+			found = device;
+	}
+	return found;
+}
+
+/* "NAME=FILE", or "FILE". */
 static void add_disk(struct host *host, const struct arguments *arguments,
                      const char *value)
 {
-	const char *path = strchr(value, '=');
-	const struct kiln_note_device *device;
+	const char *equals = strchr(value, '=');
+	const char *path = equals ? equals + 1 : value;
+	size_t length = equals ? (size_t)(equals - value) : 0;
+	const struct kiln_note_device *device = find_disk(value, length);
 
-	if (!path || path == value || !path[1])
+	if (!*path || equals == value)
 		refuse(arguments, "--disk takes NAME=FILE, not '%s'", value);
-	for (unsigned i = 0; (device = manifest_device(i)); i++) {
-		if (device->type == KILN_DEVICE_BLOCK &&
-		    strlen(device->name) == (size_t)(path - value) &&
-		    memcmp(device->name, value, (size_t)(path - value)) == 0)
-			break;
-	}
+	if (!device && equals)
+		refuse(arguments, "this appliance has no disk '%.*s'", (int)length,
+		       value);
 	if (!device)
-		refuse(arguments, "this appliance has no disk '%.*s'",
-		       (int)(path - value), value);
-	if (!host_disk_add(host, value, (size_t)(path - value), path + 1))
+		refuse(arguments, "this appliance has no disk, or several: say --disk "
+		                  "NAME=FILE");
+	if (!host_disk_add(host, device->name, strlen(device->name), path))
 		refuse(arguments, "--disk %s: no memory", value);
 }
 

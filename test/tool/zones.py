@@ -70,6 +70,8 @@ def test_embed(_):
         a.build(target="jail")
         check_equal(records(kiln("run", a.image)), ["example: 3 records", ": 4 records"], "zones")
         check("zones, as kiln-embed-zones made it" in kiln("info", a.image), "kiln info")
+        check("warning" not in a.build("--zones", ""), "none is what was meant")
+        check_equal(kiln("run", a.image), "", "without zones")
 
 
 def test_mistakes(_):
@@ -150,8 +152,7 @@ def test_disk(_):
         for target in ("host", "jail"):
             a.build(target=target)
             check_equal(records(kiln("run", a.image)), ["example: 3 records"], "without a disk")
-            disk = more if target == "jail" else f"disk0={more}"
-            found = records(kiln("run", a.image, "--disk", disk))
+            found = records(kiln("run", a.image, "--disk", more))
             check_equal(sorted(found), ["2 zones on the disk", "a.test: 4 records",
                                         "b.test: 3 records", "example: 3 records"], target)
         check("(may be left out)" in kiln("info", a.image), "kiln info says so")
@@ -168,6 +169,9 @@ def test_disk_mistakes(_):
             file.write(b"x")
         told = kiln("run", a.image, "--disk", bad, status=1)
         check("holds no tar archive" in told, told)
+        deep = archive(a, "deep", zones__example_dot_zone=APEX)
+        told = kiln("run", a.image, "--disk", deep, status=1)
+        check("has no zone: NAME.zone has to be at its top" in told, told)
         large = archive(a, "large", example_dot_zone=APEX, text="x" * 3000000)
         told = kiln("run", a.image, "-m", "2M", "--disk", large, status=1)
         check("give the image more with -m" in told, told)
@@ -196,3 +200,7 @@ def test_parameters(_):
             told = kiln("run", image, "--net", "user", *given, status=1)
             check(f"--{option}: {says}" in told, f"no '{says}' in: {told}")
             check("c2Vj" not in told and "YW5v" not in told, f"a secret in: {told}")
+        check("example.com: served, serial 1\n" in told, f"which zone there is: {told}")
+        newer = archive(a, "newer", example_dot_com_dot_zone=APEX)
+        told = kiln("run", image, "--net", "user", "--disk", newer, "--keys", "x", status=1)
+        check("example.com: in the place of the one before, serial 1" in told, told)
