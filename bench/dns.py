@@ -407,7 +407,7 @@ class Dns(rounds.Bench):
     all_cases = [*(kind(size) for kind in (Load, Flood) for size in (100, 10_000, LARGEST)),
                  LOOKUP, *(FirstAnswer(size) for size in (100, LARGEST))]
     rivals = ("nsd", "knot")
-    quick_rounds = 1
+    quick_rounds, quick_seconds = 1, 0.2
 
     @classmethod
     def all_subjects(cls):

@@ -147,7 +147,7 @@ class Bench:
     rivals = ()  # subjects: the best of them is what the ratios are to
     has_starts = False  # whether starts are counted
     has_seconds = True  # whether there is load
-    quick_rounds = 3
+    quick_rounds, quick_seconds = 3, 0.3
 
     def __init__(self, options):
         self.processors = ground.Processors(*(options.cpus or ()))
@@ -309,15 +309,15 @@ def read_arguments(bench, arguments):
     parser = Arguments(prog=f"kiln bench {bench.name}", allow_abbrev=False,
                        description=bench.about,
                        formatter_class=argparse.RawDescriptionHelpFormatter)
-    quick = bench.quick_rounds
+    rounds, seconds = bench.quick_rounds, bench.quick_seconds
     parser.add_argument("--quick", action="store_true",
-                        help=f"{quick} short round{'s' * (quick > 1)}: under a minute")
+                        help=f"{rounds} short round{'s' * (rounds > 1)}: under a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("-o", metavar="FILE.svg", dest="plot", help="draw the figures")
-    parser.add_argument("--rounds", type=at_least(1, int), help=f"7; with --quick {quick}")
+    parser.add_argument("--rounds", type=at_least(1, int), help=f"7; with --quick {rounds}")
     if bench.has_seconds:
         parser.add_argument("--seconds", type=at_least(0.1, float),
-                            help="of load in each: 1; with --quick 0.3")
+                            help=f"of load in each: 1; with --quick {seconds}")
     if bench.has_starts:
         parser.add_argument("--starts", type=at_least(1, int),
                             help="in each round, of what is but started: 3; with --quick 2")
@@ -327,8 +327,8 @@ def read_arguments(bench, arguments):
     parser.add_argument("--cpus", type=pair, metavar="SERVER,CLIENT", help="their processors")
     parser.set_defaults(seconds=None, starts=None)
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds or (quick if options.quick else 7)
-    options.seconds = options.seconds or (0.3 if options.quick else 1.0)
+    options.rounds = options.rounds or (rounds if options.quick else 7)
+    options.seconds = options.seconds or (seconds if options.quick else 1.0)
     options.starts = options.starts or (2 if options.quick else 3)
     if options.plot:
         try:
