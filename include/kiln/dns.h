@@ -101,6 +101,8 @@ enum dns_type { /* IANA's numbers: all others are read and written alike */
 	DNS_NSEC = 47,
 	DNS_NSEC3 = 50,
 	DNS_NSEC3PARAM = 51,
+	DNS_SVCB = 64,
+	DNS_HTTPS = 65,
 	DNS_TSIG = 250,
 	DNS_IXFR = 251,
 	DNS_AXFR = 252,

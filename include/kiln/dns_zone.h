@@ -62,7 +62,7 @@ enum dns_zone_fault {
 	/* warnings: the zone is usable */
 	DNS_ZONE_TTL_DIFFERS, /* of records of one set: all get the first one's; RFC 2181, 5.2 */
 	DNS_ZONE_SIGNATURE_ALONE, /* an RRSIG of a set that is not there: it is left out */
-	DNS_ZONE_NO_GLUE,     /* a delegation to a host below itself without address */
+	DNS_ZONE_NO_GLUE,     /* a delegation to a host of the zone without address */
 	DNS_ZONE_TARGET_NO_ADDRESS, /* an MX or SRV names a host of the zone without address */
 	DNS_ZONE_TARGET_IS_CNAME,   /* an MX or SRV names an alias: RFC 2181, 10.3 */
 	DNS_ZONE_FAULTS

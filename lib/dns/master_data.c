@@ -7,8 +7,6 @@
 #include "master_private.h"
 #include <kiln/abi/address.h>
 
-enum { TYPE_SVCB = 64, TYPE_HTTPS = 65 };
-
 /* ---- numbers, and words that stand for numbers ---- */
 
 static void put(struct dns_master *m, uint64_t value, unsigned size)
@@ -603,7 +601,7 @@ bool master_data(struct dns_master *m)
 	bool unknown =
 	    m->token.kind == DNS_MASTER_WORD && slice_equal(m->token.text, SLICE("\\#"));
 
-	master_level(m)->lexer.pairs = m->type == TYPE_SVCB || m->type == TYPE_HTTPS;
+	master_level(m)->lexer.pairs = m->type == DNS_SVCB || m->type == DNS_HTTPS;
 	if (!(unknown ? read_unknown(m) : read_known(m)))
 		return false;
 	if (m->w.failed)

@@ -23,7 +23,8 @@ static const struct zone_names names[] = {
     {AFSDB, 2, 1, 0, false, false},     {SIG, 18, 1, 1, true, false},
     {DNS_SRV, 6, 1, 0, false, false},   {KX, 2, 1, 0, false, false},
     {DNS_DNAME, 0, 1, 0, false, false}, {DNS_RRSIG, 18, 1, 1, true, false},
-    {DNS_NSEC, 0, 1, 0, true, false},
+    {DNS_NSEC, 0, 1, 0, true, false},   {DNS_SVCB, 2, 1, 0, true, false},
+    {DNS_HTTPS, 2, 1, 0, true, false},
 };
 
 const struct zone_names *zone_names_of(uint16_t type)
@@ -179,7 +180,8 @@ static const char *const texts[DNS_ZONE_FAULTS] = {
     [DNS_ZONE_NSEC3_HASH] = "an NSEC3 hash that is not known, or has too many iterations",
     [DNS_ZONE_TTL_DIFFERS] = "TTLs differ, the first one is taken",
     [DNS_ZONE_SIGNATURE_ALONE] = "an RRSIG of records that are not there is left out",
-    [DNS_ZONE_NO_GLUE] = "a name server below the delegation has no address (A or AAAA)",
+    [DNS_ZONE_NO_GLUE] =
+        "a name server of the delegation has no address (A or AAAA) in the zone",
     [DNS_ZONE_TARGET_NO_ADDRESS] = "the target has no address (A or AAAA) in the zone",
     [DNS_ZONE_TARGET_IS_CNAME] = "the target is a CNAME",
 };

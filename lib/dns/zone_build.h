@@ -54,6 +54,11 @@ struct zone_names {
 	bool more;      /* there may be more of them */
 	bool compressed;
 };
+static inline bool zone_is_service(uint16_t type)
+{
+	return type == DNS_SVCB || type == DNS_HTTPS;
+}
+
 /* NULL: data of the type has no names that matter here. */
 const struct zone_names *zone_names_of(uint16_t type);
 

@@ -256,7 +256,8 @@ static bool put_targets(struct zone_compiler *c, struct zone_set *set)
 {
 	struct names_walk walk = {.set = set, .names = zone_names_of(set->type)};
 
-	if (set->type != DNS_NS && set->type != DNS_MX && set->type != DNS_SRV)
+	if (set->type != DNS_NS && set->type != DNS_MX && set->type != DNS_SRV &&
+	    !zone_is_service(set->type))
 		return true;
 	while (next_name(&walk)) {
 		struct zone_target *target = zone_take(c, sizeof(*target), 4);

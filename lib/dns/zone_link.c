@@ -1,6 +1,6 @@
 /*
  * The last pass of the compiler, over nodes that are all there: the hash table, the hosts that
- * NS, MX and SRV name, and what can only be said of a zone as a whole.
+ * NS, MX, SRV and SVCB name, and what can only be said of a zone as a whole.
  */
 #include "zone_compile.h"
 
@@ -89,25 +89,42 @@ static bool check_host(struct zone_compiler *c, const struct zone_node *node,
 	return true;
 }
 
+/* "." as a host: the owner itself, of a service (RFC 9460, 2.5.2), and nobody of an alias (2.5.1)
+ * and of all else (2782; 7505). Where that owner's name stands is known where it is no "*". */
+static void find_owner(const struct zone_compiler *c, const struct zone_node *node,
+                       const struct zone_set *set, struct zone_target *target)
+{
+	const uint8_t *priority = set->records + target->at - 2;
+	bool wildcard = node->name[0] == 1 && node->name[1] == '*';
+
+	if (!zone_is_service(set->type) || !(priority[0] | priority[1]) || wildcard ||
+	    !has_address(c->zone, node))
+		return;
+	target->node = zone_offset(c, node);
+	target->at = 0;
+}
+
 /* The node of the host with addresses that stands in the records; 0: there is none. */
 static bool find_host(struct zone_compiler *c, const struct zone_node *node,
-                      const struct zone_set *set, const struct zone_target *target,
-                      uint32_t *host)
+                      const struct zone_set *set, struct zone_target *target)
 {
 	struct zone_found found;
 	struct dns_name name;
 	struct zone_key key;
 
-	*host = 0;
+	target->node = 0;
 	zone_work(c, WORK_SEARCH);
 	read_target(c, set, target, &name);
-	if (!dns_name_in(&name, &c->b->origin) ||
+	if (name.size == 1)
+		find_owner(c, node, set, target);
+	if (name.size == 1 || !dns_name_in(&name, &c->b->origin) ||
 	    !zone_key_read(&key, slice_of(name.bytes, name.size)))
 		return true;
 	zone_search(c->zone, &key, &found);
-	if (!found.node || !has_address(c->zone, found.node))
+	if (found.node && has_address(c->zone, found.node))
+		target->node = zone_offset(c, found.node);
+	else if (!zone_is_service(set->type))
 		return check_host(c, node, set->type, &found, &name);
-	*host = zone_offset(c, found.node);
 	return true;
 }
 
@@ -131,7 +148,7 @@ static bool link_targets(struct zone_compiler *c, const struct zone_node *node,
 		struct zone_target target = targets[i];
 		unsigned at = set->target_count, known = 0;
 
-		if (!find_host(c, node, set, &targets[i], &target.node))
+		if (!find_host(c, node, set, &target))
 			return false;
 		while (known < at && targets[known].node != target.node)
 			known++;

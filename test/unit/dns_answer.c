@@ -44,6 +44,15 @@ static const char *const zone_lines[] = {
     "dgrow.example DNAME dgrowing.example",
     "dround.example DNAME twenty.characters.dround.example",
     "_s._tcp.example SRV ns.example",
+    "shop.example HTTPS ns.example",
+    "shop.example HTTPS www.net",
+    "own.example HTTPS .",
+    "own.example A 9",
+    "*.every.example HTTPS .",
+    "*.every.example A 9",
+    "none.svc.example SVCB .",
+    "none.svc.example A 9",
+    "as.svc.example SVCB mail.example",
 };
 
 static struct play play;
@@ -91,6 +100,22 @@ static void what_is_there_is_the_answer(void **state)
 	expect("_s._tcp.example", "SRV",
 	       "NOERROR aa | _s._tcp.example SRV ns.example | | "
 	       "ns.example A 1, ns.example AAAA 1");
+}
+
+/* RFC 9460, 4.2: addresses of targets; "." is the owner of a service (2.5.2), and no host of an
+ * alias (2.5.1). */
+static void a_service_comes_with_its_addresses(void **state)
+{
+	expect(
+	    "shop.example", "HTTPS",
+	    "NOERROR aa | shop.example HTTPS ns.example, shop.example HTTPS www.net | | "
+	    "ns.example A 1, ns.example AAAA 1");
+	expect("Own.example", "HTTPS",
+	       "NOERROR aa | Own.example HTTPS . | | Own.example A 9");
+	expect("any.every.example", "HTTPS", "NOERROR aa | any.every.example HTTPS .");
+	expect("none.svc.example", "SVCB", "NOERROR aa | none.svc.example SVCB .");
+	expect("as.svc.example", "SVCB",
+	       "NOERROR aa | as.svc.example SVCB mail.example | | mail.example A 2");
 }
 
 static void what_is_not_there_is_denied(void **state)
@@ -432,6 +457,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(what_is_there_is_the_answer),
+	    TEST(a_service_comes_with_its_addresses),
 	    TEST(what_is_not_there_is_denied),
 	    TEST(an_alias_is_followed_within_the_zone),
 	    TEST(a_loop_of_aliases_ends),

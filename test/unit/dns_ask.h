@@ -20,7 +20,7 @@ static const struct {
     {DNS_RRSIG, "RRSIG"}, {DNS_NSEC, "NSEC"}, {DNS_NSEC3, "NSEC3"},
     {DNS_ANY, "ANY"},     {13, "HINFO"},      {DNS_NSEC3PARAM, "NSEC3PARAM"},
     {DNS_AXFR, "AXFR"},   {DNS_IXFR, "IXFR"}, {249, "TKEY"},
-    {254, "MAILA"}};
+    {254, "MAILA"},       {DNS_SVCB, "SVCB"}, {DNS_HTTPS, "HTTPS"}};
 
 static uint16_t type_of(const char *text)
 {
@@ -68,6 +68,12 @@ static void play_line(struct play *p, const char *line)
 		break;
 	case DNS_SRV:
 		play_name(p, owner, type, SLICE("\0\1\0\2\0\3"), word);
+		break;
+	case DNS_SVCB: /* an alias */
+		play_name(p, owner, type, SLICE("\0\0"), word);
+		break;
+	case DNS_HTTPS: /* a service */
+		play_name(p, owner, type, SLICE("\0\1"), word);
 		break;
 	case DNS_SOA:
 		play_soa(p, owner);
@@ -216,6 +222,8 @@ static void ask_say_record(struct ask *a, const struct dns_record *record)
 		ask_say_name(a, record, 0);
 		break;
 	case DNS_MX:
+	case DNS_SVCB:
+	case DNS_HTTPS:
 		ask_say_name(a, record, 2);
 		break;
 	case DNS_SRV:

@@ -322,7 +322,7 @@ static void servers_of_the_zone_have_addresses(void **state)
 	assert_string_equal(
 	    p.warnings,
 	    "the target has no address (A or AAAA) in the zone: example 15 6\n"
-	    "a name server below the delegation has no address (A or AAAA): "
+	    "a name server of the delegation has no address (A or AAAA) in the zone: "
 	    "x.example 2 3\n");
 	play_end(&p);
 }
