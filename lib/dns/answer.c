@@ -428,33 +428,41 @@ size_t dns_answer(const struct dns_answerer *a, const struct dns_peer *peer,
 	return answer_end(&m);
 }
 
+/* A message of nothing but a header, the question and EDNS. */
+struct bare {
+	struct answer m;
+	struct answer_query query;
+	struct dns_answered what;
+};
+
+static bool begin_bare(struct bare *bare, const struct dns_answerer *a,
+                       const struct dns_peer *peer, struct slice query, void *buffer,
+                       size_t size)
+{
+	bare->m.query = &bare->query;
+	bare->m.what = &bare->what;
+	return begin(&bare->m, a, peer, query, buffer, size) != ANSWER_SILENCE;
+}
+
 size_t dns_answer_error(const struct dns_answerer *a, const struct dns_peer *peer,
                         struct slice query, unsigned rcode, int extended, void *buffer,
                         size_t size)
 {
-	struct dns_answered what;
-	struct answer_query q;
-	struct answer m;
+	struct bare bare;
 
-	m.query = &q;
-	m.what = &what;
-	if (begin(&m, a, peer, query, buffer, size) == ANSWER_SILENCE)
+	if (!begin_bare(&bare, a, peer, query, buffer, size))
 		return 0;
-	fail(&m, rcode, extended);
-	return answer_end(&m);
+	fail(&bare.m, rcode, extended);
+	return answer_end(&bare.m);
 }
 
 size_t dns_answer_truncated(const struct dns_answerer *a, const struct dns_peer *peer,
                             struct slice query, void *buffer, size_t size)
 {
-	struct dns_answered what;
-	struct answer_query q;
-	struct answer m;
+	struct bare bare;
 
-	m.query = &q;
-	m.what = &what;
-	if (begin(&m, a, peer, query, buffer, size) == ANSWER_SILENCE)
+	if (!begin_bare(&bare, a, peer, query, buffer, size))
 		return 0;
-	answer_truncate(&m);
-	return answer_end(&m);
+	answer_truncate(&bare.m);
+	return answer_end(&bare.m);
 }
