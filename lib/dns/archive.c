@@ -15,22 +15,28 @@ struct header {
 	bool zero; /* the archive's end */
 };
 
+/* The digits at the cursor. False: there is none, or too many. */
+static bool number(struct cursor *c, unsigned base, uint64_t *value)
+{
+	bool any = false;
+
+	*value = 0;
+	for (; cursor_peek(c) >= '0' && cursor_peek(c) < '0' + base; any = true) {
+		if (*value >> 60)
+			return false;
+		*value = *value * base + (cursor_u8(c) - '0');
+	}
+	return any;
+}
+
 /* Octal digits between blanks, and a blank or a zero byte behind them. */
 static bool octal(struct slice text, uint64_t *value)
 {
 	struct cursor c = cursor_of(text);
-	bool any = false;
 
-	*value = 0;
 	while (cursor_peek(&c) == ' ')
 		cursor_skip(&c, 1);
-	while (cursor_peek(&c) >= '0' && cursor_peek(&c) <= '7') {
-		if (*value >> 60)
-			return false;
-		*value = *value << 3 | (cursor_u8(&c) & 7u);
-		any = true;
-	}
-	return any &&
+	return number(&c, 8, value) &&
 	       (cursor_left(&c) == 0 || cursor_peek(&c) == ' ' || cursor_peek(&c) == 0);
 }
 
@@ -56,17 +62,12 @@ static bool read_header(struct cursor *c, struct header *h)
 {
 	struct slice block = cursor_bytes(c, BLOCK);
 	struct cursor fields = cursor_of(block);
-	uint64_t sum, said;
+	uint64_t sum = sum_of(block), said;
 
-	if (c->failed)
-		return false;
-	sum = sum_of(block);
 	h->zero = sum == 8 * ' ';
-	if (h->zero)
-		return true;
 	h->name = text_of(cursor_bytes(&fields, NAME));
 	cursor_skip(&fields, 8 + 8 + 8); /* mode, owner, group */
-	struct slice size = cursor_bytes(&fields, 12);
+	bool sized = octal(cursor_bytes(&fields, 12), &h->size);
 	cursor_skip(&fields, 12); /* time */
 	struct slice checksum = cursor_bytes(&fields, 8);
 	h->type = cursor_u8(&fields);
@@ -77,7 +78,8 @@ static bool read_header(struct cursor *c, struct header *h)
 	/* GNU tar's own format has other things there. */
 	if (!slice_equal(magic, SLICE("ustar\0")))
 		h->prefix = slice_take(h->prefix, 0);
-	return octal(size, &h->size) && octal(checksum, &said) && said == sum;
+	return !c->failed &&
+	       (h->zero || (sized && octal(checksum, &said) && said == sum));
 }
 
 bool dns_archive_size(struct slice header, uint64_t *size)
@@ -87,7 +89,7 @@ bool dns_archive_size(struct slice header, uint64_t *size)
 
 	if (!read_header(&c, &h))
 		return false;
-	*size = h.zero ? 0 : h.size;
+	*size = h.size;
 	return true;
 }
 
@@ -110,30 +112,53 @@ static struct slice join(struct dns_archive *archive, const struct header *h)
 	return path;
 }
 
-static struct slice without_dot(struct slice path)
+static struct slice without_dot(struct cursor path)
 {
-	while (slice_starts_with(path, SLICE("./")))
-		path = slice_skip(path, 2);
-	return path;
+	for (;;) {
+		struct cursor behind = path;
+
+		if (!slice_equal(cursor_bytes(&behind, 2), SLICE("./")))
+			return cursor_rest(&path);
+		path = behind;
+	}
+}
+
+/* Nothing of what a cursor is over. */
+static struct cursor none_of(struct cursor c)
+{
+	c.size = c.at;
+	return c;
+}
+
+/* Up to a byte of zero. */
+static struct cursor long_path(struct cursor content)
+{
+	struct cursor end = content;
+
+	while (cursor_peek(&end))
+		cursor_skip(&end, 1);
+	content.size = end.at;
+	return content;
 }
 
 /* The path in an extended header: records "LENGTH KEY=VALUE\n", the length that of all. */
-static struct slice extended_path(struct slice content)
+static struct cursor extended_path(struct cursor content)
 {
-	struct slice path = slice_take(content, 0);
+	struct cursor path = none_of(content);
 
-	while (content.len) {
-		size_t blank = slice_find(content, ' ');
+	while (cursor_left(&content)) {
+		struct cursor record = content;
 		uint64_t size;
 
-		if (!slice_decimal(slice_take(content, blank), content.len, &size) ||
-		    size <= blank + 1)
+		if (!number(&record, 10, &size) || cursor_u8(&record) != ' ' ||
+		    size > cursor_left(&content))
 			break;
-		struct slice pair =
-		    slice_skip(slice_take(content, (size_t)size - 1), blank + 1);
-		if (slice_starts_with(pair, SLICE("path=")))
-			path = slice_skip(pair, 5);
-		content = slice_skip(content, (size_t)size);
+		cursor_skip(&content, (size_t)size);
+		if (record.at >= content.at)
+			break;
+		record.size = content.at - 1;
+		if (slice_equal(cursor_bytes(&record, 5), SLICE("path=")))
+			path = record;
 	}
 	return path;
 }
@@ -147,24 +172,29 @@ void dns_archive_open(struct dns_archive *archive, struct slice bytes)
 bool dns_archive_next(struct dns_archive *archive)
 {
 	struct cursor *c = &archive->c;
-	struct slice path = {0}; /* a long one, which comes before the file it is of */
+	/* A long one, which comes before the file it is of. */
+	struct cursor path = none_of(*c);
 	struct header h;
 
 	while (!archive->failed) {
-		if (!read_header(c, &h) || (!h.zero && h.size > cursor_left(c))) {
+		if (!read_header(c, &h) || h.size > cursor_left(c)) {
 			archive->failed = true;
 			break;
 		}
 		if (h.zero)
 			break;
-		archive->content = cursor_bytes(c, (size_t)h.size);
+		struct cursor content = cursor_sub(c, (size_t)h.size);
 		cursor_skip(c, KILN_MIN(-(size_t)h.size % BLOCK, cursor_left(c)));
-		archive->path = without_dot(path.len ? path : join(archive, &h));
-		if (h.type == '0' || h.type == 0)
+		if (h.type == '0' || h.type == 0) {
+			archive->path = cursor_left(&path)
+			                    ? without_dot(path)
+			                    : without_dot(cursor_of(join(archive, &h)));
+			archive->content = cursor_rest(&content);
 			return true;
-		path = h.type == 'L'   ? text_of(archive->content)
-		       : h.type == 'x' ? extended_path(archive->content)
-		                       : slice_take(path, 0);
+		}
+		path = h.type == 'L'   ? long_path(content)
+		       : h.type == 'x' ? extended_path(content)
+		                       : none_of(content);
 	}
 	return false;
 }
