@@ -11,6 +11,7 @@ sources under proof, and a bug: with that in place, the proof must fail.
 
     sources: lib/net/ip4_wire.c
     seeded: lib/net/ip4_wire.c: the text => what stands in its place
+    length: of the input, the only one that the bug is looked for in; without, all are
     precision: options for Eva, where the usual ones are too coarse
 """
 
@@ -24,6 +25,9 @@ from harness import ROOT
 
 WORK = os.path.join(ROOT, "build/proof")
 ALWAYS = ["lib/core/slice.c"]
+# Frama-C without what it has beside the analysis: to load all of it takes longer than some proofs.
+PLUGINS = ["-no-autoload-plugins", "-load-module",
+           "frama-c-eva,frama-c-inout,frama-c-scope,frama-c-variadic"]
 # A state for each length that a program splits its analysis by; of a function that says by
 # its result whether it has set things, a state for each result.
 SPLIT = ["-eva-split-limit", "300", "-eva-split-return", "full"]
@@ -38,18 +42,20 @@ class Proof(jobs.Job):
             head = file.read().split("*/")[0]
         self.path = path
         self.seeded = seeded
-        self.said = dict(re.findall(r"^ \* (sources|seeded|precision): (.*)$", head, re.M))
+        self.said = dict(re.findall(r"^ \* (sources|seeded|length|precision): (.*)$", head, re.M))
         super().__init__("proof", f"proof/{name}", [])
         self.folder = os.path.join(WORK, name)
         self.doing = f"proving {name}" + (" with a bug in it" if seeded else "")
 
     def start(self):
         sources = self.said["sources"].split() + ALWAYS
+        flags = "-Iinclude -I. -Itest/proof -Ilib/net"
         if self.seeded:
             sources = self.seed(sources)
-        self.command = ["frama-c", "-c11", "-machdep", "gcc_x86_64",
-                        "-cpp-extra-args=-Iinclude -I. -Itest/proof -Ilib/net", self.path,
-                        *sources, "-eva", *SPLIT,
+            if "length" in self.said:
+                flags += f" -DPROOF_LENGTH={self.said['length']}"
+        self.command = ["frama-c", *PLUGINS, "-c11", "-machdep", "gcc_x86_64",
+                        f"-cpp-extra-args={flags}", self.path, *sources, "-eva", *SPLIT,
                         *(self.said.get("precision", "").split() or PRECISION),
                         *(["-eva-stop-at-nth-alarm", "1"] if self.seeded else [])]
         super().start()

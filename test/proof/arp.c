@@ -3,6 +3,7 @@
  *
  * sources: lib/net/arp_wire.c
  * seeded: lib/net/arp_wire.c: if (c.failed) => if (0)
+ * length: 8
  */
 #include "lib/net/arp_wire.h"
 #include "proof.h"

@@ -5,6 +5,7 @@
  *
  * sources: lib/net/checksum.c
  * seeded: lib/net/checksum.c: if (len & 2) => if (1)
+ * length: 4
  */
 #include "lib/net/checksum_blocks.h"
 #include "lib/net/stack.h"

@@ -4,6 +4,7 @@
  *
  * sources: lib/http/chunked_wire.c lib/http/target_wire.c
  * seeded: lib/http/chunked_wire.c: cursor_u8(in) => in->data[in->at++ + 1]
+ * length: 4
  */
 #include "lib/http/http_wire.h"
 #include "proof.h"

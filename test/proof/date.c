@@ -3,6 +3,7 @@
  *
  * sources: lib/http/value_wire.c
  * seeded: lib/http/value_wire.c: text.len > 3 && text.data[3] => text.data[3]
+ * length: 3
  */
 #include "lib/http/http_wire.h"
 #include "proof.h"

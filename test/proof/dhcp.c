@@ -4,6 +4,7 @@
  *
  * sources: lib/net/dhcp_wire.c
  * seeded: lib/net/dhcp_wire.c: if (c.failed) => if (0)
+ * length: 100
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 32
  */
 #include "lib/net/dhcp_wire.h"

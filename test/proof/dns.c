@@ -4,6 +4,7 @@
  *
  * sources: lib/dns/name.c lib/dns/read.c
  * seeded: lib/dns/read.c: cursor_of(record->message) => cursor_of(record->data)
+ * length: 32
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16
  */
 #include <kiln/dns.h>

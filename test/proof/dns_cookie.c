@@ -5,6 +5,7 @@
  *
  * sources: lib/dns/answer_edns.c
  * seeded: lib/dns/answer_edns.c: slice_take(m->query->cookie, COOKIE_CLIENT) => slice_of(m->query->cookie.data, COOKIE_CLIENT)
+ * length: 4
  */
 #include "lib/dns/answer_private.h"
 #include "proof.h"

@@ -4,6 +4,7 @@
  *
  * sources: lib/dns/answer_query.c lib/dns/zone_key.c
  * seeded: lib/dns/answer_query.c: struct slice header = cursor_bytes(&c, DNS_HEADER_SIZE); => struct slice header = message;
+ * length: 8
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16
  */
 #include "lib/dns/answer_private.h"

@@ -5,6 +5,7 @@
  *
  * sources: lib/dns/name.c lib/dns/write.c
  * seeded: lib/dns/write.c: writer_bytes(&b->w, record->data) => writer_bytes(&b->w, slice_of(record->data.data, record->data.len + 1))
+ * length: 40
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16 -eva-initialized-locals
  */
 #include <kiln/dns.h>

@@ -3,6 +3,7 @@
  *
  * sources: lib/http/head_wire.c lib/http/target_wire.c lib/http/value_wire.c
  * seeded: lib/http/head_wire.c: if (at + 1 >= in.len) => if (0)
+ * length: 4
  * precision: -eva-slevel 5
  */
 #include "lib/http/http_wire.h"

@@ -4,6 +4,7 @@
  *
  * sources: lib/http/head_wire.c lib/http/target_wire.c lib/http/value_wire.c
  * seeded: lib/http/head_wire.c: if (end + 1 >= in.len) => if (0)
+ * length: 4
  */
 #include "lib/http/http_wire.h"
 #include "proof.h"

@@ -3,6 +3,7 @@
  *
  * sources: lib/net/icmp6_wire.c
  * seeded: lib/net/icmp6_wire.c: if (c.failed => if (0
+ * length: 4
  */
 #include "lib/net/icmp6_wire.h"
 #include "checksum.h"

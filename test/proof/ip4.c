@@ -3,6 +3,7 @@
  *
  * sources: lib/net/ip4_wire.c
  * seeded: lib/net/ip4_wire.c: if (c.failed) => if (0)
+ * length: 8
  */
 #include "lib/net/ip4_wire.h"
 #include "checksum.h"

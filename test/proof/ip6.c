@@ -5,6 +5,7 @@
  * sources: lib/net/ip6_wire.c
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16
  * seeded: lib/net/ip6_wire.c: if (c.failed || => if (
+ * length: 20
  */
 #include "lib/net/ip6_wire.h"
 #include "proof.h"

@@ -5,6 +5,7 @@
  *
  * sources: lib/dns/master_lex.c
  * seeded: lib/dns/master_lex.c: cursor_bytes(&from, to->at - from.at) => slice_of(from.data + from.at, to->at - from.at + 1)
+ * length: 2
  * precision: -eva-slevel 100 -eva-slevel-function main:0,any:0,master_lex:8,skip_between:0,skip_string:20
  */
 #include "lib/dns/master_private.h"

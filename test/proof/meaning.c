@@ -4,6 +4,7 @@
  *
  * sources: lib/http/head_wire.c lib/http/target_wire.c lib/http/value_wire.c
  * seeded: lib/http/target_wire.c: start < target.len && target => target
+ * length: 8
  * precision: -eva-slevel 4
  */
 #include "lib/http/http_wire.h"

@@ -3,6 +3,7 @@
  *
  * sources: lib/net/mld_wire.c lib/net/icmp6_wire.c
  * seeded: lib/net/mld_wire.c: c.failed => 0
+ * length: 8
  */
 #include "lib/net/mld_wire.h"
 #include "checksum.h"

@@ -5,6 +5,7 @@
  * sources: lib/net/nd_wire.c lib/net/icmp6_wire.c
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16
  * seeded: lib/net/nd_wire.c: memcpy(m->mac, option.mac => memcpy(m->mac, &option + 1
+ * length: 32
  */
 #include "lib/net/nd_wire.h"
 #include "checksum.h"

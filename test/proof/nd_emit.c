@@ -4,6 +4,7 @@
  *
  * sources: lib/net/nd_wire.c lib/net/icmp6_wire.c
  * seeded: lib/net/nd_wire.c: m->preference + 1 => m->preference + 2
+ * length: 40
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16
  */
 #include "lib/net/nd_wire.h"

@@ -3,6 +3,7 @@
  *
  * sources: lib/net/nd_wire.c lib/net/icmp6_wire.c
  * seeded: lib/net/nd_wire.c: cursor_copy(&value, option->mac, ETH_MAC) => cursor_copy(&value, option->mac, 2 * cursor_left(&value))
+ * length: 16
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16
  */
 #include "lib/net/nd_wire.h"

@@ -5,6 +5,7 @@
  *
  * sources: lib/http/target_wire.c
  * seeded: lib/http/target_wire.c: dots && at < out->at => dots && at <= out->at
+ * length: 4
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16
  */
 #include "lib/http/http_wire.h"

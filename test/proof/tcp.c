@@ -4,6 +4,7 @@
  *
  * sources: lib/net/tcp_wire.c
  * seeded: lib/net/tcp_wire.c: && o->sack_count < TCP_SACK_BLOCKS => && 1
+ * length: 60
  * precision: -eva-slevel 0
  */
 #include "lib/net/tcp_wire.h"

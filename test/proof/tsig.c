@@ -4,6 +4,7 @@
  *
  * sources: lib/dns/name.c lib/dns/read.c lib/dns/tsig_wire.c
  * seeded: lib/dns/tsig_wire.c: cursor_of(record->message) => cursor_of(record->data)
+ * length: 48
  * precision: -eva-slevel 0 -eva-auto-loop-unroll 16 -eva-initialized-locals
  */
 #include <kiln/dns_tsig.h>

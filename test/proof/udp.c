@@ -3,6 +3,7 @@
  *
  * sources: lib/net/udp_wire.c
  * seeded: lib/net/udp_wire.c: if (c.failed) => if (0)
+ * length: 4
  */
 #include "lib/net/udp_wire.h"
 #include "checksum.h"

@@ -4,6 +4,7 @@
  *
  * sources: lib/http/value_wire.c lib/http/coding_wire.c
  * seeded: lib/http/value_wire.c: if (at < list.len) =>
+ * length: 4
  * precision: -eva-slevel 10
  */
 #include "lib/http/http_wire.h"
