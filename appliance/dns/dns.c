@@ -56,7 +56,9 @@ static void add_disk(struct kiln *k, struct dns_server *server, struct dns_disk 
 	while (dns_disk_next(disk, &compiled))
 		add_zone(k, server, compiled);
 	if (!dns_disk_close(disk))
-		kiln_fail(k, "dns", "a zone of the disk has mistakes");
+		kiln_fail(k, "dns",
+		          "a zone of the disk cannot be served: see above; if memory is "
+		          "what is missing, give more with -m");
 }
 
 static void check(struct kiln *k, bool good, const char *parameter,
