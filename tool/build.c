@@ -435,7 +435,7 @@ static void check_options(const struct build *build, const char *linked)
 	struct text known = {0};
 	char error[256];
 	size_t size;
-	const char *bytes = file_read(linked, &size);
+	const char *bytes = file_map(linked, &size);
 
 	if (!bytes || !image_parse_notes(image, bytes, size, error, sizeof(error)))
 		fail("%s: %s", path_display(linked), bytes ? error : strerror(errno));
@@ -462,7 +462,7 @@ static void check_seal(const struct build *build, const char *linked)
 	struct words broken = {0};
 	char error[256];
 	size_t size;
-	const char *bytes = file_read(linked, &size);
+	const char *bytes = file_map(linked, &size);
 
 	if (!bytes || !image_parse_notes(image, bytes, size, error, sizeof(error)) ||
 	    !image_parse(image, bytes, size, error, sizeof(error)))

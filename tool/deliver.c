@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "build.h"
@@ -15,9 +14,9 @@
 
 enum { SHOWN = 12 }; /* parts, of an image that is too large */
 
-static char *read_made(const char *path, size_t *size)
+static const char *map_made(const char *path, size_t *size)
 {
-	char *bytes = file_read(path, size);
+	const char *bytes = file_map(path, size);
 
 	if (!bytes)
 		fail("cannot read %s: %s", path_display(path), strerror(errno));
@@ -27,10 +26,9 @@ static char *read_made(const char *path, size_t *size)
 static void copy_file(const char *from, const char *to)
 {
 	size_t size;
-	char *bytes = read_made(from, &size);
+	const char *bytes = map_made(from, &size);
 
 	file_write(to, bytes, size);
-	free(bytes);
 }
 
 /* ---- the budget ---- */
@@ -82,7 +80,7 @@ static void check_budget(const struct build *build, const char *image)
 static void write_output(const char *from, const char *path)
 {
 	size_t size;
-	char *bytes = read_made(from, &size);
+	const char *bytes = map_made(from, &size);
 
 	if (folder_exists(path))
 		fail("the image cannot be written to %s: it is a folder; give the name "
@@ -92,7 +90,6 @@ static void write_output(const char *from, const char *path)
 		fail(
 		    "the image cannot be written to %s: %s; choose another place with -o",
 		    path, strerror(errno));
-	free(bytes);
 }
 
 /* A program of the host stays whole, for debuggers and sanitizers. */

@@ -8,24 +8,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tool.h"
 
-char *file_read(const char *path, size_t *size)
+/* A file, open for reading; -1: errno says why not. */
+static int open_file(const char *path, struct stat *st)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || (fstat(fd, st) == 0 && S_ISREG(st->st_mode)))
+		return fd;
+	close(fd);
+	errno = S_ISDIR(st->st_mode) ? EISDIR : EINVAL;
+	return -1;
+}
+
+char *file_read(const char *path, size_t *size)
+{
 	struct stat st;
 	char *bytes;
 	size_t len = 0;
+	int fd = open_file(path, &st);
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-		return NULL;
-	}
 	bytes = allocate((size_t)st.st_size + 1);
 	while (len < (size_t)st.st_size) {
 		ssize_t n = read(fd, bytes + len, (size_t)st.st_size - len);
@@ -40,6 +48,21 @@ char *file_read(const char *path, size_t *size)
 	if (size)
 		*size = len;
 	return bytes;
+}
+
+const char *file_map(const char *path, size_t *size)
+{
+	struct stat st;
+	void *bytes;
+	int fd = open_file(path, &st);
+
+	if (fd < 0)
+		return NULL;
+	*size = (size_t)st.st_size;
+	/* There is no mapping of nothing, and on some file systems none at all. */
+	bytes = *size ? mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	close(fd);
+	return bytes == MAP_FAILED ? file_read(path, size) : bytes;
 }
 
 /* Linux keeps what is written in one call in pages of up to 2 MB. An image whose constants are
@@ -61,12 +84,12 @@ static bool write_pieces(FILE *file, const void *bytes, size_t size)
 bool file_replace(const char *path, const void *bytes, size_t size)
 {
 	size_t old_size;
-	char *old = file_read(path, &old_size), *temporary;
+	const char *old = file_map(path, &old_size);
 	bool same = old && old_size == size && memcmp(old, bytes, size) == 0, written;
+	char *temporary;
 	FILE *file;
 	int error;
 
-	free(old);
 	if (same)
 		return true;
 	temporary = text_format("%s.new", path);

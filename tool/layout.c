@@ -9,7 +9,6 @@
  */
 #include <elf.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sha2.h>
 #include "archive.h"
@@ -45,7 +44,7 @@ static void collect_sections(struct collect *collect, const char *path)
 	struct archive archive;
 	struct archive_member member;
 	size_t size;
-	char *bytes = file_read(path, &size);
+	const char *bytes = file_map(path, &size);
 
 	if (!bytes)
 		fail("cannot read %s: %s", path, strerror(errno));
@@ -54,7 +53,6 @@ static void collect_sections(struct collect *collect, const char *path)
 	else
 		while (archive_next(&archive, &member))
 			object_sections(collect, member.bytes, member.size);
-	free(bytes);
 }
 
 /* splitmix64 */

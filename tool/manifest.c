@@ -66,7 +66,7 @@ void image_read(struct image_file *file, const char *path)
 	char error[256];
 
 	*file = (struct image_file){.path = path};
-	file->bytes = file_read(path, &file->size);
+	file->bytes = file_map(path, &file->size);
 	if (!file->bytes)
 		image_unreadable(path);
 	if (!image_parse_notes(&file->image, file->bytes, file->size, error,
@@ -88,7 +88,7 @@ void manifest_read(struct image *manifest, const struct words *objects)
 	memset(manifest, 0, sizeof(*manifest));
 	for (size_t i = 0; i < objects->count; i++) {
 		size_t size;
-		const char *bytes = file_read(objects->item[i], &size);
+		const char *bytes = file_map(objects->item[i], &size);
 		if (!bytes)
 			fail("cannot read %s", objects->item[i]);
 		if (!image_parse_notes(one, bytes, size, error, sizeof(error)))

@@ -53,7 +53,7 @@ void map_file_text(struct text *text, const char *image, const char *map,
                    const struct words *archives)
 {
 	size_t size;
-	const char *bytes = file_read(image, &size);
+	const char *bytes = file_map(image, &size);
 
 	if (!bytes)
 		fail("cannot read %s: %s", path_display(image), strerror(errno));
@@ -61,7 +61,7 @@ void map_file_text(struct text *text, const char *image, const char *map,
 	for (size_t i = 0; i < archives->count; i++) {
 		struct archive archive;
 		struct archive_member member;
-		bytes = file_read(archives->item[i], &size);
+		bytes = file_map(archives->item[i], &size);
 		if (!bytes || !archive_open(&archive, bytes, size))
 			continue;
 		while (archive_next(&archive, &member))
@@ -86,7 +86,7 @@ static const char *read_companion(struct map_file *file)
 	char *text;
 	size_t size;
 
-	bytes = file_read(path, &size);
+	bytes = file_map(path, &size);
 	if (!bytes)
 		fail("%s cannot be read: %s (kiln build writes it beside the image: keep "
 		     "the two together, or build again)",

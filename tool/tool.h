@@ -80,6 +80,9 @@ void text_add_xml(struct text *text, const char *string);
 
 /* The whole file, with a NUL behind it; NULL with errno set if it cannot be read. */
 char *file_read(const char *path, size_t *size);
+/* The same, but without a NUL: only what is looked at is read, and it stays until the process
+ * ends. For files that are replaced as a whole, as those that Kiln makes are. */
+const char *file_map(const char *path, size_t *size);
 /* Replaces the file as a whole, or leaves it and its time alone if it has these bytes;
  * ends the process with a message if it cannot. */
 void file_write(const char *path, const void *bytes, size_t size);
