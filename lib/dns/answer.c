@@ -463,6 +463,7 @@ size_t dns_answer_truncated(const struct dns_answerer *a, const struct dns_peer 
 
 	if (!begin_bare(&bare, a, peer, query, buffer, size))
 		return 0;
+	bare.query.nsid = false; /* who is named falsely gets no more than was sent */
 	answer_truncate(&bare.m);
 	return answer_end(&bare.m);
 }

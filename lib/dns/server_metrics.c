@@ -160,6 +160,13 @@ static void put_transports(struct page *page, const char *name, const char *help
 	put_labelled(page, name, "transport", "tcp", counts[1]);
 }
 
+static void put_gauge(struct page *page, const char *name, const char *help,
+                      unsigned value)
+{
+	put_head(page, name, "gauge", help);
+	put(page, "kiln_dns_%s %u\n", name, value);
+}
+
 static void put_rest(struct page *page, const struct dns_server_counters *c)
 {
 	const struct {
@@ -193,24 +200,25 @@ static void put_rest(struct page *page, const struct dns_server_counters *c)
 
 	for (unsigned i = 0; i < KILN_COUNT_OF(counters); i++)
 		put_counter(page, counters[i].name, counters[i].help, counters[i].value);
-	put_head(page, "connections", "gauge", "TCP connections now.");
-	put(page, "kiln_dns_connections %u\n", c->conns_open);
-	put_head(page, "zones", "gauge", "Zones served.");
 }
 
-static void put_page(struct stream *stream, const struct server_metrics *m)
+/* As all was when it was asked for: a reader may be slow, and counting goes on. */
+static void put_page(struct stream *stream, const struct server_metrics *metrics)
 {
 	struct page page = {.stream = stream};
-	struct dns_server_counters c = m->server->counters;
+	const struct server_metrics m = *metrics;
+	const struct dns_server_counters c = m.server->counters;
+	unsigned zones = m.server->zones.count;
 
 	put_transports(&page, "queries_total", "Queries that came.", c.queries);
 	put_transports(&page, "answers_total", "Answers, before limits of the rate.",
 	               c.answers);
 	put_types(&page, &c);
 	put_codes(&page, &c);
-	put_latency(&page, m);
+	put_latency(&page, &m);
 	put_rest(&page, &c);
-	put(&page, "kiln_dns_zones %u\n", m->server->zones.count);
+	put_gauge(&page, "connections", "TCP connections now.", c.conns_open);
+	put_gauge(&page, "zones", "Zones served.", zones);
 }
 
 /* ---- HTTP ---- */

@@ -103,6 +103,18 @@ static void nsid_is_for_those_who_ask(void **state)
 	expect_tail(SLICE("\0\0\51\4\320\0\0\0\0\0\6\0\3\0\2me"));
 }
 
+/* Whoever it is sent to: it is said when the question comes back by TCP. */
+static void what_is_cut_for_its_rate_is_no_larger_than_the_question(void **state)
+{
+	a.answerer.nsid = SLICE("a name of some length");
+	query_opt(SLICE("\20\0\0\0\0\0\0\4\0\3\0\0"));
+	assert_true(a.size > a.query_size);
+	a.size = dns_answer_truncated(&a.answerer, &a.peer,
+	                              slice_of(a.query, a.query_size), a.buffer, a.room);
+	assert_string_equal(ask_text(&a), "NOERROR tc");
+	assert_true(a.size <= a.query_size);
+}
+
 static void refusals_say_more(void **state)
 {
 	ask(&a, "example.net", "A", ASK_EDNS);
@@ -346,6 +358,7 @@ int main(void)
 	    TEST(unknown_options_and_bits_are_ignored),
 	    TEST(other_versions_are_told_ours),
 	    TEST(nsid_is_for_those_who_ask),
+	    TEST(what_is_cut_for_its_rate_is_no_larger_than_the_question),
 	    TEST(refusals_say_more),
 	    TEST(cookies_are_those_of_rfc_9018),
 	    TEST(a_cookie_is_good_for_its_time_and_address),
