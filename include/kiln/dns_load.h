@@ -42,6 +42,8 @@ struct dns_load {
 	struct slice names[DNS_LOAD_FILES]; /* of files, by their numbers; the zone's is the first */
 	unsigned name_count, mistakes;
 	unsigned doubts; /* that have been told of, a bit each */
+	struct dns_name twice; /* the zone's name, and again; size 0: it has one label */
+	bool reverse;          /* the zone is one of addresses */
 	uint8_t line[4096];
 	struct dns_master master;
 };

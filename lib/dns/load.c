@@ -59,10 +59,11 @@ static bool problem(void *context, const struct dns_master_problem *problem)
 
 /* ---- what a record says, and is likely not meant to ---- */
 
-enum doubt { FOREIGN, EXPIRED, EXPIRING };
+enum doubt { FOREIGN, DOTLESS, EXPIRED, EXPIRING };
 
 static const char *const doubts[] = {
     [FOREIGN] = "nobody asks for this name: one that is not ASCII begins with xn--",
+    [DOTLESS] = "a dot is likely missing behind a name: that of the zone is added to it",
     [EXPIRED] = "a signature has expired",
     [EXPIRING] = "a signature expires in a week or less",
 };
@@ -96,6 +97,35 @@ static void look_at_owner(struct dns_load *load, const struct dns_master_record 
 	}
 }
 
+/* "www.example.com" without a dot behind it is www.example.com.example.com. Zones of one label
+ * are left alone: com.com is somebody's. */
+static void look_at_ends(struct dns_load *load, const struct dns_master_record *record)
+{
+	struct cursor c = cursor_of(record->data);
+	const struct dns_name *in = &load->twice;
+	struct dns_name target;
+
+	if (in->size && dns_name_in(record->owner, in))
+		doubt(load, record, DOTLESS);
+	if (record->type == DNS_PTR && load->reverse)
+		in = &load->builder.origin;
+	else if (record->type != DNS_CNAME || !in->size)
+		return;
+	if (dns_name_read(record->data, &c, &target) && dns_name_in(&target, in))
+		doubt(load, record, DOTLESS);
+}
+
+static void begin_doubts(struct dns_load *load, const struct dns_name *origin)
+{
+	struct dns_name arpa;
+
+	load->doubts = 0;
+	load->reverse =
+	    dns_name_parse(SLICE("arpa"), &arpa) && dns_name_in(origin, &arpa);
+	if (dns_name_labels(origin) < 2 || !dns_name_join(origin, origin, &load->twice))
+		load->twice.size = 0;
+}
+
 /* Times of signatures are compared as serial numbers (RFC 4034, 3.1.5). */
 static void look_at_signature(struct dns_load *load,
                               const struct dns_master_record *record)
@@ -118,6 +148,7 @@ static bool record(void *context, const struct dns_master_record *record)
 
 	if (fault == DNS_ZONE_OK) {
 		look_at_owner(load, record);
+		look_at_ends(load, record);
 		if (load->now && record->type == DNS_RRSIG)
 			look_at_signature(load, record);
 		return true;
@@ -192,9 +223,9 @@ bool dns_load_zone(struct dns_load *load, struct slice name, struct slice *compi
 	load->names[0] = name;
 	load->name_count = 1;
 	load->mistakes = 0;
-	load->doubts = 0;
 	if (!dns_load_is_zone(name, &origin))
 		return false;
+	begin_doubts(load, &origin);
 	if (!dns_zone_begin(&load->builder, load->arena, &origin)) {
 		tell_error(load, false, &error);
 		return false;

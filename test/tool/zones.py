@@ -127,6 +127,21 @@ def test_doubts(_):
             check_equal(told.count("warning:"), 1, f"warnings in: {told}")
             check(says in told, f"no '{says}' in: {told}")
         os.unlink(os.path.join(a.folder, "zones/db.example"))
+        missing = ": a dot is likely missing behind a name: that of the zone is added to it\n"
+        os.unlink(os.path.join(a.folder, "zones/example.zone"))
+        for name, text, says in [
+                ("a.example", "www.A.example A 192.0.2.1\n" * 2, "www.A.example.a.example A"),
+                ("a.example", "www CNAME a.example\n", "www.a.example CNAME"),
+                ("a.example", "example A 192.0.2.1\nwww CNAME a.example.\n", None),
+                ("a", "a A 192.0.2.1\n", None),
+                ("2.0.192.in-addr.arpa", "1 PTR a.example\n", "1.2.0.192.in-addr.arpa PTR"),
+                ("2.0.192.in-addr.arpa", "1 PTR a.example.\n2 CNAME 2.0\n", None)]:
+            a.write(f"zones/{name}.zone", APEX + "$INCLUDE part\n" + text)
+            told = a.build(target="host")
+            check_equal(told.count("warning:"), 1 if says else 0, f"warnings in: {told}")
+            check(not says or f"{a.folder}/zones/{name}.zone:6: {says}{missing}" in told,
+                  f"no '{says}' in: {told}")
+            os.unlink(os.path.join(a.folder, f"zones/{name}.zone"))
         a.write("zones/example.zone", APEX + "$INCLUDE part\n" + signature(30))
         check("warning:" not in a.build(target="host"), "a good zone")
 
