@@ -56,10 +56,10 @@ static void try_after(struct secondary *z, uint32_t n)
 	z->next_at = KILN_MIN(now_of(z) + scattered(z, after), z->expiry.deadline);
 }
 
+/* A primary has said that the zone is as it should be. */
 static void is_good(struct secondary *z)
 {
 	timer_set(&z->server->kiln->loop, &z->expiry, now_of(z) + seconds(z->soa.expire));
-	try_after(z, z->soa.refresh);
 }
 
 static void replace(struct secondary *z, const struct dns_zone *zone)
@@ -79,6 +79,7 @@ static void replace(struct secondary *z, const struct dns_zone *zone)
 	z->loaded = true;
 	dns_zone_soa(zone, &z->soa);
 	is_good(z);
+	try_after(z, z->soa.refresh);
 	log_zone(z, LOG_INFO, "transferred");
 	if (s->notify_zone)
 		s->notify_zone(s, &z->zones[next]);
@@ -128,6 +129,8 @@ static enum secondary_result ask_all(struct secondary *z, struct secondary_worke
 
 		if (one != SECONDARY_FAILED)
 			all = one;
+		if (one == SECONDARY_CURRENT) /* whatever others say, and however late */
+			is_good(z);
 		if (one == SECONDARY_NEW) {
 			z->first = at;
 			break;
@@ -150,7 +153,7 @@ static void refresh(struct secondary *z, struct secondary_worker *worker)
 		replace(z, &zone);
 		break;
 	case SECONDARY_CURRENT:
-		is_good(z);
+		try_after(z, z->soa.refresh);
 		break;
 	case SECONDARY_FAILED:
 		has_failed(z);

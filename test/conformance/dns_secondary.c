@@ -336,6 +336,32 @@ static void a_zone_expires_at_its_time(void **state)
 	run_script(&p, expire_on_time);
 }
 
+static void outlive_one(struct play_client *c)
+{
+	(void)script_of(c);
+	wait_for(c, 7, KILN_SECONDS(20));
+	for (unsigned i = 0; i < 90; i++) {
+		task_sleep(c->tasks, KILN_SECONDS(1));
+		assert_int_equal(answers_at(c, "ns.example.com", DNS_A), 1);
+	}
+}
+
+/* At 40 s and more one primary says that there is nothing new, the other one is dead, which is
+ * seen 30 s later: behind the 60 s that the zone lives without a word. */
+static void one_primary_is_enough_to_keep_a_zone(void **state)
+{
+	static const char soa[] = "@ 300 SOA ns h 7 45 10 60 300\n";
+	char text[256];
+	struct primary p = {.answers = {{text}}};
+	struct play_server server = {.secondaries =
+	                                 "example.com=10.0.0.100,example.com=10.0.0.77"};
+
+	snprintf(text, sizeof(text), "%s@ 300 NS ns\nns 300 A 192.0.2.1\n%s", soa, soa);
+	for (unsigned i = 1; i < ANSWERS; i++)
+		p.answers[i].text = soa;
+	play_run_with(&server, 1, &short_way, outlive_one, &p);
+}
+
 static void believe_nothing(struct play_client *c)
 {
 	struct primary *p = script_of(c);
@@ -642,6 +668,7 @@ int main(void)
 	    cmocka_unit_test(a_primary_that_cannot_tell_of_changes_is_asked_for_all),
 	    cmocka_unit_test(a_primary_that_dies_on_the_way_leaves_the_zone_as_it_was),
 	    cmocka_unit_test(a_zone_expires_at_its_time),
+	    cmocka_unit_test(one_primary_is_enough_to_keep_a_zone),
 	    cmocka_unit_test(what_is_no_zone_is_not_served),
 	    cmocka_unit_test(changes_of_another_content_are_not_believed),
 	    cmocka_unit_test(serials_are_compared_around_zero),
