@@ -179,9 +179,13 @@ static bool take_soa(struct fetch *f, const struct dns_record *record)
 	const struct dns_zone *old = &f->z->zones[f->z->live];
 	struct dns_soa soa;
 
-	if (!dns_data_soa(record, &soa))
+	if (!dns_data_soa(record, &soa) || !dns_name_equal(&record->name, &f->z->name))
 		return fail(f, "an SOA is malformed");
-	if (f->state != WHOLE) {
+	if (f->state == WHOLE) {
+		/* RFC 5936, 2.2: the zone was changed meanwhile, or it is no end. */
+		if (soa.serial != f->soa.serial)
+			return fail(f, "it ends in another version");
+	} else {
 		if (!next_part(f, soa.serial))
 			return false;
 		if (f->state != OVER)

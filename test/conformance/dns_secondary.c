@@ -367,32 +367,38 @@ static void believe_nothing(struct play_client *c)
 	struct primary *p = script_of(c);
 
 	wait_for(c, 7, KILN_SECONDS(20));
-	while (p->asked < 13)
+	while (p->asked < 15)
 		task_sleep(c->tasks, KILN_SECONDS(1));
 	wait_for(c, 8, KILN_SECONDS(60));
 	assert_int_equal(answers_at(c, "www.example.com", DNS_A), 1);
+	assert_int_equal(play_counters(&c->servers[0]).fetched, 2);
 }
 
 static void what_is_no_zone_is_not_served(void **state)
 {
-	struct primary p = {.answers = {
-	                        {WHOLE("7", "www A 192.0.2.2\n")},
-	                        /* a question for changes and one for all, each time */
-	                        {""},
-	                        {""},
-	                        {"www 300 A 192.0.2.9\n" WHOLE("8", "")},
-	                        {"www 300 A 192.0.2.9\n"},
-	                        {SOA("8") SOA("8")},
-	                        {SOA("8") "www A 192.0.2.9\n" SOA("8")}, /* no NS */
-	                        {WHOLE("8", "www CNAME ns\nwww A 192.0.2.9\n")},
-	                        {WHOLE("8", "") "www A 192.0.2.9\n"},
-	                        {.text = NULL}, /* silence: the stall's time */
-	                        {WHOLE("9", "@ 300 SOA ns h 10 1 1 1 1\n")},
-	                        {SOA("8") SOA("7") "www A 192.0.2.2\n"},
-	                        {SOA("8") "@ NS ns\n"},
-	                    }};
+	struct primary p = {
+	    .answers = {
+	        {WHOLE("7", "www A 192.0.2.2\n")},
+	        /* a question for changes and one for all, each time */
+	        {""},
+	        {""},
+	        {"www 300 A 192.0.2.9\n" WHOLE("8", "")},
+	        {"www 300 A 192.0.2.9\n"},
+	        {SOA("8") SOA("8")},
+	        {SOA("8") "www A 192.0.2.9\n" SOA("8")}, /* no NS */
+	        {WHOLE("8", "www CNAME ns\nwww A 192.0.2.9\n")},
+	        {WHOLE("8", "") "www A 192.0.2.9\n"},
+	        {.text = NULL}, /* silence: the stall's time */
+	        {WHOLE("9", "@ 300 SOA ns h 10 1 1 1 1\n")},
+	        {SOA("8") SOA("7") "www A 192.0.2.2\n"},
+	        {SOA("8") "@ NS ns\n"},
+	        /* It ends in another SOA than it begins with, or elsewhere. */
+	        {SOA("8") "@ NS ns\nns A 192.0.2.1\n" SOA("6")},
+	        {SOA("8") "@ NS ns\nns A 192.0.2.1\n"
+	                  "other. 300 SOA ns h 8 1 1 1 1\n"},
+	    }};
 
-	for (unsigned i = 13; i < ANSWERS; i++)
+	for (unsigned i = 15; i < ANSWERS; i++)
 		p.answers[i].text = WHOLE("8", "www A 192.0.2.2\n");
 	run_script(&p, believe_nothing);
 }
