@@ -364,6 +364,11 @@ def stripped(answer):
                            edns=answer.edns and answer.edns._replace(size=0))
 
 
+def unsized(value):
+    """An answer but for its size; or the text in its place."""
+    return value._replace(size=0) if isinstance(value, dns_wire.Answer) else value
+
+
 class Comparison:
     """Of many queries: how many were answered alike to the bit, and how often each rule was
     needed."""
@@ -394,7 +399,7 @@ class Comparison:
         largest = max(answer.size for server, answer in answers.items() if server != "nsd")
         if largest > 512 and largest > room(read_query(wire, by_tcp)):
             return False
-        if len({value._replace(size=0) for value in values}) == 1:
+        if len({unsized(value) for value in values}) == 1:
             self.equal += 1
             return True
         query, used = read_query(wire, by_tcp), set()
@@ -411,6 +416,7 @@ class Comparison:
         does not say)."""
         self.total += 1
         answers = self.read(wires)
+        self.equal += len({value and unsized(value) for value in answers.values()}) == 1
         own = answers.pop(server)
         if own is None:
             return True
