@@ -82,6 +82,7 @@ static void try_archive(struct slice bytes)
 
 	arena_init(&arena, memory, sizeof(memory));
 	load.arena = &arena;
+	load.now = 1700000000;
 	load.read = dns_archive_read;
 	load.tell = tell;
 	load.context = &bytes;
