@@ -58,7 +58,7 @@ bool disk_open(struct disk *disk, const char *path, char *error, size_t error_si
 }
 
 void monitor_disk_open(const struct monitor_options *options,
-                       const struct kiln_note_device *device, struct disk *disk)
+                       const struct image_device *device, struct disk *disk)
 {
 	const char *path = monitor_binding(options, device)->source;
 	char error[256];

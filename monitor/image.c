@@ -247,6 +247,7 @@ static void start(struct parse *p, struct image *image, const void *bytes, size_
 {
 	memset(image, 0, offsetof(struct image, devices));
 	image->bytes = bytes;
+	image->build.appliance = "";
 	image->size = size;
 	*p = (struct parse){image, error, error_size};
 }

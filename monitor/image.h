@@ -29,6 +29,34 @@ struct image_segment {
 	uint32_t flags; /* PF_R, PF_W, PF_X, and bits of the target */
 };
 
+/* Notes of the manifest: the struct, and its texts where they lie in the file. */
+struct image_device {
+	struct kiln_note_device note;
+	const char *name, *help;
+};
+
+struct image_param {
+	struct kiln_note_param note;
+	const char *name, *value, *help;
+};
+
+struct image_embed {
+	const char *name, *path, *maker;
+};
+
+struct image_library {
+	const char *name, *version;
+};
+
+struct image_build {
+	struct kiln_note_build note;
+	const char *appliance; /* "": not made by kiln build */
+};
+
+struct image_fixed {
+	const char *name, *value;
+};
+
 struct image {
 	const uint8_t *bytes; /* the whole file; the caller's, outlives this struct */
 	size_t size;
@@ -43,7 +71,7 @@ struct image {
 	uint32_t pvh_entry; /* physical, from XEN_ELFNOTE_PHYS32_ENTRY; 0 if none */
 
 	struct kiln_note_target target; /* abi 0: the file is no Kiln image */
-	struct kiln_note_build build;
+	struct image_build build;
 	struct kiln_note_gate gate;
 	bool has_gate;
 	unsigned device_count, param_count, embed_count, library_count, fixed_count;
@@ -51,11 +79,11 @@ struct image {
 
 	/* What lies behind a list's count is whatever was there: clearing it would touch a page
 	 * for each 4 KiB, at some 15 us in the start of an image. */
-	struct kiln_note_device devices[IMAGE_DEVICES];
-	struct kiln_note_param params[IMAGE_PARAMS];
-	struct kiln_note_embed embeds[IMAGE_EMBEDS];
-	struct kiln_note_library libraries[IMAGE_LIBRARIES];
-	struct kiln_note_fixed fixed[IMAGE_PARAMS]; /* values fixed by the build */
+	struct image_device devices[IMAGE_DEVICES];
+	struct image_param params[IMAGE_PARAMS];
+	struct image_embed embeds[IMAGE_EMBEDS];
+	struct image_library libraries[IMAGE_LIBRARIES];
+	struct image_fixed fixed[IMAGE_PARAMS]; /* values fixed by the build */
 };
 
 /*
@@ -85,10 +113,10 @@ bool image_relocate(const struct image *image, void *memory, uint64_t base, char
 uint64_t image_gate_return(const struct image *image);
 
 /* The device or parameter of that name; NULL if there is none. */
-const struct kiln_note_device *image_device(const struct image *image, const char *name);
+const struct image_device *image_device(const struct image *image, const char *name);
 /* As if the image had not declared the device. */
 void image_leave_out(struct image *image, unsigned device);
-const struct kiln_note_param *image_param(const struct image *image, const char *name);
+const struct image_param *image_param(const struct image *image, const char *name);
 
 /* Checks "key=value" texts against the manifest by type (<kiln/abi/param.h>): unknown and
  * fixed parameters and wrong values are refused by name. */

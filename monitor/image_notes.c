@@ -3,8 +3,8 @@
  * can be asked of it. Called by image.c and, for the questions, by the monitors and the
  * tool.
  *
- * A text that is not terminated within its array, or that could play with a terminal, is
- * refused here, so that the rest may print and compare without care.
+ * A note whose texts do not fill it to the byte, or one of whose texts could play with a
+ * terminal, is refused here, so that the rest may print and compare without care.
  */
 #include <stdio.h>
 #include <kiln/abi/address.h>
@@ -15,99 +15,122 @@
 #define XEN_OWNER "Xen"
 enum { XEN_PHYS32_ENTRY = 18 };
 
-/* NUL-terminated within its array, and nothing that would play with a terminal. */
-static bool text_ok(const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c == '\0')
-			return true;
-		if (c < 0x20 || c == 0x7f)
-			return false;
-	}
-	return false;
-}
-
-static bool name_ok(const char *name, size_t size)
-{
-	if (!text_ok(name, size) || name[0] == '\0')
-		return false;
-	return strpbrk(name, "= /") == NULL;
-}
-
-#define TEXT_OK(array) text_ok(array, sizeof(array))
-#define NAME_OK(array) name_ok(array, sizeof(array))
-
-static bool device_ok(const struct kiln_note_device *d)
-{
-	return NAME_OK(d->name) && TEXT_OK(d->help) &&
-	       (d->type == KILN_DEVICE_NET || d->type == KILN_DEVICE_BLOCK);
-}
-
-static bool param_ok(const struct kiln_note_param *n)
-{
-	return NAME_OK(n->name) && TEXT_OK(n->value) && TEXT_OK(n->help) &&
-	       n->type >= KILN_PARAM_TYPE_BOOL && n->type < KILN_PARAM_TYPES;
-}
-
 /*
- * How notes of one type are kept: an array in struct image, with the place of its count.
- * A type that may come once only has no count.
+ * How notes of one type are kept: an array in struct image, with the place of its count. A
+ * type that may come once only has no count. An element is the note's own struct, if any, and
+ * then nothing but pointers to its texts, of which the first is a name.
  */
 struct note_kind {
-	size_t size, place, count_place, most;
+	size_t element_size, place, count_place, most;
+	size_t struct_size, name_size;
 };
 
+enum { NOTE_TEXTS_MOST = 3 };
+
 #define IMAGE_SIZE_OF(member) sizeof(((struct image *)0)->member)
-#define NOTE_ONE(member)                                                    \
-	{                                                                   \
-		IMAGE_SIZE_OF(member), offsetof(struct image, member), 0, 1 \
-	}
-#define NOTE_MANY(array, count)                                         \
-	{                                                               \
-		IMAGE_SIZE_OF(array[0]), offsetof(struct image, array), \
-		    offsetof(struct image, count),                      \
-		    IMAGE_SIZE_OF(array) / IMAGE_SIZE_OF(array[0])      \
-	}
+#define NOTE_ONE(member)      IMAGE_SIZE_OF(member), offsetof(struct image, member), 0, 1
+#define NOTE_MANY(array, count)                                 \
+	IMAGE_SIZE_OF(array[0]), offsetof(struct image, array), \
+	    offsetof(struct image, count),                      \
+	    IMAGE_SIZE_OF(array) / IMAGE_SIZE_OF(array[0])
 
 /* clang-format off */
 static const struct note_kind note_kinds[] = {
-	[KILN_NOTE_TARGET]  = NOTE_ONE(target),
-	[KILN_NOTE_DEVICE]  = NOTE_MANY(devices, device_count),
-	[KILN_NOTE_PARAM]   = NOTE_MANY(params, param_count),
-	[KILN_NOTE_EMBED]   = NOTE_MANY(embeds, embed_count),
-	[KILN_NOTE_LIBRARY] = NOTE_MANY(libraries, library_count),
-	[KILN_NOTE_BUILD]   = NOTE_ONE(build),
-	[KILN_NOTE_FIXED]   = NOTE_MANY(fixed, fixed_count),
-	[KILN_NOTE_GATE]    = NOTE_ONE(gate),
+	[KILN_NOTE_TARGET]  = {NOTE_ONE(target), sizeof(struct kiln_note_target), 0},
+	[KILN_NOTE_DEVICE]  = {NOTE_MANY(devices, device_count), sizeof(struct kiln_note_device),
+	                       KILN_DEVICE_NAME_SIZE},
+	[KILN_NOTE_PARAM]   = {NOTE_MANY(params, param_count), sizeof(struct kiln_note_param),
+	                       KILN_NAME_SIZE},
+	[KILN_NOTE_EMBED]   = {NOTE_MANY(embeds, embed_count), 0, KILN_NAME_SIZE},
+	[KILN_NOTE_LIBRARY] = {NOTE_MANY(libraries, library_count), 0, KILN_NAME_SIZE},
+	[KILN_NOTE_BUILD]   = {NOTE_ONE(build), sizeof(struct kiln_note_build),
+	                       KILN_APPLIANCE_NAME_SIZE},
+	[KILN_NOTE_FIXED]   = {NOTE_MANY(fixed, fixed_count), 0, KILN_NAME_SIZE},
+	[KILN_NOTE_GATE]    = {NOTE_ONE(gate), sizeof(struct kiln_note_gate), 0},
 };
 /* clang-format on */
 enum { NOTE_KINDS = sizeof(note_kinds) / sizeof(note_kinds[0]) };
 
-static bool note_texts_ok(uint32_t type, const void *desc)
+static size_t texts_of(const struct note_kind *kind)
 {
-	const struct kiln_note_embed *embed = desc;
-	const struct kiln_note_library *library = desc;
-	const struct kiln_note_build *build = desc;
-	const struct kiln_note_fixed *fixed = desc;
+	return (kind->element_size - kind->struct_size) / sizeof(const char *);
+}
+
+/* Nothing that would play with a terminal. */
+static bool text_ok(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static bool name_ok(const char *name, size_t size)
+{
+	return name[0] != '\0' && strlen(name) < size && strpbrk(name, "= /") == NULL;
+}
+
+/* The note's texts, which have to be as many as its kind has, and to end where it does. */
+static bool take_texts(const struct note_kind *kind, const char *at, size_t size,
+                       const char **texts)
+{
+	if (size > KILN_NOTE_TEXTS_SIZE)
+		return false;
+	for (size_t i = 0; i < texts_of(kind); i++) {
+		size_t length = strnlen(at, size);
+		if (length == size || !text_ok(at))
+			return false;
+		texts[i] = at;
+		at += length + 1;
+		size -= length + 1;
+	}
+	return size == 0 && name_ok(texts[0], kind->name_size);
+}
+
+static bool type_ok(uint32_t type, const void *desc)
+{
+	const struct kiln_note_device *device = desc;
+	const struct kiln_note_param *param = desc;
 
 	switch (type) {
 	case KILN_NOTE_DEVICE:
-		return device_ok(desc);
+		return device->type == KILN_DEVICE_NET ||
+		       device->type == KILN_DEVICE_BLOCK;
 	case KILN_NOTE_PARAM:
-		return param_ok(desc);
-	case KILN_NOTE_EMBED:
-		return NAME_OK(embed->name) && TEXT_OK(embed->path) &&
-		       TEXT_OK(embed->maker);
-	case KILN_NOTE_LIBRARY:
-		return NAME_OK(library->name) && TEXT_OK(library->version);
-	case KILN_NOTE_BUILD:
-		return TEXT_OK(build->appliance);
-	case KILN_NOTE_FIXED:
-		return NAME_OK(fixed->name) && TEXT_OK(fixed->value);
+		return param->type >= KILN_PARAM_TYPE_BOOL &&
+		       param->type < KILN_PARAM_TYPES;
 	default:
 		return true;
 	}
+}
+
+/* Reads the note into an element of its kind's array. */
+static bool read_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t size,
+                      uint8_t *element)
+{
+	const struct note_kind *kind = &note_kinds[type];
+	const char *texts[NOTE_TEXTS_MOST];
+	const size_t struct_size = kind->struct_size;
+
+	if (size < struct_size || (size > struct_size && texts_of(kind) == 0))
+		return refuse(
+		    p, "the manifest's note of type %u has %u bytes instead of %zu", type,
+		    size, struct_size);
+	if (!file_holds(p->image, offset, size))
+		return refuse(p, "a note reaches outside the file");
+	memcpy(element, p->image->bytes + offset, struct_size);
+	if (!type_ok(type, element))
+		return refuse(p, "the manifest's note of type %u is of an unknown kind",
+		              type);
+	if (texts_of(kind) == 0)
+		return true;
+	if (!take_texts(kind, (const char *)p->image->bytes + offset + struct_size,
+	                size - struct_size, texts))
+		return refuse(p, "the manifest's note of type %u has a broken text",
+		              type);
+	memcpy(element + struct_size, texts, kind->element_size - struct_size);
+	return true;
 }
 
 /* Keeps one Kiln note. `seen` has a bit for each type that was met. */
@@ -118,12 +141,8 @@ static bool keep_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t 
 	uint8_t *image = (uint8_t *)p->image;
 	unsigned index = 0;
 
-	if (!kind || kind->size == 0)
+	if (!kind || kind->most == 0)
 		return refuse(p, "the manifest has a note of unknown type %u", type);
-	if (size != kind->size)
-		return refuse(
-		    p, "the manifest's note of type %u has %u bytes instead of %zu", type,
-		    size, kind->size);
 	if (kind->count_place)
 		memcpy(&index, image + kind->count_place, sizeof(index));
 	else if (*seen & 1u << type)
@@ -132,12 +151,9 @@ static bool keep_note(struct parse *p, uint32_t type, uint64_t offset, uint32_t 
 	if (index == kind->most)
 		return refuse(p, "the manifest has more than %zu notes of type %u",
 		              kind->most, type);
-	void *desc = image + kind->place + index * kind->size;
-	if (!file_get(p->image, offset, desc, size))
-		return refuse(p, "a note reaches outside the file");
-	if (!note_texts_ok(type, desc))
-		return refuse(p, "the manifest's note of type %u has a broken text",
-		              type);
+	if (!read_note(p, type, offset, size,
+	               image + kind->place + index * kind->element_size))
+		return false;
 	if (kind->count_place) {
 		index++;
 		memcpy(image + kind->count_place, &index, sizeof(index));
@@ -197,7 +213,7 @@ bool parse_note_run(struct parse *p, uint64_t offset, uint64_t size, uint64_t al
 void mark_fixed(struct image *image)
 {
 	for (unsigned i = 0; i < image->fixed_count; i++) {
-		const struct kiln_note_param *param =
+		const struct image_param *param =
 		    image_param(image, image->fixed[i].name);
 		if (param)
 			image->param_fixed[param - image->params] = true;
@@ -227,7 +243,7 @@ bool check_manifest(struct parse *p)
 	return true;
 }
 
-const struct kiln_note_device *image_device(const struct image *image, const char *name)
+const struct image_device *image_device(const struct image *image, const char *name)
 {
 	for (unsigned i = 0; i < image->device_count; i++) {
 		if (strcmp(image->devices[i].name, name) == 0)
@@ -242,7 +258,7 @@ void image_leave_out(struct image *image, unsigned device)
 		image->devices[device] = image->devices[device + 1];
 }
 
-const struct kiln_note_param *image_param(const struct image *image, const char *name)
+const struct image_param *image_param(const struct image *image, const char *name)
 {
 	for (unsigned i = 0; i < image->param_count; i++) {
 		if (strcmp(image->params[i].name, name) == 0)
@@ -254,10 +270,10 @@ const struct kiln_note_param *image_param(const struct image *image, const char 
 static bool check_option(const struct parse *p, const struct image *image,
                          const char *option)
 {
-	const struct kiln_note_param *param;
+	const struct image_param *param;
 	const char *equals = strchr(option, '=');
 	size_t length = equals ? (size_t)(equals - option) : 0;
-	char key[sizeof(param->name)];
+	char key[KILN_NAME_SIZE];
 
 	if (length == 0)
 		return refuse(p, "'%s' is not of the form key=value", option);
@@ -270,15 +286,15 @@ static bool check_option(const struct parse *p, const struct image *image,
 		return refuse(p, "no parameter '%s'", key);
 	if (image->param_fixed[param - image->params])
 		return refuse(p, "--%s was fixed when the image was built", key);
-	if (param_takes(param->type, param->min, param->max, equals + 1,
+	if (param_takes(param->note.type, param->note.min, param->note.max, equals + 1,
 	                strlen(equals + 1)))
 		return true;
-	if (param->type == KILN_PARAM_TYPE_UINT)
+	if (param->note.type == KILN_PARAM_TYPE_UINT)
 		return refuse(p, "--%s takes a number from %llu to %llu, not '%s'", key,
-		              (unsigned long long)param->min,
-		              (unsigned long long)param->max, equals + 1);
-	return refuse(p, "--%s takes %s, not '%s'", key, param_takes_text(param->type),
-	              equals + 1);
+		              (unsigned long long)param->note.min,
+		              (unsigned long long)param->note.max, equals + 1);
+	return refuse(p, "--%s takes %s, not '%s'", key,
+	              param_takes_text(param->note.type), equals + 1);
 }
 
 bool image_check_options(const struct image *image, const char *const *options,

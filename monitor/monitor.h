@@ -95,7 +95,7 @@ int monitor_copy(int file, off_t from, size_t size);
 
 /* The binding of a device of the manifest; there is one after monitor_image_open(). */
 const struct monitor_binding *monitor_binding(const struct monitor_options *options,
-					      const struct kiln_note_device *device);
+					      const struct image_device *device);
 
 /* Bytes that monitor_options_copy() writes: all the texts with their NULs. */
 size_t monitor_options_size(const struct monitor_options *options);
@@ -145,7 +145,7 @@ bool tap_choose_mac(uint8_t mac[6]);
  * the process with a message if it cannot.
  */
 void monitor_net_open(const struct monitor_options *options,
-		      const struct kiln_note_device *device, unsigned header_size,
+		      const struct image_device *device, unsigned header_size,
 		      struct tap *tap);
 
 /* A file or block device of the host. */
@@ -161,7 +161,7 @@ bool disk_open(struct disk *disk, const char *path, char *error, size_t error_si
 
 /* Opens what the device is bound to. Ends the process with a message if it cannot. */
 void monitor_disk_open(const struct monitor_options *options,
-		       const struct kiln_note_device *device, struct disk *disk);
+		       const struct image_device *device, struct disk *disk);
 
 /* ---- the monitor's own process ---- */
 

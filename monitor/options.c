@@ -373,10 +373,10 @@ static const char *option_name(uint32_t type)
 static void name_binding(const struct monitor_options *o, struct monitor_binding *b,
                          const struct image *image)
 {
-	const struct kiln_note_device *only = NULL;
+	const struct image_device *only = NULL;
 
 	for (unsigned i = 0; i < image->device_count; i++) {
-		if (image->devices[i].type != b->type)
+		if (image->devices[i].note.type != b->type)
 			continue;
 		if (only)
 			misuse(o, "the image has several devices for %s: say %s NAME=...",
@@ -385,11 +385,11 @@ static void name_binding(const struct monitor_options *o, struct monitor_binding
 	}
 	if (!only)
 		misuse(o, "the image has no device for %s", option_name(b->type));
-	memcpy(b->name, only->name, sizeof(b->name));
+	snprintf(b->name, sizeof(b->name), "%s", only->name);
 }
 
 const struct monitor_binding *monitor_binding(const struct monitor_options *o,
-                                              const struct kiln_note_device *device)
+                                              const struct image_device *device)
 {
 	for (unsigned i = 0; i < o->binding_count; i++) {
 		if (strcmp(o->bindings[i].name, device->name) == 0)
@@ -403,29 +403,29 @@ static void check_devices(struct monitor_options *o, struct image *image)
 {
 	for (unsigned i = 0; i < o->binding_count; i++) {
 		struct monitor_binding *b = &o->bindings[i];
-		const struct kiln_note_device *device;
+		const struct image_device *device;
 
 		if (b->name[0] == '\0')
 			name_binding(o, b, image);
 		device = image_device(image, b->name);
-		if (!device || device->type != b->type)
+		if (!device || device->note.type != b->type)
 			misuse(o, "the image has no device '%s' for %s", b->name,
 			       option_name(b->type));
 		if (monitor_binding(o, device) != b)
 			misuse(o, "device '%s' is given twice", b->name);
 	}
 	for (unsigned i = 0; i < image->device_count; i++) {
-		const struct kiln_note_device *device = &image->devices[i];
+		const struct image_device *device = &image->devices[i];
 		if (monitor_binding(o, device))
 			continue;
-		if (device->optional)
+		if (device->note.optional)
 			image_leave_out(image, i--);
 		else
 			misuse(o, "the image needs its device '%s' (%s): give %s %s=%s",
-			       device->name, device->help, option_name(device->type),
+			       device->name, device->help, option_name(device->note.type),
 			       device->name,
-			       device->type == KILN_DEVICE_NET ? "tap:INTERFACE"
-			                                       : "FILE");
+			       device->note.type == KILN_DEVICE_NET ? "tap:INTERFACE"
+			                                            : "FILE");
 	}
 }
 

@@ -231,7 +231,7 @@ bool tap_open(struct tap *tap, const char *interface, bool several, unsigned hea
 }
 
 void monitor_net_open(const struct monitor_options *options,
-                      const struct kiln_note_device *device, unsigned header_size,
+                      const struct image_device *device, unsigned header_size,
                       struct tap *tap)
 {
 	const struct monitor_binding *binding = monitor_binding(options, device);

@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <kiln/abi/manifest.h>
@@ -15,7 +16,6 @@
 struct manifest_walk {
 	const uintptr_t *object; /* where it is loaded; NULL: the program */
 	uint32_t type;
-	size_t size;    /* of the descriptor */
 	unsigned index; /* so many more to pass over */
 	const void *found;
 };
@@ -34,7 +34,7 @@ static inline void manifest_walk_segment(struct manifest_walk *walk, const uint8
 		memcpy(&header, at, sizeof(header));
 		name_size = (header.name_size + 3u) & ~3u;
 		length = 12 + name_size + ((header.desc_size + 3u) & ~3u);
-		if (header.type == walk->type && header.desc_size == walk->size &&
+		if (header.type == walk->type &&
 		    header.name_size == sizeof(KILN_NOTE_OWNER) &&
 		    memcmp(header.name, KILN_NOTE_OWNER, sizeof(KILN_NOTE_OWNER)) == 0 &&
 		    walk->index-- == 0)
@@ -63,46 +63,76 @@ static inline int manifest_walk_object(struct dl_phdr_info *info, size_t size, v
 	return 1; /* the program comes first */
 }
 
-/* The descriptor of the index-th note of the type and size of a loaded object; NULL behind
- * the last. */
-static inline const void *manifest_note_of(const uintptr_t *object, uint32_t type,
-                                           size_t size, unsigned index)
+/* The descriptor of the index-th note of the type of a loaded object; NULL behind the last. */
+static inline const void *manifest_note(const uintptr_t *object, uint32_t type,
+                                        unsigned index)
 {
-	struct manifest_walk walk = {
-	    .object = object, .type = type, .size = size, .index = index};
+	struct manifest_walk walk = {.object = object, .type = type, .index = index};
 
 	dl_iterate_phdr(manifest_walk_object, &walk);
 	return walk.found;
 }
 
-/* Of the program itself. */
-static inline const void *manifest_note(uint32_t type, size_t size, unsigned index)
+/* The first text is right behind the note's struct, each other one behind the text before. */
+static inline const char *manifest_next(const char *text)
 {
-	return manifest_note_of(NULL, type, size, index);
+	return text + strlen(text) + 1;
 }
 
-/* Notes are aligned to 4 bytes whatever is in them. */
+struct manifest_device {
+	uint32_t type;
+	bool optional;
+	const char *name, *help;
+};
+
 struct manifest_param {
-	struct kiln_note_param note;
-} __attribute__((packed, aligned(4)));
+	uint32_t type;
+	const char *name, *value, *help;
+};
 
 struct manifest_fixed {
-	struct kiln_note_fixed note;
-} __attribute__((packed, aligned(4)));
+	const char *name, *value;
+};
 
-static inline const struct manifest_param *manifest_param(unsigned index)
+/* Each is false behind the last. */
+static inline bool manifest_device(const uintptr_t *object, unsigned index,
+                                   struct manifest_device *device)
 {
-	return manifest_note(KILN_NOTE_PARAM, sizeof(struct kiln_note_param), index);
+	const struct kiln_note_device *note =
+	    manifest_note(object, KILN_NOTE_DEVICE, index);
+
+	if (!note)
+		return false;
+	device->type = note->type;
+	device->optional = note->optional != 0;
+	device->name = (const char *)(note + 1);
+	device->help = manifest_next(device->name);
+	return true;
 }
 
-static inline const struct manifest_fixed *manifest_fixed(unsigned index)
+static inline bool manifest_param(const uintptr_t *object, unsigned index,
+                                  struct manifest_param *param)
 {
-	return manifest_note(KILN_NOTE_FIXED, sizeof(struct kiln_note_fixed), index);
+	const struct kiln_note_param *note =
+	    manifest_note(object, KILN_NOTE_PARAM, index);
+
+	if (!note)
+		return false;
+	param->type = note->type;
+	param->name = (const char *)(note + 1);
+	param->value = manifest_next(param->name);
+	param->help = manifest_next(param->value);
+	return true;
 }
 
-static inline const struct kiln_note_device *manifest_device(unsigned index)
+static inline bool manifest_fixed(const uintptr_t *object, unsigned index,
+                                  struct manifest_fixed *fixed)
 {
-	return manifest_note(KILN_NOTE_DEVICE, sizeof(struct kiln_note_device), index);
+	fixed->name = manifest_note(object, KILN_NOTE_FIXED, index);
+	if (!fixed->name)
+		return false;
+	fixed->value = manifest_next(fixed->name);
+	return true;
 }
 
 #endif

@@ -65,7 +65,8 @@ const char *debug_file(const char *path, const struct image *image, const char *
 		return NULL;
 	}
 	if (image_parse_notes(manifest, bytes, size, error, sizeof(error)) &&
-	    memcmp(&manifest->build, &image->build, sizeof(image->build)) == 0 &&
+	    manifest->build.note.layout_seed == image->build.note.layout_seed &&
+	    strcmp(manifest->build.appliance, image->build.appliance) == 0 &&
 	    same_segments(image, (const uint8_t *)bytes, size))
 		return debug;
 	*problem = text_format("without names: %s belongs to another build of the image",

@@ -112,13 +112,13 @@ static void name_appliance(struct build *build)
 	build->folder = text_format("%.*s", (int)len, build->folder);
 	build->name = path_base(real);
 	len = strlen(build->name);
-	if (!len || len >= sizeof(build->manifest.build.appliance) ||
+	if (!len || len >= KILN_APPLIANCE_NAME_SIZE ||
 	    strspn(build->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	                        "0123456789_.-") != len)
 		fail("the folder's name '%s' does not serve as an image's: use letters, "
 		     "digits, "
-		     "'_', '.' and '-', at most %zu of them",
-		     build->name, sizeof(build->manifest.build.appliance) - 1);
+		     "'_', '.' and '-', at most %d of them",
+		     build->name, KILN_APPLIANCE_NAME_SIZE - 1);
 }
 
 /* One build at a time in a state folder; the lock goes with the process. */
@@ -152,16 +152,17 @@ static bool is_embed(const struct build *build, const char *key)
 	return false;
 }
 
-static void check_value(const struct kiln_note_param *param, const char *value)
+static void check_value(const struct image_param *param, const char *value)
 {
-	if (param_takes(param->type, param->min, param->max, value, strlen(value)))
+	if (param_takes(param->note.type, param->note.min, param->note.max, value,
+	                strlen(value)))
 		return;
-	if (param->type == KILN_PARAM_TYPE_UINT)
+	if (param->note.type == KILN_PARAM_TYPE_UINT)
 		fail_usage("--%s takes a number from %llu to %llu, not '%s'", param->name,
-		           (unsigned long long)param->min, (unsigned long long)param->max,
-		           value);
-	fail_usage("--%s takes %s, not '%s'", param->name, param_takes_text(param->type),
-	           value);
+		           (unsigned long long)param->note.min,
+		           (unsigned long long)param->note.max, value);
+	fail_usage("--%s takes %s, not '%s'", param->name,
+	           param_takes_text(param->note.type), value);
 }
 
 /* Sorts the settings into parameters of the appliance and the rest. */
@@ -169,17 +170,16 @@ static void sort_settings(struct build *build)
 {
 	for (size_t i = 0; i < build->settings.count; i++) {
 		const struct setting *s = &build->settings.item[i];
-		const struct kiln_note_param *param =
-		    image_param(&build->manifest, s->key);
+		const struct image_param *param = image_param(&build->manifest, s->key);
 
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(build->settings.item[j].key, s->key) == 0)
 				fail_usage("--%s is given twice", s->key);
 		if (is_embed(build, s->key))
 			continue;
-		if (strlen(s->value) >= sizeof(((struct kiln_note_fixed *)0)->value))
-			fail_usage("the value of --%s is longer than %zu bytes", s->key,
-			           sizeof(((struct kiln_note_fixed *)0)->value) - 1);
+		if (strlen(s->value) >= KILN_VALUE_SIZE)
+			fail_usage("the value of --%s is longer than %d bytes", s->key,
+			           KILN_VALUE_SIZE - 1);
 		if (!param || build->fix_nothing) {
 			settings_add(&build->options, s->key, s->value);
 			continue;
@@ -208,16 +208,15 @@ static const char *c_literal(const char *string)
 }
 
 /* -DKILN_FIXED_port=~,8080: see KILN_IS_FIXED in <kiln/appliance.h>. */
-static const char *fixed_definition(const struct kiln_note_param *param,
-                                    const char *value)
+static const char *fixed_definition(const struct image_param *param, const char *value)
 {
 	uint64_t number;
 
-	if (param->type == KILN_PARAM_TYPE_STRING)
+	if (param->note.type == KILN_PARAM_TYPE_STRING)
 		return text_format("-DKILN_FIXED_%s=~,%s", param->name, c_literal(value));
-	(void)param_parse(param->type, param->min, param->max, value, strlen(value),
-	                  &number); /* check_value() has seen it */
-	if (param->type == KILN_PARAM_TYPE_BOOL)
+	(void)param_parse(param->note.type, param->note.min, param->note.max, value,
+	                  strlen(value), &number); /* check_value() has seen it */
+	if (param->note.type == KILN_PARAM_TYPE_BOOL)
 		return text_format("-DKILN_FIXED_%s=~,%s", param->name,
 		                   number ? "true" : "false");
 	return text_format("-DKILN_FIXED_%s=~,%lluu", param->name,
@@ -264,7 +263,7 @@ static void make_generated(struct build *build, struct make_step step, const cha
 static void embed_folders(struct build *build)
 {
 	for (unsigned i = 0; i < build->manifest.embed_count; i++) {
-		const struct kiln_note_embed *embed = &build->manifest.embeds[i];
+		const struct image_embed *embed = &build->manifest.embeds[i];
 		const char *folder = text_format("%s/%s", build->folder, embed->path);
 		const char *source;
 
@@ -290,13 +289,14 @@ static void write_build_notes(struct build *build)
 	text_add(&text, "/* Made by kiln build. */\n#include <stddef.h>\n"
 	                "#include <kiln/abi/manifest.h>\n");
 	text_add(&text,
-	         "KILN_NOTE(build, KILN_NOTE_BUILD, kiln_note_build, %lluu, %s);\n",
-	         (unsigned long long)build->layout_seed, c_literal(build->name));
+	         "KILN_NOTE_WITH_TEXTS(build, KILN_NOTE_BUILD, kiln_note_build, %s, "
+	         "%lluu);\n",
+	         c_literal(build->name), (unsigned long long)build->layout_seed);
 	for (size_t i = 0; i < 2; i++)
 		for (size_t j = 0; j < all[i]->count; j++)
 			text_add(&text,
-			         "KILN_NOTE(fixed_%d, KILN_NOTE_FIXED, kiln_note_fixed, "
-			         "%s, %s, 0);\n",
+			         "KILN_NOTE_TEXTS(fixed_%d, KILN_NOTE_FIXED, "
+			         "%s \"\\0\" %s);\n",
 			         number++, c_literal(all[i]->item[j].key),
 			         c_literal(all[i]->item[j].value));
 	if (options->count) {
@@ -445,7 +445,7 @@ static void check_options(const struct build *build, const char *linked)
 		text_add(&known, " --%s", image->embeds[i].name);
 	for (size_t i = 0; i < build->options.count; i++) {
 		const struct setting *s = &build->options.item[i];
-		const struct kiln_note_param *param = image_param(image, s->key);
+		const struct image_param *param = image_param(image, s->key);
 		if (!param)
 			fail_usage("%s takes no --%s; it takes:%s", build->name, s->key,
 			           known.len ? known.data : " none");

@@ -92,10 +92,10 @@ struct make_step compile_step(const struct build *build, const char *source,
 void manifest_read(struct image *manifest, const struct words *objects);
 
 /* Has a folder's maker make what is embedded of it, and returns the folder with that. */
-const char *embed_make(const struct build *build, const struct kiln_note_embed *embed,
+const char *embed_make(const struct build *build, const struct image_embed *embed,
                        const char *folder);
 /* Writes the assembly file that holds a folder, and returns its path. */
-const char *embed_write(struct build *build, const struct kiln_note_embed *embed,
+const char *embed_write(struct build *build, const struct image_embed *embed,
                         const char *folder);
 /* Writes a compressed copy of the bytes of a file, unless it is there, and returns its path;
  * NULL if it is not worth its room. `name` tells these bytes from others: their digest. */

@@ -61,21 +61,21 @@ static const char *fixed_value(const struct image *image, unsigned param)
 static void print_params(const struct report *r, uint32_t library, const char *title)
 {
 	for (unsigned i = 0, shown = 0; i < r->file.image.param_count; i++) {
-		const struct kiln_note_param *p = &r->file.image.params[i];
+		const struct image_param *p = &r->file.image.params[i];
 		const char *fixed, *value;
-		if (p->library != library)
+		if (p->note.library != library)
 			continue;
 		if (!shown++)
 			printf("%s\n", title);
 		fixed = fixed_value(&r->file.image, i);
 		value = fixed ? fixed : p->value;
-		printf("  --%-16s %-9s %-14s %s%s\n", p->name, param_type(p->type),
+		printf("  --%-16s %-9s %-14s %s%s\n", p->name, param_type(p->note.type),
 		       value[0] ? value : "-", p->help,
 		       fixed ? " (fixed by the build)" : "");
 	}
 }
 
-static void print_embed(const struct kiln_note_embed *embed)
+static void print_embed(const struct image_embed *embed)
 {
 	printf("  %-18s %s", embed->name, embed->path);
 	if (strcmp(embed->maker, "site") == 0)
@@ -92,13 +92,13 @@ static void print_manifest(const struct report *r)
 	printf("%s: %s, %zu bytes\n", r->file.path, r->file.target->what, r->file.size);
 	printf("appliance %s, target %s, ABI %u, layout seed %" PRIu64 "\n",
 	       image->build.appliance[0] ? image->build.appliance : "(unnamed)",
-	       r->file.target->name, image->target.abi, image->build.layout_seed);
+	       r->file.target->name, image->target.abi, image->build.note.layout_seed);
 	if (image->device_count)
 		printf("devices\n");
 	for (unsigned i = 0; i < image->device_count; i++)
 		printf("  %-18s %-9s %s%s\n", image->devices[i].name,
-		       device_type(image->devices[i].type), image->devices[i].help,
-		       image->devices[i].optional ? " (may be left out)" : "");
+		       device_type(image->devices[i].note.type), image->devices[i].help,
+		       image->devices[i].note.optional ? " (may be left out)" : "");
 	print_params(r, 0, "parameters");
 	print_params(r, 1, "options of its libraries");
 	if (image->embed_count)
@@ -152,7 +152,7 @@ static struct words call_devices(const struct report *r, const struct policy_cal
 	struct words names = {0};
 
 	for (unsigned i = 0; i < r->file.image.device_count; i++)
-		if (r->file.image.devices[i].type == call_type(call))
+		if (r->file.image.devices[i].note.type == call_type(call))
 			words_add(&names, r->file.image.devices[i].name);
 	return names;
 }
@@ -227,22 +227,22 @@ static void json_lists(const struct report *r)
 		printf(i ? ",{" : "{");
 		json_text("name", image->devices[i].name);
 		putchar(',');
-		json_text("type", device_type(image->devices[i].type));
+		json_text("type", device_type(image->devices[i].note.type));
 		putchar(',');
 		json_text("help", image->devices[i].help);
 		printf(",\"optional\":%s}",
-		       image->devices[i].optional ? "true" : "false");
+		       image->devices[i].note.optional ? "true" : "false");
 	}
 	printf("],\"parameters\":[");
 	for (unsigned i = 0; i < image->param_count; i++) {
-		const struct kiln_note_param *p = &image->params[i];
+		const struct image_param *p = &image->params[i];
 		printf(i ? ",{" : "{");
 		json_text("name", p->name);
 		putchar(',');
-		json_text("type", param_type(p->type));
+		json_text("type", param_type(p->note.type));
 		putchar(',');
 		json_text("default", p->value);
-		printf(",\"library\":%s,", p->library ? "true" : "false");
+		printf(",\"library\":%s,", p->note.library ? "true" : "false");
 		if (fixed_value(image, i)) {
 			json_text("fixed", fixed_value(image, i));
 			putchar(',');
@@ -309,7 +309,7 @@ static void print_json(const struct report *r)
 	json_text("target", r->file.target->name);
 	/* A text: readers take numbers beyond 2^53 for others. */
 	printf(",\"abi\":%u,\"layout_seed\":\"%" PRIu64 "\"", r->file.image.target.abi,
-	       r->file.image.build.layout_seed);
+	       r->file.image.build.note.layout_seed);
 	json_lists(r);
 	printf(",\"sections\":[");
 	for (size_t i = 0; i < r->sections.count; i++) {

@@ -181,7 +181,7 @@ static void prepare_timings(struct run *run)
 	if (run->timings->virtual_time)
 		return;
 	for (unsigned i = 0; i < image->device_count && run->target->sealed; i++)
-		run->timings->nets += image->devices[i].type == KILN_DEVICE_NET;
+		run->timings->nets += image->devices[i].note.type == KILN_DEVICE_NET;
 	if (!is_given(&run->options, "log") && image_param(image, "log") &&
 	    !image->param_fixed[image_param(image, "log") - image->params])
 		words_add(&run->values, "log=debug");
@@ -211,9 +211,9 @@ static void check_options(struct run *run)
 static void check_disks(const struct run *run)
 {
 	for (unsigned i = 0; i < run->manifest.device_count; i++) {
-		const struct kiln_note_device *device = &run->manifest.devices[i];
-		if (device->type == KILN_DEVICE_NET || run->disks.count != 0 ||
-		    device->optional)
+		const struct image_device *device = &run->manifest.devices[i];
+		if (device->note.type == KILN_DEVICE_NET || run->disks.count != 0 ||
+		    device->note.optional)
 			continue;
 		fail_usage("%s needs the block device %s (%s): give it with --disk FILE",
 		           path_display(run->image), device->name, device->help);

@@ -186,12 +186,12 @@ static void add_images(const struct sim_command *sim, const struct scenario *sce
 /* What is said of the port, else what the image has. NULL: it has none. */
 static const char *port_of(const struct sim_command *sim, const struct image *image)
 {
-	const struct kiln_note_param *port = NULL;
+	const struct image_param *port = NULL;
 
 	if (sim->to)
 		return sim->to;
 	for (unsigned i = 0; i < image->param_count && !port; i++)
-		if (image->params[i].type == KILN_PARAM_TYPE_PORT)
+		if (image->params[i].note.type == KILN_PARAM_TYPE_PORT)
 			port = &image->params[i];
 	for (size_t i = 0; port && i < sim->parameters.count; i++)
 		if (strcmp(sim->parameters.item[i].key, port->name) == 0)
@@ -229,7 +229,7 @@ static void add_folder(const struct sim_command *sim, struct text *text, unsigne
 		     folder);
 	read_notes(image, build_folder(folder));
 	for (unsigned i = 0; i < image->device_count; i++)
-		nets += image->devices[i].type == KILN_DEVICE_NET;
+		nets += image->devices[i].note.type == KILN_DEVICE_NET;
 	if (nets != 1)
 		fail(
 		    "%s has %u network devices, and kiln sim joins those with one: write "

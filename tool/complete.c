@@ -104,12 +104,12 @@ static void offer_parameters(const struct typed *typed, bool building)
 static void offer_parameter_values(const struct typed *typed, const char *key)
 {
 	struct image *image = allocate(sizeof(*image));
-	const struct kiln_note_param *param;
+	const struct image_param *param;
 
 	if (!find_image(typed, image))
 		return;
 	param = image_param(image, key);
-	if (param && param->type == KILN_PARAM_TYPE_BOOL) {
+	if (param && param->note.type == KILN_PARAM_TYPE_BOOL) {
 		offer(typed, "yes", "");
 		offer(typed, "no", "");
 	}

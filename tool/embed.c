@@ -306,7 +306,7 @@ static uint64_t source_date(void)
 }
 
 /* Lists the folder, or what is made of it. */
-static void scan_embed(struct scan *scan, const struct kiln_note_embed *embed,
+static void scan_embed(struct scan *scan, const struct image_embed *embed,
                        const char *folder)
 {
 	bool made = *embed->maker && !scan->compressed;
@@ -328,7 +328,7 @@ static void scan_embed(struct scan *scan, const struct kiln_note_embed *embed,
 		     embed->name);
 }
 
-const char *embed_write(struct build *build, const struct kiln_note_embed *embed,
+const char *embed_write(struct build *build, const struct image_embed *embed,
                         const char *folder)
 {
 	struct scan scan = {.build = build,

@@ -78,7 +78,7 @@ static void make_empty(const char *folder)
 	folder_make(folder);
 }
 
-const char *embed_make(const struct build *build, const struct kiln_note_embed *embed,
+const char *embed_make(const struct build *build, const struct image_embed *embed,
                        const char *folder)
 {
 	const char *maker = find_maker(build, embed->maker);

@@ -42,7 +42,7 @@ struct addresses {
 
 /* What one device is bound to. */
 struct net {
-	const struct kiln_note_device *device;
+	const struct image_device *device;
 	const char *interface; /* NULL: a user-mode network */
 	const char *xdp;       /* INTERFACE[,queue=N]; NULL: the interface is a tap */
 	bool closed, loopback;
@@ -215,7 +215,7 @@ static void find_nets(struct network *n)
 	bool bound[IMAGE_DEVICES] = {false};
 
 	for (unsigned i = 0; i < image->device_count; i++)
-		if (image->devices[i].type == KILN_DEVICE_NET)
+		if (image->devices[i].note.type == KILN_DEVICE_NET)
 			n->nets[n->count++].device = &image->devices[i];
 	bind_nets(n, bound);
 	bind_forwards(n, bound);
@@ -396,7 +396,7 @@ static void add_user(const struct network *n, struct net *net)
 	add_forwards(n, net);
 }
 
-static void open_tap(const struct run *run, const struct kiln_note_device *device,
+static void open_tap(const struct run *run, const struct image_device *device,
                      const char *interface, bool several, unsigned header_size,
                      struct tap *tap)
 {
@@ -414,7 +414,7 @@ static void open_tap(const struct run *run, const struct kiln_note_device *devic
 		fail("%s", error);
 }
 
-void network_open_tap(const struct run *run, const struct kiln_note_device *device,
+void network_open_tap(const struct run *run, const struct image_device *device,
                       const char *interface, unsigned header_size, struct tap *tap)
 {
 	open_tap(run, device, interface, false, header_size, tap);

@@ -38,7 +38,7 @@ void steer(int tap, const char *interface);
 
 /* The network device's tap, opened and with the host's address on it. */
 struct tap;
-void network_open_tap(const struct run *run, const struct kiln_note_device *device,
+void network_open_tap(const struct run *run, const struct image_device *device,
                       const char *interface, unsigned header_size, struct tap *tap);
 
 /* [NAME=][ADDRESS:]HOST:GUEST[/tcp|/udp] */

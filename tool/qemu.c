@@ -27,13 +27,13 @@ enum { EXIT_IMAGE = 0x81 };
 /* The source bound to the device, of texts such as "net0=tap:kiln0" or "tap:kiln0"; NULL: the
  * image runs without. */
 static const char *source_of(const struct run *run, const struct words *bindings,
-                             const struct kiln_note_device *device)
+                             const struct image_device *device)
 {
 	size_t len = strlen(device->name);
 	unsigned same = 0;
 
 	for (unsigned i = 0; i < run->manifest.device_count; i++)
-		same += run->manifest.devices[i].type == device->type;
+		same += run->manifest.devices[i].note.type == device->note.type;
 	for (size_t i = 0; i < bindings->count; i++) {
 		const char *binding = bindings->item[i];
 		if (strncmp(binding, device->name, len) == 0 && binding[len] == '=')
@@ -41,17 +41,18 @@ static const char *source_of(const struct run *run, const struct words *bindings
 		if (same == 1 && bindings->count == 1 && !strchr(binding, '='))
 			return binding;
 	}
-	if (device->optional)
+	if (device->note.optional)
 		return NULL;
 	fail_usage("the device %s (%s) is not given: --%s %s=%s", device->name,
-	           device->help, device->type == KILN_DEVICE_NET ? "net" : "disk",
-	           device->name, device->type == KILN_DEVICE_NET ? "tap:NAME" : "FILE");
+	           device->help, device->note.type == KILN_DEVICE_NET ? "net" : "disk",
+	           device->name,
+	           device->note.type == KILN_DEVICE_NET ? "tap:NAME" : "FILE");
 }
 
 /* A socket of kiln-usernet's, the queue of a tap, or a tap, which is made here, as for the other
  * monitors. Returns the device that is joined to it. */
 static const char *add_net(struct words *command, struct run *run, const char *source,
-                           const struct kiln_note_device *device, struct supervised *s)
+                           const struct image_device *device, struct supervised *s)
 {
 	const char *backend = "tap,id=%s,fd=%d";
 	struct tap tap;
@@ -79,7 +80,7 @@ static const char *add_net(struct words *command, struct run *run, const char *s
 }
 
 static const char *add_disk(struct words *command, const char *file,
-                            const struct kiln_note_device *device)
+                            const struct image_device *device)
 {
 	struct text escaped = {0};
 
@@ -142,8 +143,8 @@ static void add_devices(struct words *command, struct run *run, struct supervise
 		fail("%s has %u devices: QEMU's microvm has room for %d",
 		     path_display(run->image), run->manifest.device_count, QEMU_DEVICES);
 	for (unsigned i = 0, slot = 0; i < run->manifest.device_count; i++) {
-		const struct kiln_note_device *device = &run->manifest.devices[i];
-		bool net = device->type == KILN_DEVICE_NET;
+		const struct image_device *device = &run->manifest.devices[i];
+		bool net = device->note.type == KILN_DEVICE_NET;
 		const char *source =
 		    source_of(run, net ? &run->nets : &run->disks, device);
 		if (!source)

@@ -82,9 +82,13 @@ struct kiln_device {
 	const char *name;
 };
 
+#define KILN_NAME_FITS(name, size) _Static_assert(sizeof(#name) <= (size), "too long a name")
+
 #define KILN_DEVICE_DECLARE(name, device_type, help, optional)                 \
-	KILN_NOTE(kiln_note_device_##name, KILN_NOTE_DEVICE, kiln_note_device, \
-		  device_type, #name, help, optional);                         \
+	KILN_NAME_FITS(name, KILN_DEVICE_NAME_SIZE);                           \
+	KILN_NOTE_WITH_TEXTS(kiln_note_device_##name, KILN_NOTE_DEVICE,        \
+			     kiln_note_device, #name "\0" help, device_type,   \
+			     optional);                                        \
 	static const struct kiln_device name __attribute__((unused)) = {       \
 		device_type, #name}
 
@@ -100,12 +104,9 @@ struct kiln_param_kind; /* see <kiln/abi/param.h> */
 
 /* Joins a parameter's name to where its value is kept; read once, before appliance(). */
 struct kiln_param_binding {
-	const char *name;
-	void *storage;
+	const struct kiln_note_param *note; /* its name is right behind it */
+	void *storage;                      /* NULL: kiln_option() looks it up */
 	const struct kiln_param_kind *kind; /* NULL: param_parse knows the type */
-	uint32_t type;                      /* enum kiln_param_type */
-	uint32_t reserved;
-	uint64_t min, max;
 };
 
 /*
@@ -118,19 +119,26 @@ struct kiln_param_binding {
 #define KILN_THIRD(...)           KILN_THIRD_(__VA_ARGS__)
 #define KILN_IS_FIXED(name) \
 	KILN_THIRD(KILN_FIXED_##name, KILN_PARAM_FIXED, KILN_PARAM_OPEN, ~)
-#define KILN_PARAM_FIXED(name, c_type, param_type, initial, min, max) \
-	static const c_type name __attribute__((unused)) =            \
+#define KILN_PARAM_FIXED(name, c_type, initial)            \
+	static const c_type name __attribute__((unused)) = \
 		KILN_SECOND(KILN_FIXED_##name, ~)
-#define KILN_PARAM_OPEN(name, c_type, param_type, initial, min, max)          \
-	static c_type name = initial;                                         \
+#define KILN_PARAM_OPEN(name, c_type, initial) \
+	static c_type name = initial;          \
+	KILN_PARAM_BIND(name, &name, NULL)
+
+#define KILN_PARAM_BIND(name, storage, kind)                                  \
 	static const struct kiln_param_binding kiln_param_##name              \
 		__attribute__((used, aligned(8), section("kiln_params"))) = { \
-			#name, &name, NULL, param_type, 0, min, max}
+			&kiln_note_param_##name.desc, storage, kind}
+#define KILN_PARAM_NOTE(name, param_type, library, text, min, max, help)    \
+	KILN_NAME_FITS(name, KILN_NAME_SIZE);                               \
+	KILN_NOTE_WITH_TEXTS(kiln_note_param_##name, KILN_NOTE_PARAM,       \
+			     kiln_note_param, #name "\0" text "\0" help,    \
+			     param_type, library, min, max)
 
 #define KILN_PARAM_DECLARE(name, c_type, param_type, initial, text, min, max, help) \
-	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param,         \
-		  param_type, 0, min, max, #name, text, help);                      \
-	KILN_IS_FIXED(name)(name, c_type, param_type, initial, min, max)
+	KILN_PARAM_NOTE(name, param_type, 0, text, min, max, help);                 \
+	KILN_IS_FIXED(name)(name, c_type, initial)
 
 #define KILN_PARAM_PORT(name, initial, help)                                           \
 	KILN_PARAM_DECLARE(name, uint16_t, KILN_PARAM_TYPE_PORT, initial, #initial, 1, \
@@ -165,13 +173,9 @@ struct kiln_param_binding {
 	KILN_OPTION_OF(name, param_type, NULL, text, help)
 /* The same of a type that not every image knows: `kind` says how it is read, such as
  * ip_kind_address of <kiln/ip.h>. */
-#define KILN_OPTION_OF(name, param_type, kind, text, help)                          \
-	KILN_NOTE(kiln_note_param_##name, KILN_NOTE_PARAM, kiln_note_param,         \
-		  param_type, 1, 0, UINT64_MAX, #name, text, help);                 \
-	static const struct kiln_param_binding kiln_param_##name __attribute__((    \
-		used, aligned(8), section("kiln_params"))) = {#name, NULL,   kind,  \
-							      param_type, 0, 0, \
-							      UINT64_MAX}
+#define KILN_OPTION_OF(name, param_type, kind, text, help)              \
+	KILN_PARAM_NOTE(name, param_type, 1, text, 0, UINT64_MAX, help); \
+	KILN_PARAM_BIND(name, NULL, kind)
 
 /* The option's text: given at build or at start. False if it was not given. */
 bool kiln_option(struct kiln *k, const char *name, struct slice *value);
@@ -188,9 +192,10 @@ struct embed;
 /* What a program makes of the folder: `kiln build` runs kiln-embed-MAKER FOLDER OUT, one of
  * Kiln's own or one in the appliance's folder, and embeds the files that it wrote to OUT. A
  * program that fails, or writes nothing, ends the build. Its texts go to its standard error. */
-#define KILN_EMBED_MADE(name, path, maker)                                  \
-	KILN_NOTE(kiln_note_embed_##name, KILN_NOTE_EMBED, kiln_note_embed, \
-		  #name, path, maker);                                      \
+#define KILN_EMBED_MADE(name, path, maker)                        \
+	KILN_NAME_FITS(name, KILN_NAME_SIZE);                     \
+	KILN_NOTE_TEXTS(kiln_note_embed_##name, KILN_NOTE_EMBED, \
+			#name "\0" path "\0" maker);              \
 	extern const struct embed name
 
 #endif

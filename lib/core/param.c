@@ -61,12 +61,17 @@ bool kiln_option(struct kiln *k, const char *name, struct slice *value)
 	return find(fixed(), key, value) || find(given(k), key, value);
 }
 
+static struct slice name_of(const struct kiln_param_binding *b)
+{
+	return slice_text((const char *)(b->note + 1));
+}
+
 static const struct kiln_param_binding *binding(struct slice name)
 {
 	const struct kiln_param_binding *b;
 
 	for (b = __start_kiln_params; b < __stop_kiln_params; b++) {
-		if (slice_equal(slice_text(b->name), name))
+		if (slice_equal(name_of(b), name))
 			return b;
 	}
 	return NULL;
@@ -74,7 +79,7 @@ static const struct kiln_param_binding *binding(struct slice name)
 
 static void store(const struct kiln_param_binding *b, struct slice text, uint64_t value)
 {
-	switch (b->type) {
+	switch (b->note->type) {
 	case KILN_PARAM_TYPE_BOOL:
 		*(bool *)b->storage = value != 0;
 		break;
@@ -107,7 +112,8 @@ static bool takes(const struct kiln_param_binding *b, struct slice text, uint64_
 
 	*value = 0;
 	return b->kind ? b->kind->takes(start, start + text.len)
-	               : param_parse(b->type, b->min, b->max, start, text.len, value);
+	               : param_parse(b->note->type, b->note->min, b->note->max, start,
+	                             text.len, value);
 }
 
 void param_apply(struct kiln *k)
@@ -123,9 +129,10 @@ void param_apply(struct kiln *k)
 			kiln_fail(k, "param", "no parameter '%.*s' to set at start",
 			          SLICE_ARG(key));
 		if (!takes(b, text, &value))
-			kiln_fail(k, "param", "--%s takes %s, not '%.*s'", b->name,
-			          b->kind ? b->kind->text : param_type_text(b->type),
-			          SLICE_ARG(text));
+			kiln_fail(
+			    k, "param", "--%.*s takes %s, not '%.*s'", SLICE_ARG(key),
+			    b->kind ? b->kind->text : param_type_text(b->note->type),
+			    SLICE_ARG(text));
 		if (b->storage)
 			store(b, text, value);
 	}

@@ -142,13 +142,13 @@ static void report_places(const struct jail *j)
 
 /* ---- devices ---- */
 
-static void open_tap(const struct monitor_options *o, const struct kiln_note_device *note,
+static void open_tap(const struct monitor_options *o, const struct image_device *asked,
                      struct kiln_boot_device *device)
 {
 	enum { HEADER = 10 }; /* struct netdev_offload */
 	struct tap tap;
 
-	monitor_net_open(o, note, HEADER, &tap);
+	monitor_net_open(o, asked, HEADER, &tap);
 	device->handle = tap.fd;
 	device->features = tap.offloads;
 	device->mtu = tap.mtu;
@@ -156,14 +156,14 @@ static void open_tap(const struct monitor_options *o, const struct kiln_note_dev
 	memcpy(device->mac, tap.mac, sizeof(device->mac));
 }
 
-static void open_net(struct jail *j, const struct kiln_note_device *note,
+static void open_net(struct jail *j, const struct image_device *asked,
                      struct kiln_boot_device *device)
 {
-	const struct monitor_binding *binding = monitor_binding(&j->options, note);
+	const struct monitor_binding *binding = monitor_binding(&j->options, asked);
 	struct xdp xdp;
 
 	if (!binding->xdp) {
-		open_tap(&j->options, note, device);
+		open_tap(&j->options, asked, device);
 		return;
 	}
 	xdp_open(&j->options, binding, inside(j, REPORT_PLACE_MEMORY).size, device,
@@ -173,13 +173,12 @@ static void open_net(struct jail *j, const struct kiln_note_device *note,
 		j->held[j->held_count++] = fcntl(xdp.held[i], F_DUPFD, FD_ABOVE);
 }
 
-static void open_disk(const struct monitor_options *o,
-                      const struct kiln_note_device *note,
+static void open_disk(const struct monitor_options *o, const struct image_device *asked,
                       struct kiln_boot_device *device)
 {
 	struct disk disk;
 
-	monitor_disk_open(o, note, &disk);
+	monitor_disk_open(o, asked, &disk);
 	device->handle = disk.fd;
 	device->features = disk.read_only;
 	device->size = disk.size;
@@ -188,15 +187,15 @@ static void open_disk(const struct monitor_options *o,
 static void open_devices(struct jail *j)
 {
 	for (unsigned i = 0; i < j->image.device_count; i++) {
-		const struct kiln_note_device *note = &j->image.devices[i];
+		const struct image_device *asked = &j->image.devices[i];
 		struct kiln_boot_device *device =
 		    &j->boot->devices[j->boot->device_count++];
-		memcpy(device->name, note->name, sizeof(device->name));
-		device->type = note->type;
-		if (note->type == KILN_DEVICE_NET)
-			open_net(j, note, device);
+		snprintf(device->name, sizeof(device->name), "%s", asked->name);
+		device->type = asked->note.type;
+		if (asked->note.type == KILN_DEVICE_NET)
+			open_net(j, asked, device);
 		else
-			open_disk(&j->options, note, device);
+			open_disk(&j->options, asked, device);
 		device->handle = fcntl(device->handle, F_DUPFD, FD_ABOVE);
 	}
 	j->boot->stop = monitor_open_stop(&j->options);

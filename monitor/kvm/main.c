@@ -16,7 +16,7 @@
 /* ---- devices ---- */
 
 static void open_net(const struct monitor_options *options, struct virtio_net *net,
-                     const struct kiln_note_device *device, struct virtio_place place,
+                     const struct image_device *device, struct virtio_place place,
                      struct kiln_boot_device *entry)
 {
 	enum { HEADER = 12 }; /* struct virtio_net_hdr_mrg_rxbuf */
@@ -28,7 +28,7 @@ static void open_net(const struct monitor_options *options, struct virtio_net *n
 }
 
 static void open_block(const struct monitor_options *options, struct virtio_block *block,
-                       const struct kiln_note_device *device, struct virtio_place place)
+                       const struct image_device *device, struct virtio_place place)
 {
 	struct disk disk;
 
@@ -62,14 +62,14 @@ static void open_devices(struct monitor *monitor)
 	unsigned i;
 
 	for (i = 0; i < image->device_count; i++) {
-		const struct kiln_note_device *device = &image->devices[i];
+		const struct image_device *device = &image->devices[i];
 		struct virtio_place place =
-		    add_device(monitor, device->name, device->type);
+		    add_device(monitor, device->name, device->note.type);
 
-		if (device->type == KILN_DEVICE_NET)
+		if (device->note.type == KILN_DEVICE_NET)
 			open_net(options, &monitor->storage[i].net, device, place,
 			         &monitor->boot->devices[i]);
-		else if (device->type == KILN_DEVICE_BLOCK)
+		else if (device->note.type == KILN_DEVICE_BLOCK)
 			open_block(options, &monitor->storage[i].block, device, place);
 		else
 			monitor_fail(options, "%s: this monitor has no such device",

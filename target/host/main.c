@@ -24,22 +24,21 @@ enum { USAGE = 2 };
 
 static void usage(FILE *out, const char *program)
 {
-	const struct manifest_param *param;
-	const struct kiln_note_device *device;
+	struct manifest_param param;
+	struct manifest_device device;
 
 	fprintf(
 	    out,
 	    "usage: %s [--memory SIZE] [--disk [NAME=]FILE]... [--PARAMETER VALUE]...\n\n"
 	    "  --memory SIZE       memory of the appliance, such as 8M (64M)\n",
 	    program);
-	for (unsigned i = 0; (device = manifest_device(i)); i++) {
-		if (device->type == KILN_DEVICE_BLOCK)
-			fprintf(out, "  --disk %s=FILE  %s\n", device->name,
-			        device->help);
+	for (unsigned i = 0; manifest_device(NULL, i, &device); i++) {
+		if (device.type == KILN_DEVICE_BLOCK)
+			fprintf(out, "  --disk %s=FILE  %s\n", device.name, device.help);
 	}
-	for (unsigned i = 0; (param = manifest_param(i)); i++)
-		fprintf(out, "  --%-17s %s (%s)\n", param->note.name, param->note.help,
-		        *param->note.value ? param->note.value : "none");
+	for (unsigned i = 0; manifest_param(NULL, i, &param); i++)
+		fprintf(out, "  --%-17s %s (%s)\n", param.name, param.help,
+		        *param.value ? param.value : "none");
 }
 
 /* The command line, taken apart; all of it ends with the program. */
@@ -63,19 +62,19 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void refuse(
 	exit(USAGE);
 }
 
-/* Without a name it is the only one. NULL: there is none, or there are several. */
-static const struct kiln_note_device *find_disk(const char *name, size_t length)
+/* Its name; without one it is the only disk. NULL: there is none, or there are several. */
+static const char *find_disk(const char *name, size_t length)
 {
-	const struct kiln_note_device *device, *found = NULL;
+	struct manifest_device device;
+	const char *found = NULL;
 
-	for (unsigned i = 0; (device = manifest_device(i)); i++) {
-		if (device->type != KILN_DEVICE_BLOCK)
+	for (unsigned i = 0; manifest_device(NULL, i, &device); i++) {
+		if (device.type != KILN_DEVICE_BLOCK)
 			continue;
 		if (length == 0 && found)
 			return NULL;
-		if (length == 0 || (strlen(device->name) == length &&
-		                    memcmp(device->name, name, length) == 0))
-			found = device;
+		if (length == 0 || param_is(name, name + length, device.name))
+			found = device.name;
 	}
 	return found;
 }
@@ -87,17 +86,17 @@ static void add_disk(struct host *host, const struct arguments *arguments,
 	const char *equals = strchr(value, '=');
 	const char *path = equals ? equals + 1 : value;
 	size_t length = equals ? (size_t)(equals - value) : 0;
-	const struct kiln_note_device *device = find_disk(value, length);
+	const char *name = find_disk(value, length);
 
 	if (!*path || equals == value)
 		refuse(arguments, "--disk takes NAME=FILE, not '%s'", value);
-	if (!device && equals)
+	if (!name && equals)
 		refuse(arguments, "this appliance has no disk '%.*s'", (int)length,
 		       value);
-	if (!device)
+	if (!name)
 		refuse(arguments, "this appliance has no disk, or several: say --disk "
 		                  "NAME=FILE");
-	if (!host_disk_add(host, device->name, strlen(device->name), path))
+	if (!host_disk_add(host, name, strlen(name), path))
 		refuse(arguments, "--disk %s: no memory", value);
 }
 

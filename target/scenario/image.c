@@ -55,15 +55,13 @@ static void *load(const char *path)
 
 static void list_devices(struct image *image)
 {
-	const struct kiln_note_device *device;
+	struct manifest_device device;
 
-	for (unsigned i = 0; (device = manifest_note_of(&image->at, KILN_NOTE_DEVICE,
-	                                                sizeof(*device), i));
-	     i++) {
-		if (device->type == KILN_DEVICE_NET && image->net_count < IMAGE_NETS)
-			image->nets[image->net_count++] = device->name;
-		if (device->type == KILN_DEVICE_BLOCK && image->disk_count < IMAGE_DISKS)
-			image->disks[image->disk_count++] = device->name;
+	for (unsigned i = 0; manifest_device(&image->at, i, &device); i++) {
+		if (device.type == KILN_DEVICE_NET && image->net_count < IMAGE_NETS)
+			image->nets[image->net_count++] = device.name;
+		if (device.type == KILN_DEVICE_BLOCK && image->disk_count < IMAGE_DISKS)
+			image->disks[image->disk_count++] = device.name;
 	}
 }
 
@@ -88,12 +86,10 @@ bool image_open(struct image *image, const char *path, char *error, size_t error
 
 bool image_takes(const struct image *image, const char *name)
 {
-	const struct manifest_param *param;
+	struct manifest_param param;
 
-	for (unsigned i = 0;
-	     (param = manifest_note_of(&image->at, KILN_NOTE_PARAM, sizeof(*param), i));
-	     i++)
-		if (strcmp(param->note.name, name) == 0)
+	for (unsigned i = 0; manifest_param(&image->at, i, &param); i++)
+		if (strcmp(param.name, name) == 0)
 			return true;
 	return false;
 }

@@ -62,7 +62,7 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void refuse(
 
 static void usage(const char *program)
 {
-	const struct manifest_param *param;
+	struct manifest_param param;
 
 	printf(
 	    "usage: %s [OPTION]... [PARAMETER=VALUE]...\n\n"
@@ -84,9 +84,9 @@ static void usage(const char *program)
 	    "  --to PORT        where standard input is sent (the first port below)\n\n"
 	    "parameters of the appliance:\n",
 	    program);
-	for (unsigned i = 0; (param = manifest_param(i)); i++)
-		printf("  %-16s %s (%s)\n", param->note.name, param->note.help,
-		       *param->note.value ? param->note.value : "none");
+	for (unsigned i = 0; manifest_param(NULL, i, &param); i++)
+		printf("  %-16s %s (%s)\n", param.name, param.help,
+		       *param.value ? param.value : "none");
 }
 
 /* A duration with its unit, or a number of seconds. */
@@ -129,10 +129,10 @@ static void add_pair(struct arguments *arguments, const char *key, const char *v
 /* The appliance's own; what type it has is checked when it starts. */
 static void add_parameter(struct arguments *arguments, const char *key, const char *value)
 {
-	const struct manifest_param *param;
+	struct manifest_param param;
 
-	for (unsigned i = 0; (param = manifest_param(i)); i++) {
-		if (strcmp(param->note.name, key) == 0) {
+	for (unsigned i = 0; manifest_param(NULL, i, &param); i++) {
+		if (strcmp(param.name, key) == 0) {
 			add_pair(arguments, key, value);
 			return;
 		}
@@ -240,26 +240,23 @@ static const char *given(const struct arguments *arguments, const char *name)
 static const char *value_of(const struct arguments *arguments,
                             const struct manifest_param *param)
 {
-	const struct manifest_fixed *fixed;
-	const char *value = given(arguments, param->note.name);
+	struct manifest_fixed fixed;
+	const char *value = given(arguments, param->name);
 
-	for (unsigned i = 0; (fixed = manifest_fixed(i)); i++) {
-		if (strcmp(fixed->note.name, param->note.name) == 0)
-			return fixed->note.value;
+	for (unsigned i = 0; manifest_fixed(NULL, i, &fixed); i++) {
+		if (strcmp(fixed.name, param->name) == 0)
+			return fixed.value;
 	}
-	return value ? value : param->note.value;
+	return value ? value : param->value;
 }
 
-static const struct manifest_param *find_param(uint32_t type, const char *name)
+static bool find_param(uint32_t type, const char *name, struct manifest_param *param)
 {
-	const struct manifest_param *param;
-
-	for (unsigned i = 0; (param = manifest_param(i)); i++) {
-		if (param->note.type == type &&
-		    (!name || strcmp(param->note.name, name) == 0))
-			return param;
+	for (unsigned i = 0; manifest_param(NULL, i, param); i++) {
+		if (param->type == type && (!name || strcmp(param->name, name) == 0))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* Gives every network device an address, unless somebody has. */
@@ -274,8 +271,9 @@ static void choose_addresses(struct arguments *arguments)
 /* The first address that the appliance has been given. */
 static struct ip_addr address_of_appliance(const struct arguments *arguments)
 {
-	const struct manifest_param *ip = find_param(KILN_PARAM_TYPE_PREFIX, "ip");
-	const char *text = ip ? value_of(arguments, ip) : "";
+	struct manifest_param ip;
+	bool takes = find_param(KILN_PARAM_TYPE_PREFIX, "ip", &ip);
+	const char *text = takes ? value_of(arguments, &ip) : "";
 	const char *end = text + strcspn(text, ",");
 	const char *name_end = memchr(text, '=', (size_t)(end - text));
 	uint32_t address;
@@ -290,13 +288,13 @@ static struct ip_addr address_of_appliance(const struct arguments *arguments)
 
 static uint16_t port_of_appliance(const struct arguments *arguments)
 {
-	const struct manifest_param *param = find_param(KILN_PARAM_TYPE_PORT, NULL);
+	struct manifest_param param;
 	uint64_t port = arguments->port;
 
-	if (!port && param &&
-	    !read_number(KILN_PARAM_TYPE_PORT, value_of(arguments, param), &port))
-		refuse(arguments, "%s=%s is no port", param->note.name,
-		       value_of(arguments, param));
+	if (!port && find_param(KILN_PARAM_TYPE_PORT, NULL, &param) &&
+	    !read_number(KILN_PARAM_TYPE_PORT, value_of(arguments, &param), &port))
+		refuse(arguments, "%s=%s is no port", param.name,
+		       value_of(arguments, &param));
 	return (uint16_t)port;
 }
 

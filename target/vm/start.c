@@ -38,12 +38,12 @@ static int manifest_place(uint32_t type, const char *name)
 		memcpy(&header, cursor_bytes(&notes, sizeof(header)).data,
 		       sizeof(header));
 		desc = cursor_bytes(&notes, (header.desc_size + 3) & ~3u);
-		if (header.type != KILN_NOTE_DEVICE || desc.len != sizeof(device))
+		if (header.type != KILN_NOTE_DEVICE || desc.len < sizeof(device))
 			continue;
 		memcpy(&device, desc.data, sizeof(device));
 		if (device.type != type)
 			continue;
-		if (strcmp(device.name, name) == 0)
+		if (strcmp((const char *)desc.data + sizeof(device), name) == 0)
 			return place;
 		place++;
 	}

@@ -14,16 +14,23 @@ enum { PAGES_MOST = 32, OPTIONS_MOST = 8 };
 
 static char error[256];
 
-static bool ended(const char *text, size_t size)
+/* It lies in the file as a whole. */
+static bool ended(const struct image *image, const char *text)
 {
-	return memchr(text, 0, size) != NULL;
+	const uint8_t *at = (const uint8_t *)text;
+
+	return at >= image->bytes && at < image->bytes + image->size &&
+	       memchr(at, 0, (size_t)(image->bytes + image->size - at)) != NULL;
 }
 
-#define ENDED(array) ended(array, sizeof(array))
+static bool error_ended(void)
+{
+	return memchr(error, 0, sizeof(error)) != NULL;
+}
 
 static void check_refused(void)
 {
-	FUZZ_CHECK(ENDED(error) && strlen(error) > 5);
+	FUZZ_CHECK(error_ended() && strlen(error) > 5);
 	for (const char *c = error; *c; c++)
 		FUZZ_CHECK((unsigned char)*c >= 0x20 && *c != 0x7f);
 }
@@ -31,19 +38,20 @@ static void check_refused(void)
 static void check_manifest(const struct image *image)
 {
 	for (unsigned i = 0; i < image->device_count; i++) {
-		const struct kiln_note_device *d = &image->devices[i];
-		FUZZ_CHECK(ENDED(d->name) && ENDED(d->help) && d->name[0]);
+		const struct image_device *d = &image->devices[i];
+		FUZZ_CHECK(ended(image, d->name) && ended(image, d->help) && d->name[0]);
 		FUZZ_CHECK(image_device(image, d->name) != NULL);
 	}
 	for (unsigned i = 0; i < image->param_count; i++) {
-		const struct kiln_note_param *p = &image->params[i];
-		FUZZ_CHECK(ENDED(p->name) && ENDED(p->value) && ENDED(p->help));
+		const struct image_param *p = &image->params[i];
+		FUZZ_CHECK(ended(image, p->name) && ended(image, p->value) &&
+		           ended(image, p->help));
 		FUZZ_CHECK(image_param(image, p->name) != NULL);
 	}
 	for (unsigned i = 0; i < image->library_count; i++)
-		FUZZ_CHECK(ENDED(image->libraries[i].name));
+		FUZZ_CHECK(ended(image, image->libraries[i].name));
 	for (unsigned i = 0; i < image->fixed_count; i++)
-		FUZZ_CHECK(ENDED(image->fixed[i].value));
+		FUZZ_CHECK(ended(image, image->fixed[i].value));
 	FUZZ_REACH(image->device_count && image->param_count && image->fixed_count,
 	           "a whole manifest");
 }
@@ -108,7 +116,7 @@ static void try_options(const struct image *image, struct slice line)
 	if (image_check_options(image, options, count, error, sizeof(error)))
 		FUZZ_REACH(count, "options that are taken");
 	else
-		FUZZ_CHECK(ENDED(error) && strlen(error) > 5);
+		FUZZ_CHECK(error_ended() && strlen(error) > 5);
 	free(text);
 }
 

@@ -28,8 +28,11 @@ def images():
 
 # ---- what the file says, read anew ----
 
-def text(field):
-    return field.split(b"\0")[0].decode()
+def texts(field, count):
+    """So many NUL-terminated texts, and no byte more."""
+    *found, rest = field.decode().split("\0")
+    check_equal((len(found), rest), (count, ""), f"texts in {field}")
+    return found
 
 
 def notes(image):
@@ -85,32 +88,31 @@ def test_notes(_):
         check_equal((seen["abi"], seen["target"]), (abi, ["host", "sim", "jail", "vm"][number - 1]),
                     "the target's note")
         check_equal(seen["target"], target, "the target")
-        seed, name = struct.unpack("<Q56s", of_type(found, 6)[0])
-        check_equal((seen["layout_seed"], seen["appliance"]), (str(seed), text(name)), "the build")
-        check_equal(seen["devices"], [
-            {"name": text(name), "type": ["", "net", "disk"][kind], "help": text(what),
-             "optional": optional == 1}
-            for kind, name, what, optional in (struct.unpack("<I20s100sI", body)
-                                               for body in of_type(found, 2))], "devices")
-        fixed = {text(name): text(value) for name, value, _ in (
-            struct.unpack("<24s204sI", body) for body in of_type(found, 7))}
+        build_note, = of_type(found, 6)
+        check_equal((seen["layout_seed"], seen["appliance"]),
+                    (str(struct.unpack_from("<Q", build_note)[0]), *texts(build_note[8:], 1)),
+                    "the build")
+        expected = []
+        for body in of_type(found, 2):
+            kind, optional = struct.unpack_from("<2I", body)
+            name, what = texts(body[8:], 2)
+            expected.append({"name": name, "type": ["", "net", "disk"][kind], "help": what,
+                             "optional": optional == 1})
+        check_equal(seen["devices"], expected, "devices")
+        fixed = dict(texts(body, 2) for body in of_type(found, 7))
         expected = []
         for body in of_type(found, 3):
-            kind, library, _, _, name, value, what = struct.unpack("<IIQQ24s104s112s", body)
-            expected.append({"name": text(name), "type": PARAMETER_TYPES[kind],
-                             "default": text(value), "library": library == 1,
-                             "help": text(what)})
-            if text(name) in fixed:
-                expected[-1]["fixed"] = fixed[text(name)]
+            kind, library = struct.unpack_from("<2I", body)
+            name, value, what = texts(body[24:], 3)
+            expected.append({"name": name, "type": PARAMETER_TYPES[kind], "default": value,
+                             "library": library == 1, "help": what})
+            if name in fixed:
+                expected[-1]["fixed"] = fixed[name]
         check_equal(seen["parameters"], expected, "parameters")
-        check_equal(seen["embeds"], [
-            {"name": text(name), "path": text(path), "maker": text(maker)}
-            for name, path, maker in (struct.unpack("<24s100s20s", body)
-                                      for body in of_type(found, 4))], "folders")
-        check_equal(seen["libraries"], [
-            {"name": text(name), "version": text(version)}
-            for name, version in (struct.unpack("<24s24s", body)
-                                  for body in of_type(found, 5))], "libraries")
+        check_equal(seen["embeds"], [dict(zip(("name", "path", "maker"), texts(body, 3)))
+                                     for body in of_type(found, 4)], "folders")
+        check_equal(seen["libraries"], [dict(zip(("name", "version"), texts(body, 2)))
+                                        for body in of_type(found, 5)], "libraries")
 
 
 def test_fixed(_):

@@ -55,7 +55,7 @@ static void a_sound_image_is_read(void **state)
 	struct file f = sound();
 	struct image image;
 
-	assert_true(accepts_size(&f, sizeof(f), &image));
+	assert_true(image_parse(&image, &f, sizeof(f), error, sizeof(error)));
 	assert_int_equal(image.segment_count, 3);
 	assert_int_equal(image.span, 3 * PAGE);
 	assert_int_equal(image.entry, text_address());
@@ -283,30 +283,27 @@ static void bad_notes_are_refused(void **state)
 	refused(&f, "a note is longer than its section");
 	f = sound();
 	f.device.header.type = KILN_NOTE_TARGET;
-	refused(&f, "the manifest's note of type 1 has 128 bytes instead of 8");
+	refused(&f, "the manifest has two notes of type 1");
+	f = sound();
+	f.gate.header.desc_size = sizeof(f.gate.desc) - 1;
+	refused(&f, "the manifest's note of type 8 has 15 bytes instead of 16");
+	f = sound();
+	f.device.header.desc_size = sizeof(f.device.desc) - 1;
+	refused(&f, "the manifest's note of type 2 has 7 bytes instead of 8");
+	f = sound();
+	f.device.desc.type = 9;
+	refused(&f, "the manifest's note of type 2 is of an unknown kind");
+	f = sound();
+	f.param[0].desc.type = KILN_PARAM_TYPES;
+	refused(&f, "the manifest's note of type 3 is of an unknown kind");
 	f = sound();
 	f.gate.header.type = 99;
 	refused(&f, "the manifest has a note of unknown type 99");
 	f = sound();
-	memset(f.device.desc.name, 'n', sizeof(f.device.desc.name));
-	refused(&f, "the manifest's note of type 2 has a broken text");
-	f = sound();
-	memcpy(f.device.desc.help, "\033[2J", 5);
-	refused(&f, "the manifest's note of type 2 has a broken text");
-	f = sound();
-	f.device.desc.name[0] = '\0';
-	refused(&f, "the manifest's note of type 2 has a broken text");
-	f = sound();
-	f.device.desc.type = 9;
-	refused(&f, "the manifest's note of type 2 has a broken text");
-	f = sound();
-	f.param[0].desc.type = KILN_PARAM_TYPES;
-	refused(&f, "the manifest's note of type 3 has a broken text");
-	f = sound();
 	f.param[1] = f.param[0];
 	refused(&f, "two parameters are named 'port'");
 	f = sound();
-	memcpy(f.fixed.desc.name, "other", 6);
+	memcpy(f.fixed.texts, "other", 6);
 	refused(&f, "the build fixed 'other', which is no parameter");
 	f = sound();
 	f.gate.desc.offset = PAGE;
@@ -317,6 +314,86 @@ static void bad_notes_are_refused(void **state)
 	f = sound();
 	f.gate.desc.size = UINT64_MAX;
 	refused(&f, "the gate is not in the text");
+}
+
+static void texts_that_do_not_fill_their_note_are_refused(void **state)
+{
+	const char *sentence = "the manifest's note of type 2 has a broken text";
+	struct file f = sound();
+
+	f.device.texts[11] = 's'; /* the last one is not ended */
+	refused(&f, sentence);
+	f = sound();
+	f.device.texts[4] = ' '; /* one instead of two */
+	refused(&f, sentence);
+	f = sound();
+	f.device.texts[8] = '\0'; /* three */
+	refused(&f, sentence);
+	f = sound();
+	f.device.header.desc_size--; /* cut off */
+	refused(&f, sentence);
+	f = sound();
+	f.device.header.desc_size = sizeof(f.device.desc); /* none */
+	refused(&f, sentence);
+	f = sound();
+	f.fixed.header.desc_size = 0;
+	refused(&f, "the manifest's note of type 7 has a broken text");
+	f = sound();
+	f.fixed.header.desc_size = 6;
+	refused(&f, "the manifest's note of type 7 has a broken text");
+	f = sound();
+	f.param[1].header.desc_size++; /* a byte behind them */
+	refused(&f, "the manifest's note of type 3 has a broken text");
+}
+
+static void texts_that_no_name_or_terminal_takes_are_refused(void **state)
+{
+	const char *sentence = "the manifest's note of type 2 has a broken text";
+	struct file f = sound();
+
+	memcpy(f.device.texts + 5, "\033[2J", 4);
+	refused(&f, sentence);
+	f = sound();
+	f.device.texts[5] = 0x7f;
+	refused(&f, sentence);
+	f = sound();
+	memcpy(f.device.texts, "\0net serves", 12);
+	refused(&f, sentence);
+	for (const char *c = "= /"; *c; c++) {
+		f = sound();
+		f.device.texts[2] = *c;
+		refused(&f, sentence);
+	}
+}
+
+/* With one note, the last, in place of the parameters: its first text is a name of so many
+ * bytes, the others are empty. */
+static bool takes_name(uint32_t type, size_t struct_size, size_t name, size_t others)
+{
+	struct file f = sound();
+	size_t size = struct_size + name + 1 + others;
+
+	memset(&f.param[0].desc, 0, size);
+	memset((char *)&f.param[0].desc + struct_size, 'n', name);
+	if (type == KILN_NOTE_PARAM || type == KILN_NOTE_DEVICE)
+		f.param[0].desc.type = 1; /* one that both have */
+	f.param[0].header.type = type;
+	f.param[0].header.desc_size = (uint32_t)size;
+	f.ph[NOTE].p_filesz = AT(param[0].desc) + size - AT(target);
+	return accepts(&f);
+}
+
+static void names_have_a_greatest_length(void **state)
+{
+	assert_true(takes_name(KILN_NOTE_DEVICE, 8, KILN_DEVICE_NAME_SIZE - 1, 1));
+	assert_false(takes_name(KILN_NOTE_DEVICE, 8, KILN_DEVICE_NAME_SIZE, 1));
+	assert_string_equal(error, "the manifest's note of type 2 has a broken text");
+	assert_true(takes_name(KILN_NOTE_PARAM, 24, KILN_NAME_SIZE - 1, 2));
+	assert_false(takes_name(KILN_NOTE_PARAM, 24, KILN_NAME_SIZE, 2));
+	assert_true(takes_name(KILN_NOTE_EMBED, 0, KILN_NAME_SIZE - 1, 2));
+	assert_false(takes_name(KILN_NOTE_EMBED, 0, KILN_NAME_SIZE, 2));
+	assert_true(takes_name(KILN_NOTE_BUILD, 8, KILN_APPLIANCE_NAME_SIZE - 1, 0));
+	assert_false(takes_name(KILN_NOTE_BUILD, 8, KILN_APPLIANCE_NAME_SIZE, 0));
 }
 
 static bool options_fit(const char *a, const char *b)
@@ -359,6 +436,9 @@ int main(void)
 	    cmocka_unit_test(bad_segments_are_refused),
 	    cmocka_unit_test(bad_relocations_are_refused),
 	    cmocka_unit_test(bad_notes_are_refused),
+	    cmocka_unit_test(texts_that_do_not_fill_their_note_are_refused),
+	    cmocka_unit_test(texts_that_no_name_or_terminal_takes_are_refused),
+	    cmocka_unit_test(names_have_a_greatest_length),
 	    cmocka_unit_test(options_are_checked_by_type),
 	};
 

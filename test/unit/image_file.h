@@ -20,18 +20,20 @@ struct file {
 	struct {
 		struct kiln_note_header header;
 		struct kiln_note_gate desc;
-	} __attribute__((packed)) gate;
+	} gate;
 	struct {
 		struct kiln_note_header header;
 		struct kiln_note_device desc;
+		char texts[12];
 	} device;
 	struct {
 		struct kiln_note_header header;
 		struct kiln_note_param desc;
-	} __attribute__((packed)) param[2];
+		char texts[20];
+	} param[2];
 	struct {
 		struct kiln_note_header header;
-		struct kiln_note_fixed desc;
+		char texts[8];
 	} fixed;
 	uint8_t notes_end[8];
 	Elf64_Dyn dynamic[4];
@@ -44,9 +46,9 @@ struct file {
 enum { CONSTANTS, TEXT, DATA, NOTE, DYNAMIC, STACK, RELRO };
 enum { GATE = 16 }; /* in the text */
 
-#define NOTE_HEADER(type, desc)                                              \
-	{                                                                    \
-		sizeof(KILN_NOTE_OWNER), sizeof(desc), type, KILN_NOTE_OWNER \
+#define NOTE_HEADER(type, desc_size)                                        \
+	{                                                                   \
+		sizeof(KILN_NOTE_OWNER), (desc_size), type, KILN_NOTE_OWNER \
 	}
 #define AT(member) offsetof(struct file, member)
 
@@ -82,16 +84,19 @@ static struct file sound(void)
 	               .e_phentsize = sizeof(Elf64_Phdr),
 	               .e_phnum = HEADERS,
 	               .e_entry = text_address()},
-	    .target = {NOTE_HEADER(KILN_NOTE_TARGET, f.target.desc),
+	    .target = {NOTE_HEADER(KILN_NOTE_TARGET, sizeof(f.target.desc)),
 	               {KILN_ABI_VERSION, KILN_TARGET_JAIL}},
-	    .gate = {NOTE_HEADER(KILN_NOTE_GATE, f.gate.desc), {GATE, 9}},
-	    .device = {NOTE_HEADER(KILN_NOTE_DEVICE, f.device.desc),
-	               {KILN_DEVICE_NET, "net0", "serves"}},
-	    .param = {{NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
-	               {KILN_PARAM_TYPE_PORT, 0, 0, 0, "port", "80", "to listen on"}},
-	              {NOTE_HEADER(KILN_NOTE_PARAM, f.param[0].desc),
-	               {KILN_PARAM_TYPE_UINT, 0, 2, 9, "count", "3", "how many"}}},
-	    .fixed = {NOTE_HEADER(KILN_NOTE_FIXED, f.fixed.desc), {"count", "5", 0}},
+	    .gate = {NOTE_HEADER(KILN_NOTE_GATE, sizeof(f.gate.desc)), {GATE, 9}},
+	    .device = {NOTE_HEADER(KILN_NOTE_DEVICE, sizeof(f.device.desc) + 12),
+	               {KILN_DEVICE_NET, 0},
+	               "net0\0serves"},
+	    .param = {{NOTE_HEADER(KILN_NOTE_PARAM, sizeof(f.param[0].desc) + 20),
+	               {KILN_PARAM_TYPE_PORT, 0, 0, 0},
+	               "port\00080\0listened on"},
+	              {NOTE_HEADER(KILN_NOTE_PARAM, sizeof(f.param[0].desc) + 17),
+	               {KILN_PARAM_TYPE_UINT, 0, 2, 9},
+	               "count\0003\0how many"}},
+	    .fixed = {NOTE_HEADER(KILN_NOTE_FIXED, 8), "count\0005"},
 	    .dynamic = {{DT_RELA, {.d_ptr = AT(rela)}},
 	                {DT_RELASZ, {.d_val = sizeof(f.rela)}},
 	                {DT_RELAENT, {.d_val = sizeof(Elf64_Rela)}},

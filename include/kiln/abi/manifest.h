@@ -2,9 +2,10 @@
  * The manifest: what an image says of itself, as ELF notes in section .note.kiln.
  *
  * Written by the macros of <kiln/appliance.h> and by the build, read by `kiln info`,
- * `kiln run` and the monitors. Owner name "Kiln", note types below, each with a
- * fixed-size descriptor, so that one can be laid out by a C initialiser. All texts are
- * NUL-terminated within their array; a reader checks that. Integers are little-endian.
+ * `kiln run` and the monitors. Owner name "Kiln", note types below. A descriptor is the struct
+ * that its type has here, if any, and right behind it the type's texts, each with its NUL:
+ * together they are as long as the note's header says, to the byte. A reader checks that.
+ * Integers are little-endian.
  */
 #ifndef KILN_ABI_MANIFEST_H
 #define KILN_ABI_MANIFEST_H
@@ -13,17 +14,27 @@
 
 #define KILN_NOTE_OWNER "Kiln"
 /* The layout of notes and of struct kiln_boot; a monitor refuses any other. */
-#define KILN_ABI_VERSION 4
+#define KILN_ABI_VERSION 5
 
-enum kiln_note_type {
-	KILN_NOTE_TARGET = 1,
-	KILN_NOTE_DEVICE = 2,
-	KILN_NOTE_PARAM = 3,
-	KILN_NOTE_EMBED = 4,
-	KILN_NOTE_LIBRARY = 5,
-	KILN_NOTE_BUILD = 6,
-	KILN_NOTE_FIXED = 7,
-	KILN_NOTE_GATE = 8,
+enum kiln_note_type {   /* texts behind the struct; the first is not empty */
+	KILN_NOTE_TARGET = 1,  /* none */
+	KILN_NOTE_DEVICE = 2,  /* name, help */
+	KILN_NOTE_PARAM = 3,   /* name, default ("": none), help */
+	KILN_NOTE_EMBED = 4,   /* no struct: name, path, maker */
+	KILN_NOTE_LIBRARY = 5, /* no struct: name, version */
+	KILN_NOTE_BUILD = 6,   /* name of the appliance's folder */
+	KILN_NOTE_FIXED = 7,   /* no struct: name, value */
+	KILN_NOTE_GATE = 8,    /* none */
+};
+
+/* Most bytes of texts, with their NULs: of names, of a value that is fixed, and of one note's
+ * together. */
+enum {
+	KILN_NAME_SIZE = 24,
+	KILN_DEVICE_NAME_SIZE = 20, /* as in struct kiln_boot_device */
+	KILN_APPLIANCE_NAME_SIZE = 56,
+	KILN_VALUE_SIZE = 204,
+	KILN_NOTE_TEXTS_SIZE = 512,
 };
 
 enum kiln_target_id {
@@ -74,11 +85,12 @@ struct kiln_note_target {
 	uint32_t target; /* enum kiln_target_id */
 };
 
+/* Notes lie on multiples of 4, whatever is in them. */
+#define KILN_NOTE_LAYOUT __attribute__((packed, aligned(4)))
+
 /* A device that the appliance asks for, and the only ones it gets. */
 struct kiln_note_device {
-	uint32_t type; /* enum kiln_device_type */
-	char name[20];
-	char help[100];
+	uint32_t type;     /* enum kiln_device_type */
 	uint32_t optional; /* 1: the image runs without it, too */
 };
 
@@ -87,44 +99,28 @@ struct kiln_note_param {
 	uint32_t type;    /* enum kiln_param_type */
 	uint32_t library; /* 1: an option of a library, looked up with kiln_option() */
 	uint64_t min, max;
-	char name[24];
-	char value[104]; /* the default, as text; "" means none */
-	char help[112];
-};
+} KILN_NOTE_LAYOUT;
 
-/* A folder to seal into the image under this name. */
-struct kiln_note_embed {
-	char name[24];
-	char path[100]; /* relative to the appliance's folder */
-	char maker[20]; /* "": its files; "site": also in content codings, as <kiln/embed.h>
-			 * says; else what the program kiln-embed-MAKER makes of them */
-};
-
-/* A library that is linked in. */
-struct kiln_note_library {
-	char name[24];
-	char version[24];
-};
+/*
+ * KILN_NOTE_EMBED is a folder to seal into the image under a name. Its path is relative to the
+ * appliance's folder. Its maker is "": the folder's files; "site": those, also in content
+ * codings, as <kiln/embed.h> says; else what the program kiln-embed-MAKER makes of them.
+ *
+ * KILN_NOTE_LIBRARY is a library that is linked in; KILN_NOTE_FIXED a parameter fixed at build
+ * time, whose KILN_NOTE_PARAM stands too.
+ */
 
 /* Written by `kiln build`. */
 struct kiln_note_build {
 	uint64_t layout_seed; /* the shuffle of the image's functions; 0: none */
-	char appliance[56];   /* name of the appliance's folder */
-};
-
-/* A parameter fixed at build time; its KILN_NOTE_PARAM stands too. */
-struct kiln_note_fixed {
-	char name[24];
-	char value[204];
-	uint32_t reserved;
-};
+} KILN_NOTE_LAYOUT;
 
 /* jail, vm: where the image's only system call instruction is (vm: the way to the stub,
  * unused under Kiln's monitor). */
 struct kiln_note_gate {
 	int64_t offset; /* from the ELF entry point to the gate's first byte */
 	uint64_t size;  /* of the gate's code, in bytes */
-};
+} KILN_NOTE_LAYOUT;
 
 struct kiln_note_header {
 	uint32_t name_size; /* 5 */
@@ -135,36 +131,42 @@ struct kiln_note_header {
 
 _Static_assert(sizeof(struct kiln_note_header) == 20, "ELF note header");
 _Static_assert(sizeof(struct kiln_note_target) == 8, "note layout");
-_Static_assert(sizeof(struct kiln_note_device) == 128, "note layout");
-_Static_assert(sizeof(struct kiln_note_param) == 264, "note layout");
-_Static_assert(sizeof(struct kiln_note_embed) == 144, "note layout");
-_Static_assert(sizeof(struct kiln_note_library) == 48, "note layout");
-_Static_assert(sizeof(struct kiln_note_build) == 64, "note layout");
-_Static_assert(sizeof(struct kiln_note_fixed) == 232, "note layout");
+_Static_assert(sizeof(struct kiln_note_device) == 8, "note layout");
+_Static_assert(sizeof(struct kiln_note_param) == 24, "note layout");
+_Static_assert(sizeof(struct kiln_note_build) == 8, "note layout");
 _Static_assert(sizeof(struct kiln_note_gate) == 16, "note layout");
 
-/*
- * Puts one note into the object file. `symbol` must be unique in the file; the rest are
- * the initialisers of the descriptor. The descriptor is packed to 4 bytes, as in ELF.
- */
 #if defined(__clang__)
 #define KILN_NOTE_SECTION ".note.kiln"
 #else
 /* gcc would call the section @progbits; the assembler comment hides that. */
 #define KILN_NOTE_SECTION ".note.kiln,\"a\",@note#"
 #endif
-#define KILN_NOTE(symbol, note_type, struct_type, ...)                           \
-	static const struct symbol {                                             \
-		struct kiln_note_header header;                                  \
-		struct struct_type desc;                                         \
-	} __attribute__((packed))                                                \
-	symbol __attribute__((used, aligned(4), section(KILN_NOTE_SECTION))) = { \
-		{5, sizeof(struct struct_type), note_type, KILN_NOTE_OWNER},     \
-		{__VA_ARGS__}}
+/*
+ * Puts one note into the object file. `symbol` must be unique in the file. `texts` is one
+ * literal: `"a" "\0" "b"` are two texts. The rest are the initialisers of the struct.
+ */
+#define KILN_NOTE(symbol, note_type, struct_type, ...)                                     \
+	KILN_NOTE_OF(symbol, note_type, sizeof(struct struct_type), struct struct_type desc;, \
+		     {__VA_ARGS__})
+#define KILN_NOTE_TEXTS(symbol, note_type, texts)                                 \
+	_Static_assert(sizeof(texts) <= KILN_NOTE_TEXTS_SIZE, "too long a text"); \
+	KILN_NOTE_OF(symbol, note_type, sizeof(texts), char text[sizeof(texts)];, texts)
+#define KILN_NOTE_WITH_TEXTS(symbol, note_type, struct_type, texts, ...)                \
+	_Static_assert(sizeof(texts) <= KILN_NOTE_TEXTS_SIZE, "too long a text");       \
+	KILN_NOTE_OF(symbol, note_type, sizeof(struct struct_type) + sizeof(texts),     \
+		     struct struct_type desc; char text[sizeof(texts)];, {__VA_ARGS__}, \
+		     texts)
+#define KILN_NOTE_OF(symbol, note_type, size, members, ...)                         \
+	static const struct symbol {                                                \
+		struct kiln_note_header header;                                     \
+		members                                                             \
+	} symbol __attribute__((used, aligned(4), section(KILN_NOTE_SECTION))) = { \
+		{5, size, note_type, KILN_NOTE_OWNER}, __VA_ARGS__}
 
 /* For a library's main file: names it in every image that links it. */
-#define KILN_LIBRARY(library, version_text)                                       \
-	KILN_NOTE(kiln_note_library_##library, KILN_NOTE_LIBRARY, kiln_note_library, \
-		  #library, version_text)
+#define KILN_LIBRARY(library, version_text)                             \
+	KILN_NOTE_TEXTS(kiln_note_library_##library, KILN_NOTE_LIBRARY, \
+			#library "\0" version_text)
 
 #endif
