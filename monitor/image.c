@@ -11,7 +11,9 @@
 #include "image_private.h"
 
 #ifndef DT_RELR /* newer than musl's elf.h */
-#define DT_RELR 36
+#define DT_RELRSZ  35
+#define DT_RELR    36
+#define DT_RELRENT 37
 #endif
 
 /* More address space than any image has use for; keeps sums of addresses from
@@ -131,29 +133,33 @@ static bool take_relro(struct parse *p, const Elf64_Phdr *ph)
 
 /* ---- relocations ---- */
 
+enum { RELR_BITS = 63 };
+
 /* Entries of the dynamic section that an image may have; all that ask for a dynamic
  * loader are refused. */
-static bool take_dynamic_entry(struct parse *p, const Elf64_Dyn *d, uint64_t *rela)
+static bool take_dynamic_entry(struct parse *p, const Elf64_Dyn *d, uint64_t *relr)
 {
 	switch (d->d_tag) {
-	case DT_RELA:
-		*rela = d->d_un.d_ptr;
+	case DT_RELR:
+		*relr = d->d_un.d_ptr;
 		return true;
-	case DT_RELASZ:
-		p->image->rela_size = d->d_un.d_val;
+	case DT_RELRSZ:
+		p->image->relr_size = d->d_un.d_val;
 		return true;
-	case DT_RELAENT:
-		if (d->d_un.d_val != sizeof(Elf64_Rela))
+	case DT_RELRENT:
+		if (d->d_un.d_val != sizeof(uint64_t))
 			return refuse(p, "relocations of an unknown size");
 		return true;
 	case DT_NEEDED:
 		return refuse(p, "it needs a shared library");
 	case DT_TEXTREL:
 		return refuse(p, "it relocates its text");
-	case DT_REL:
-	case DT_RELR:
-	case DT_JMPREL:
-		return refuse(p, "it has relocations other than RELA");
+	case DT_RELASZ:
+	case DT_RELSZ:
+	case DT_PLTRELSZ:
+		if (d->d_un.d_val != 0)
+			return refuse(p, "it has relocations other than RELR");
+		return true;
 	case DT_FLAGS:
 		if (d->d_un.d_val & DF_TEXTREL)
 			return refuse(p, "it relocates its text");
@@ -167,7 +173,7 @@ static bool parse_dynamic(struct parse *p, const Elf64_Phdr *ph)
 {
 	struct image *image = p->image;
 	const struct image_segment *s;
-	uint64_t rela = 0;
+	uint64_t relr = 0;
 
 	if (!file_holds(image, ph->p_offset, ph->p_filesz))
 		return refuse(p, "the dynamic section lies outside the file");
@@ -178,15 +184,15 @@ static bool parse_dynamic(struct parse *p, const Elf64_Phdr *ph)
 			return refuse(p, "the dynamic section lies outside the file");
 		if (d.d_tag == DT_NULL)
 			break;
-		if (!take_dynamic_entry(p, &d, &rela))
+		if (!take_dynamic_entry(p, &d, &relr))
 			return false;
 	}
-	if (image->rela_size == 0)
+	if (image->relr_size == 0)
 		return true;
-	s = segment_of(image, rela, image->rela_size, true);
-	if (!s || image->rela_size % sizeof(Elf64_Rela) != 0)
+	s = segment_of(image, relr, image->relr_size, true);
+	if (!s || image->relr_size % sizeof(uint64_t) != 0)
 		return refuse(p, "the relocations lie outside the file");
-	image->rela_offset = s->file_offset + (rela - s->address);
+	image->relr_offset = s->file_offset + (relr - s->address);
 	return true;
 }
 
@@ -340,20 +346,17 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
 	return true;
 }
 
-/* Applies one relocation: the word at its place becomes an address within the image. */
-static bool relocate(const struct parse *p, const struct image *image,
-                     const Elf64_Rela *rela, uint8_t *memory, uint64_t base)
+/* Applies one relocation: the address at its place, as linked, becomes one within the image. */
+static bool relocate(const struct parse *p, const struct image *image, uint64_t place,
+                     uint8_t *memory, uint64_t base)
 {
-	uint64_t place = rela->r_offset - image->link_base;
-	uint64_t target = (uint64_t)rela->r_addend - image->link_base;
-	const struct image_segment *s = segment_of(image, place, sizeof(target), false);
+	const struct image_segment *s = segment_of(image, place, sizeof(uint64_t), false);
+	uint64_t target;
 
-	if (ELF64_R_TYPE(rela->r_info) != R_X86_64_RELATIVE)
-		return refuse(
-		    p, "a relocation of type %llu, where only relative ones may be",
-		    (unsigned long long)ELF64_R_TYPE(rela->r_info));
 	if (!s || (s->flags & PF_X))
 		return refuse(p, "a relocation lies in the text or outside the image");
+	memcpy(&target, memory + place, sizeof(target));
+	target -= image->link_base;
 	if (target > image->span)
 		return refuse(p, "a relocation points outside the image");
 	target += base;
@@ -375,17 +378,32 @@ bool image_load(const struct image *image, void *memory, uint64_t base, char *er
 	return image_relocate(image, memory, base, error, error_size);
 }
 
+/*
+ * RELR (System V gABI, chapter 5): an even entry is the place of a relocation; an odd one has
+ * a bit for each of the 63 words behind the last that an entry told of.
+ */
 bool image_relocate(const struct image *image, void *memory, uint64_t base, char *error,
                     size_t error_size)
 {
 	const struct parse p = {NULL, error, error_size};
+	uint64_t next = SPAN_MAX; /* in no image */
 
-	for (uint64_t at = 0; at < image->rela_size; at += sizeof(Elf64_Rela)) {
-		Elf64_Rela rela;
-		if (!file_get(image, image->rela_offset + at, &rela, sizeof(rela)))
+	for (uint64_t at = 0; at < image->relr_size; at += sizeof(uint64_t)) {
+		uint64_t entry, place, bits = 1;
+		if (!file_get(image, image->relr_offset + at, &entry, sizeof(entry)))
 			return refuse(&p, "the relocations lie outside the file");
-		if (!relocate(&p, image, &rela, memory, base))
-			return false;
+		if (entry & 1) {
+			place = next;
+			bits = entry >> 1;
+			next += RELR_BITS * sizeof(uint64_t);
+		} else {
+			place = entry - image->link_base;
+			next = place + sizeof(uint64_t);
+		}
+		for (; bits; bits >>= 1, place += sizeof(uint64_t)) {
+			if ((bits & 1) && !relocate(&p, image, place, memory, base))
+				return false;
+		}
 	}
 	return true;
 }

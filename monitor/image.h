@@ -66,7 +66,7 @@ struct image {
 	struct image_segment segments[IMAGE_SEGMENTS];
 	unsigned segment_count;
 	uint64_t relro_address, relro_size; /* whole pages, read-only once relocated; 0: none */
-	uint64_t rela_offset, rela_size;    /* the relocations' place in the file; 0: none */
+	uint64_t relr_offset, relr_size;    /* the relocations' place in the file; 0: none */
 	bool stack_executable;
 	uint32_t pvh_entry; /* physical, from XEN_ELFNOTE_PHYS32_ENTRY; 0 if none */
 
@@ -100,8 +100,7 @@ bool image_parse_notes(struct image *image, const void *bytes, size_t size, char
 
 /*
  * Copies the segments to `memory` (span bytes, zeroed) and applies the relative relocations
- * for an image that will run at `base`. Anything but R_X86_64_RELATIVE within the image is
- * refused.
+ * for an image that will run at `base`. One that lies or points outside the image is refused.
  */
 bool image_load(const struct image *image, void *memory, uint64_t base, char *error,
 		size_t error_size);

@@ -319,7 +319,7 @@ static void add_section(struct map *map, const struct section *section,
 
 static void add_table(struct map *map, const struct section *section)
 {
-	if (section->type == SHT_RELA || section->type == SHT_REL)
+	if (section->type == SHT_RELR || section->type == SHT_RELA)
 		add_format(map, "relocations", section->name, section->size);
 	else if (section->flags & SHF_ALLOC)
 		add_format(map, "dynamic tables", section->name, section->size);

@@ -54,7 +54,7 @@ struct layout {
 };
 
 #pragma GCC visibility push(hidden)
-extern const Elf64_Rela rela_start[], rela_end[];
+extern const uint64_t relr_start[], relr_end[];
 void stub_boot(const struct pvh_start *start);
 #pragma GCC visibility pop
 
@@ -137,14 +137,23 @@ static BOOT_CODE void lay_out(struct layout *l, const struct pvh_start *start)
 	l->window_page = 0;
 }
 
+/* RELR, as in monitor/image.c: places, and bits for the 63 words behind. */
 static BOOT_CODE void relocate(const struct layout *l)
 {
-	for (const Elf64_Rela *r = rela_start; r < rela_end; r++) {
-		uint64_t *at = (uint64_t *)(uintptr_t)(l->image + r->r_offset);
-		if (ELF64_R_TYPE(r->r_info) != R_X86_64_RELATIVE)
-			boot_fail(
-			    BOOT_TEXT("the image has a relocation that is not relative"));
-		*at = stub.image_base + (uint64_t)r->r_addend;
+	uint64_t *next = NULL;
+
+	for (const uint64_t *entry = relr_start; entry < relr_end; entry++) {
+		if (*entry & 1) {
+			uint64_t *at = next;
+			for (uint64_t bits = *entry >> 1; bits; bits >>= 1, at++) {
+				if (bits & 1)
+					*at += stub.image_base;
+			}
+			next += 63;
+		} else {
+			next = (uint64_t *)(uintptr_t)(l->image + *entry);
+			*next++ += stub.image_base;
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ static void try_load(const struct image *image)
 		return;
 	memory = calloc(1, image->span);
 	if (image_load(image, memory, 0x7000000000, error, sizeof(error))) {
-		FUZZ_REACH(image->rela_size, "an image with relocations is loaded");
+		FUZZ_REACH(image->relr_size, "an image with relocations is loaded");
 		for (unsigned i = 0; i < image->segment_count; i++) {
 			const struct image_segment *s = &image->segments[i];
 
@@ -139,9 +139,8 @@ static uint64_t some_number(struct cursor *in)
 	                                 AT(data),
 	                                 PAGE + AT(text),
 	                                 2 * PAGE + AT(data),
-	                                 AT(rela),
+	                                 AT(relr),
 	                                 AT(target),
-	                                 R_X86_64_RELATIVE,
 	                                 DT_NULL};
 	uint8_t choice = cursor_u8(in);
 

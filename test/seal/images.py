@@ -319,17 +319,18 @@ def test_executable_stack(_):
 
 
 def test_foreign_relocation(_):
-    """a relocation that is not relative is found"""
+    """relocations of another format than the one for relative ones are found"""
     for target in TARGETS:
         image = build("hello", target)
         with open(image, "rb") as file:
             data = bytearray(file.read())
-        lines = run("readelf", "-SW", image).stdout
-        offset = int(re.search(r"\.rela\.dyn\s+RELA\s+\w+ (\w+)", lines).group(1), 16)
-        struct.pack_into("<Q", data, offset + 8, 1)  # R_X86_64_64
+        number = int(re.search(r"\[ *(\d+)\] \.relr\.dyn +RELR ",
+                               run("readelf", "-SW", image).stdout).group(1))
+        headers, = struct.unpack_from("<Q", data, 40)
+        struct.pack_into("<I", data, headers + 64 * number + 4, 4)  # SHT_RELA
         with open(image + ".patched", "wb") as file:
             file.write(data)
-        check("relocation" in broken_text(image + ".patched"), target)
+        check("other than RELR in .relr.dyn" in broken_text(image + ".patched"), target)
 
 
 def test_truncated(_):

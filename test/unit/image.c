@@ -88,6 +88,10 @@ static void it_is_loaded_and_relocated(void **state)
 	assert_int_equal(word, base + text_address());
 	memcpy(&word, memory + data_address() + 8, 8);
 	assert_int_equal(word, base + data_address());
+	memcpy(&word, memory + data_address() + 16, 8);
+	assert_int_equal(word, 0x3333);
+	memcpy(&word, memory + data_address() + 24, 8);
+	assert_int_equal(word, base + text_address());
 	assert_int_equal(memory[data_address() + sizeof(f.data)], 0);
 	free(memory);
 }
@@ -106,10 +110,11 @@ static void link_addresses_need_not_begin_at_zero(void **state)
 		f.ph[i].p_vaddr += link;
 	f.header.e_entry += link;
 	f.dynamic[0].d_un.d_ptr += link;
-	for (int i = 0; i < 2; i++) {
-		f.rela[i].r_offset += link;
-		f.rela[i].r_addend += (int64_t)link;
-	}
+	f.relr[0] += link;
+	f.relr[1] += link;
+	f.relocated[0] += link;
+	f.data[1] += link;
+	f.data[3] += link;
 	assert_true(image_parse(&image, &f, sizeof(f), error, sizeof(error)));
 	assert_int_equal(image.link_base, link);
 	assert_int_equal(image.entry, text_address());
@@ -232,25 +237,34 @@ static void bad_relocations_are_refused(void **state)
 {
 	struct file f = sound();
 
-	f.rela[0].r_info = R_X86_64_64;
-	refused(&f, "a relocation of type 1, where only relative ones may be");
-	f = sound();
-	f.rela[0].r_offset = text_address();
+	f.relr[0] = text_address();
 	refused(&f, "a relocation lies in the text or outside the image");
 	f = sound();
-	f.rela[0].r_offset = 3 * PAGE - 4;
+	f.relr[0] = 3 * PAGE - 4;
 	refused(&f, "a relocation lies in the text or outside the image");
 	f = sound();
-	f.rela[0].r_offset = UINT64_MAX - 3;
+	f.relr[0] = UINT64_MAX - 3;
 	refused(&f, "a relocation lies in the text or outside the image");
 	f = sound();
-	f.rela[0].r_addend = -1;
+	f.relr[0] = 3; /* bits of nothing */
+	refused(&f, "a relocation lies in the text or outside the image");
+	f = sound();
+	f.relr[2] = UINT64_MAX;
 	refused(&f, "a relocation points outside the image");
 	f = sound();
-	f.dynamic[0].d_un.d_ptr = text_address();
-	refused(&f, "a relocation of type 0, where only relative ones may be");
+	f.relr[2] = (uint64_t)1 << 63 | 1;
+	refused(&f, "a relocation lies in the text or outside the image");
 	f = sound();
-	f.dynamic[1].d_un.d_val = UINT64_MAX - 23;
+	f.relr[2] = f.relr[1]; /* twice */
+	refused(&f, "a relocation points outside the image");
+	f = sound();
+	f.relocated[0] = UINT64_MAX;
+	refused(&f, "a relocation points outside the image");
+	f = sound();
+	f.dynamic[0].d_un.d_ptr = AT(text);
+	refused(&f, "the relocations lie outside the file");
+	f = sound();
+	f.dynamic[1].d_un.d_val = UINT64_MAX - 7;
 	refused(&f, "the relocations lie outside the file");
 	f = sound();
 	f.dynamic[1].d_un.d_val--;
@@ -261,9 +275,15 @@ static void bad_relocations_are_refused(void **state)
 	f = sound();
 	f.dynamic[2].d_tag = DT_NEEDED;
 	refused(&f, "it needs a shared library");
-	f = sound();
-	f.dynamic[2].d_tag = DT_RELR;
-	refused(&f, "it has relocations other than RELA");
+	for (size_t i = 0; i < 3; i++) {
+		static const int64_t others[] = {DT_RELASZ, DT_RELSZ, DT_PLTRELSZ};
+
+		f = sound();
+		f.dynamic[2].d_tag = others[i];
+		refused(&f, "it has relocations other than RELR");
+		f.dynamic[2].d_un.d_val = 0;
+		assert_true(accepts(&f));
+	}
 	f = sound();
 	f.dynamic[2].d_tag = DT_TEXTREL;
 	refused(&f, "it relocates its text");

@@ -37,7 +37,7 @@ struct file {
 	} fixed;
 	uint8_t notes_end[8];
 	Elf64_Dyn dynamic[4];
-	Elf64_Rela rela[2];
+	uint64_t relr[3];      /* of the first constant, then of data[1] and data[3] */
 	uint64_t relocated[2]; /* constants with addresses */
 	uint8_t text[64];
 	uint64_t data[4];
@@ -97,14 +97,14 @@ static struct file sound(void)
 	               {KILN_PARAM_TYPE_UINT, 0, 2, 9},
 	               "count\0003\0how many"}},
 	    .fixed = {NOTE_HEADER(KILN_NOTE_FIXED, 8), "count\0005"},
-	    .dynamic = {{DT_RELA, {.d_ptr = AT(rela)}},
-	                {DT_RELASZ, {.d_val = sizeof(f.rela)}},
-	                {DT_RELAENT, {.d_val = sizeof(Elf64_Rela)}},
+	    .dynamic = {{DT_RELR, {.d_ptr = AT(relr)}},
+	                {DT_RELRSZ, {.d_val = sizeof(f.relr)}},
+	                {DT_RELRENT, {.d_val = sizeof(f.relr[0])}},
 	                {DT_NULL, {0}}},
-	    .rela = {{AT(relocated), R_X86_64_RELATIVE, (int64_t)text_address()},
-	             {data_address() + 8, R_X86_64_RELATIVE, (int64_t)data_address()}},
+	    .relr = {AT(relocated), data_address() + 8, 1 << 2 | 1},
+	    .relocated = {text_address()},
 	    .text = {[GATE + 6] = 0x0f, [GATE + 7] = 0x05},
-	    .data = {0x1111},
+	    .data = {0x1111, data_address(), 0x3333, text_address()},
 	};
 
 	f.ph[CONSTANTS] = load_header(PF_R, 0, 0, AT(text));
