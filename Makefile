@@ -4,7 +4,6 @@
 #   build/image/   freestanding objects and archives, for jail and vm images
 #   build/hosted/  the same sources for programs on the host: host, sim
 #   build/asan/    hosted, with AddressSanitizer and UBSan, for unit tests
-#   build/pic/     hosted, for libkiln-sim.so
 #   build/fuzz/    hosted, by clang, with sanitizers and libFuzzer's counters
 #   build/musl/    objects of kiln-jail, which is linked with musl
 #   build/bin/     kiln, kiln-jail, kiln-kvm, kiln-usernet, kiln-sim,
@@ -31,7 +30,6 @@ all: libs $(patsubst %,$(B)/bin/%,kiln kiln-jail kiln-kvm kiln-usernet kiln-sim 
 image_FLAGS = $(COMMON_CFLAGS) $(IMAGE_CFLAGS) $(SMALL_CFLAGS) $(if $(findstring clang,$(CC)),$(CLANG_CFLAGS))
 hosted_FLAGS = $(COMMON_CFLAGS) $(HOSTED_CFLAGS)
 asan_FLAGS = $(COMMON_CFLAGS) $(ASAN_CFLAGS)
-pic_FLAGS = $(COMMON_CFLAGS) $(PIC_CFLAGS)
 fuzz_FLAGS = $(COMMON_CFLAGS) $(FUZZ_CFLAGS)
 musl_FLAGS = $(COMMON_CFLAGS) $(MUSL_CFLAGS)
 
@@ -57,7 +55,7 @@ $(B)/$(1)/%.S.o: %.S target/flags.mk
 	$$(CC) -g $$(INCLUDES) -MMD -MP -c $$< -o $$@
 endef
 
-$(foreach w,image hosted asan pic fuzz musl,$(eval $(call world,$(w))))
+$(foreach w,image hosted asan fuzz musl,$(eval $(call world,$(w))))
 $(foreach w,image hosted asan fuzz,$(foreach l,$(LIBS),$(eval $(call archive,$(w),$(l),lib/$(l)))))
 $(foreach t,jail vm,$(eval $(call archive,image,target-$(t),target/$(t))))
 $(foreach w,hosted asan fuzz,$(foreach t,host sim,$(eval $(call archive,$(w),target-$(t),target/$(t)))))
@@ -106,12 +104,16 @@ $(B)/bin/kiln-usernet: $(call objects,$(USERNET)) $(patsubst %,$(B)/hosted/lib%.
 # ---- the door for outside test drivers ----
 
 # No archives: the linker drops what nothing reaches. The host's link model is for the
-# capture file.
+# capture file. Of all that is global, what shown.map names is seen from outside.
 DOOR = $(call sources,target/door) target/sim/pcap.c
 DOOR_SOURCES = $(DOOR) $(filter-out lib/core/start.c,$(call sources,lib/core)) $(call sources,lib/net)
-$(B)/lib/libkiln-sim.so: $(patsubst %,$(B)/pic/%.o,$(DOOR_SOURCES))
+DOOR_SHOWN = target/door/shown.map
+# It has a variable of each thread: what goes into programs takes those for the program's own.
+$(call objects,$(call sources,target/door)): hosted_FLAGS += -fPIC
+$(B)/lib/libkiln-sim.so: $(call objects,$(DOOR_SOURCES)) $(DOOR_SHOWN)
 	@mkdir -p $(@D)
-	$(CC) -shared -o $@ -Wl,-soname,libkiln-sim.so,-z,start-stop-visibility=hidden,-z,defs,-z,relro,-z,now,--gc-sections $^ -pthread
+	$(CC) -shared -o $@ -Wl,-soname,libkiln-sim.so,--version-script=$(DOOR_SHOWN),-z,start-stop-visibility=hidden,-z,defs,-z,relro,-z,now,--gc-sections \
+		$(call objects,$(DOOR_SOURCES)) -pthread
 
 # Runs scenarios: images are loaded, and find the functions of <kiln/target.h> here.
 $(B)/bin/kiln-sim: $(call objects,$(call sources,target/scenario)) \

@@ -17,8 +17,6 @@ CLANG_CFLAGS = -Wno-ignored-optimization-argument
 
 # Into programs on the host (host, sim, tests).
 HOSTED_CFLAGS = -fPIE -D_GNU_SOURCE -fstack-protector-strong
-# Into libkiln-sim.so, of which only the declared calls are seen.
-PIC_CFLAGS = -fPIC -fvisibility=hidden -D_GNU_SOURCE -fstack-protector-strong
 ASAN_CFLAGS = -fPIE -D_GNU_SOURCE -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_CFLAGS = -fPIE -D_GNU_SOURCE -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 

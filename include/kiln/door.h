@@ -44,8 +44,6 @@
 extern "C" {
 #endif
 
-#define KILN_DOOR_CALL __attribute__((visibility("default")))
-
 /* ---- a stack ---- */
 
 struct kiln_door;
@@ -105,24 +103,24 @@ enum kiln_door_ecn {
 
 /* NULL: EINVAL (a field that means nothing), EAFNOSUPPORT, ENOMEM, or errno of opening the
  * capture file. */
-KILN_DOOR_CALL struct kiln_door *kiln_door_new(const struct kiln_door_config *config);
+struct kiln_door *kiln_door_new(const struct kiln_door_config *config);
 /* Why the last kiln_door_new of this thread failed, or what the stack last complained of: a
  * line of English, never NULL. */
-KILN_DOOR_CALL const char *kiln_door_message(void);
+const char *kiln_door_message(void);
 /* Ends the stack, without a packet more. No other thread may be in a call of it. */
-KILN_DOOR_CALL void kiln_door_free(struct kiln_door *door);
+void kiln_door_free(struct kiln_door *door);
 
 /* ---- time ---- */
 
 #define KILN_DOOR_NEVER UINT64_MAX
 
-KILN_DOOR_CALL uint64_t kiln_door_now(struct kiln_door *door);
+uint64_t kiln_door_now(struct kiln_door *door);
 /* The next time at which the stack may do something by itself: a timer, a packet injected
  * for later. It may turn out to be nothing. KILN_DOOR_NEVER: it will not. */
-KILN_DOOR_CALL uint64_t kiln_door_next(struct kiln_door *door);
+uint64_t kiln_door_next(struct kiln_door *door);
 /* Lets time pass until `time`, with all that happens until then and at that instant. A time
  * that has passed changes nothing. */
-KILN_DOOR_CALL void kiln_door_advance(struct kiln_door *door, uint64_t time);
+void kiln_door_advance(struct kiln_door *door, uint64_t time);
 
 enum kiln_door_stop {
 	KILN_DOOR_ON_PACKET = 1, /* there is a packet to take */
@@ -131,23 +129,23 @@ enum kiln_door_stop {
 /* The same, but stops at the first instant at which one of `stop` (or-ed) holds; returns the
  * time that it then is. With KILN_DOOR_NEVER it also stops when nothing is left to happen, or
  * nothing that matters: after a day. */
-KILN_DOOR_CALL uint64_t kiln_door_run(struct kiln_door *door, uint64_t time, unsigned stop);
+uint64_t kiln_door_run(struct kiln_door *door, uint64_t time, unsigned stop);
 
 /* ---- the link ---- */
 
 /* Gives the stack an IPv4 or IPv6 packet, header first, checksums included, now or at a
  * later time. 0, or -1: EINVAL (no IP packet by its version and length), ENOMEM. What is
  * wrong inside the packet is for the stack to find out. */
-KILN_DOOR_CALL int kiln_door_inject(struct kiln_door *door, const void *packet, size_t size);
-KILN_DOOR_CALL int kiln_door_inject_at(struct kiln_door *door, const void *packet,
-				       size_t size, uint64_t time);
+int kiln_door_inject(struct kiln_door *door, const void *packet, size_t size);
+int kiln_door_inject_at(struct kiln_door *door, const void *packet, size_t size,
+			uint64_t time);
 /* Takes the next packet that the stack has sent, in order, and stores when it left (`time`
  * may be NULL). Returns its size; 0 if there is none now. A packet that is larger than
  * `capacity` is cut off, its whole size returned. */
-KILN_DOOR_CALL size_t kiln_door_take(struct kiln_door *door, void *packet, size_t capacity,
-				     uint64_t *time);
+size_t kiln_door_take(struct kiln_door *door, void *packet, size_t capacity,
+		      uint64_t *time);
 /* How many there are to take. */
-KILN_DOOR_CALL size_t kiln_door_pending(struct kiln_door *door);
+size_t kiln_door_pending(struct kiln_door *door);
 
 /* ---- sockets ---- */
 
@@ -181,59 +179,52 @@ KILN_DOOR_CALL size_t kiln_door_pending(struct kiln_door *door);
  * them (struct sock_extended_err, and who said so).
  */
 
-KILN_DOOR_CALL int kiln_door_socket(struct kiln_door *door, int domain, int type,
-				    int protocol);
-KILN_DOOR_CALL int kiln_door_bind(struct kiln_door *door, int fd,
-				  const struct sockaddr *address, socklen_t size);
-KILN_DOOR_CALL int kiln_door_listen(struct kiln_door *door, int fd, int backlog);
-KILN_DOOR_CALL int kiln_door_accept(struct kiln_door *door, int fd, struct sockaddr *address,
-				    socklen_t *size);
-KILN_DOOR_CALL int kiln_door_accept4(struct kiln_door *door, int fd,
-				     struct sockaddr *address, socklen_t *size, int flags);
-KILN_DOOR_CALL int kiln_door_connect(struct kiln_door *door, int fd,
-				     const struct sockaddr *address, socklen_t size);
-KILN_DOOR_CALL int kiln_door_getsockname(struct kiln_door *door, int fd,
-					 struct sockaddr *address, socklen_t *size);
-KILN_DOOR_CALL int kiln_door_getpeername(struct kiln_door *door, int fd,
-					 struct sockaddr *address, socklen_t *size);
-KILN_DOOR_CALL int kiln_door_shutdown(struct kiln_door *door, int fd, int how);
-KILN_DOOR_CALL int kiln_door_close(struct kiln_door *door, int fd);
+int kiln_door_socket(struct kiln_door *door, int domain, int type, int protocol);
+int kiln_door_bind(struct kiln_door *door, int fd, const struct sockaddr *address,
+		   socklen_t size);
+int kiln_door_listen(struct kiln_door *door, int fd, int backlog);
+int kiln_door_accept(struct kiln_door *door, int fd, struct sockaddr *address,
+		     socklen_t *size);
+int kiln_door_accept4(struct kiln_door *door, int fd, struct sockaddr *address,
+		      socklen_t *size, int flags);
+int kiln_door_connect(struct kiln_door *door, int fd, const struct sockaddr *address,
+		      socklen_t size);
+int kiln_door_getsockname(struct kiln_door *door, int fd, struct sockaddr *address,
+			  socklen_t *size);
+int kiln_door_getpeername(struct kiln_door *door, int fd, struct sockaddr *address,
+			  socklen_t *size);
+int kiln_door_shutdown(struct kiln_door *door, int fd, int how);
+int kiln_door_close(struct kiln_door *door, int fd);
 
 /* Flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_ERRQUEUE (UDP); MSG_NOSIGNAL,
  * MSG_MORE (TCP). Control messages are told of MSG_ERRQUEUE and of TCP_INQ; those that are
  * sent are passed over. */
-KILN_DOOR_CALL ssize_t kiln_door_read(struct kiln_door *door, int fd, void *data,
-				      size_t size);
-KILN_DOOR_CALL ssize_t kiln_door_readv(struct kiln_door *door, int fd,
-				       const struct iovec *parts, int count);
-KILN_DOOR_CALL ssize_t kiln_door_recv(struct kiln_door *door, int fd, void *data,
-				      size_t size, int flags);
-KILN_DOOR_CALL ssize_t kiln_door_recvfrom(struct kiln_door *door, int fd, void *data,
-					  size_t size, int flags, struct sockaddr *from,
-					  socklen_t *from_size);
-KILN_DOOR_CALL ssize_t kiln_door_recvmsg(struct kiln_door *door, int fd,
-					 struct msghdr *message, int flags);
-KILN_DOOR_CALL ssize_t kiln_door_write(struct kiln_door *door, int fd, const void *data,
-				       size_t size);
-KILN_DOOR_CALL ssize_t kiln_door_writev(struct kiln_door *door, int fd,
-					const struct iovec *parts, int count);
-KILN_DOOR_CALL ssize_t kiln_door_send(struct kiln_door *door, int fd, const void *data,
-				      size_t size, int flags);
-KILN_DOOR_CALL ssize_t kiln_door_sendto(struct kiln_door *door, int fd, const void *data,
-					size_t size, int flags, const struct sockaddr *to,
-					socklen_t to_size);
-KILN_DOOR_CALL ssize_t kiln_door_sendmsg(struct kiln_door *door, int fd,
-					 const struct msghdr *message, int flags);
+ssize_t kiln_door_read(struct kiln_door *door, int fd, void *data, size_t size);
+ssize_t kiln_door_readv(struct kiln_door *door, int fd, const struct iovec *parts,
+			int count);
+ssize_t kiln_door_recv(struct kiln_door *door, int fd, void *data, size_t size,
+		       int flags);
+ssize_t kiln_door_recvfrom(struct kiln_door *door, int fd, void *data, size_t size,
+			   int flags, struct sockaddr *from, socklen_t *from_size);
+ssize_t kiln_door_recvmsg(struct kiln_door *door, int fd, struct msghdr *message,
+			  int flags);
+ssize_t kiln_door_write(struct kiln_door *door, int fd, const void *data, size_t size);
+ssize_t kiln_door_writev(struct kiln_door *door, int fd, const struct iovec *parts,
+			 int count);
+ssize_t kiln_door_send(struct kiln_door *door, int fd, const void *data, size_t size,
+		       int flags);
+ssize_t kiln_door_sendto(struct kiln_door *door, int fd, const void *data, size_t size,
+			 int flags, const struct sockaddr *to, socklen_t to_size);
+ssize_t kiln_door_sendmsg(struct kiln_door *door, int fd, const struct msghdr *message,
+			  int flags);
 
 /* F_GETFL, F_SETFL (O_NONBLOCK), F_GETFD, F_SETFD. */
-KILN_DOOR_CALL int kiln_door_fcntl(struct kiln_door *door, int fd, int command, ...);
+int kiln_door_fcntl(struct kiln_door *door, int fd, int command, ...);
 /* FIONREAD or SIOCINQ, SIOCOUTQ or TIOCOUTQ, SIOCOUTQNSD, FIONBIO: the argument points to an
  * int. */
-KILN_DOOR_CALL int kiln_door_ioctl(struct kiln_door *door, int fd, unsigned long request,
-				   ...);
+int kiln_door_ioctl(struct kiln_door *door, int fd, unsigned long request, ...);
 /* The timeout is in ms of virtual time. */
-KILN_DOOR_CALL int kiln_door_poll(struct kiln_door *door, struct pollfd *fds, nfds_t count,
-				  int timeout);
+int kiln_door_poll(struct kiln_door *door, struct pollfd *fds, nfds_t count, int timeout);
 
 /*
  * Options. Unless said otherwise an int.
@@ -265,10 +256,10 @@ KILN_DOOR_CALL int kiln_door_poll(struct kiln_door *door, struct pollfd *fds, nf
  * tcpi_rwnd_limited, tcpi_sndbuf_limited, tcpi_rcv_ooopack. After the end what was known is
  * told.
  */
-KILN_DOOR_CALL int kiln_door_getsockopt(struct kiln_door *door, int fd, int level, int name,
-					void *value, socklen_t *size);
-KILN_DOOR_CALL int kiln_door_setsockopt(struct kiln_door *door, int fd, int level, int name,
-					const void *value, socklen_t size);
+int kiln_door_getsockopt(struct kiln_door *door, int fd, int level, int name, void *value,
+			 socklen_t *size);
+int kiln_door_setsockopt(struct kiln_door *door, int fd, int level, int name,
+			 const void *value, socklen_t size);
 
 #ifdef __cplusplus
 }

@@ -67,8 +67,7 @@ struct packetdrill_interface {
 	              size_t size, unsigned flags);
 };
 
-KILN_DOOR_CALL void packetdrill_interface_init(const char *flags,
-                                               struct packetdrill_interface *table);
+void packetdrill_interface_init(const char *flags, struct packetdrill_interface *table);
 
 /* ---- the calls that are the door's own ---- */
 
