@@ -210,6 +210,12 @@ static void parameters_take_the_texts_of_their_type_only(void **state)
 	assert_true(takes(KILN_PARAM_TYPE_SIZE, "8M", &v) && v == 8 << 20);
 	assert_false(takes(KILN_PARAM_TYPE_SIZE, "99999999999999999999", &v));
 	assert_false(takes(KILN_PARAM_TYPE_SIZE, "17179869184G", &v));
+	static char text[8002];
+	memset(text, 'x', 8001);
+	assert_false(takes(KILN_PARAM_TYPE_STRING, text, &v));
+	text[8000] = '\0';
+	assert_true(takes(KILN_PARAM_TYPE_STRING, text, &v));
+	assert_true(takes(KILN_PARAM_TYPE_STRING, "", &v));
 	assert_true(takes(KILN_PARAM_TYPE_LEVEL, "error", &v) && v == LOG_ERROR);
 	assert_true(takes(KILN_PARAM_TYPE_LEVEL, "debug", &v) && v == LOG_DEBUG);
 	assert_false(takes(KILN_PARAM_TYPE_LEVEL, "debugs", &v));

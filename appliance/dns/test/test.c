@@ -99,13 +99,31 @@ KILN_TEST(metrics, "what it does is shown to Prometheus", .options = {"metrics=9
 	              "kiln_dns_queries_by_type_total{type=\"MX\"} 1");
 }
 
-KILN_TEST(
-    secondary,
-    "with 8 MiB, zones of a primary who is not there fail, or are the image's",
-    .memory = 8 << 20,
-    .options = {"secondary=example.net=10.0.0.1/k.example,example.com=10.0.0.1",
-                "transfer=key:k.example", "metrics=9153",
-                "keys=k.example:AAECAwQFBgcICQoLDA0ODw=="})
+#define ZONE(n)  "zone-" n ".example.net=10.0.0.1/fleet.example,"
+#define FIVE(n)  ZONE(n "0") ZONE(n "1") ZONE(n "2") ZONE(n "3") ZONE(n "4")
+#define TEN(n)   FIVE(n) ZONE(n "5") ZONE(n "6") ZONE(n "7") ZONE(n "8") ZONE(n "9")
+#define FIFTY(n) TEN(n "0") TEN(n "1") TEN(n "2") TEN(n "3") TEN(n "4")
+
+KILN_TEST(fleet, "it takes a hundred zones of another primary, and knows each",
+          .options = {"secondary=" FIFTY("0") FIFTY("1"),
+                      "keys=hmac-sha256:fleet.example:AAECAwQFBgcICQoLDA0ODw=="},
+          .memory = 96 << 20)
+{
+	/* Nobody is at the primary's address. */
+	test_equal(t, ask(t, "zone-000.example.net", DNS_A).header.rcode,
+	           DNS_RCODE_SERVER);
+	test_equal(t, ask(t, "zone-149.example.net", DNS_A).header.rcode,
+	           DNS_RCODE_SERVER);
+	test_equal(t, ask(t, "zone-150.example.net", DNS_A).header.rcode,
+	           DNS_RCODE_REFUSED);
+}
+
+KILN_TEST(secondary,
+          "with 8 MiB, zones of a primary who is not there fail, or are the image's",
+          .memory = 8 << 20,
+          .options = {"secondary=example.net=10.0.0.1/k.example,example.com=10.0.0.1",
+                      "transfer=key:k.example", "metrics=9153",
+                      "keys=k.example:AAECAwQFBgcICQoLDA0ODw=="})
 {
 	test_equal(t, ask(t, "www.example.net", DNS_A).header.rcode, DNS_RCODE_SERVER);
 	test_equal(t, ask(t, "www.example.com", DNS_A).header.rcode, DNS_RCODE_OK);

@@ -67,7 +67,7 @@ enum kiln_param_type {
 	KILN_PARAM_TYPE_PORT = 3,     /* 1..65535                    -> uint16_t        */
 	KILN_PARAM_TYPE_DURATION = 4, /* 500ms, 30s, 5m, 2h, 10us    -> kiln_time       */
 	KILN_PARAM_TYPE_SIZE = 5,     /* 4096, 64K, 8M, 1G           -> uint64_t        */
-	KILN_PARAM_TYPE_STRING = 6,   /* at most 200 bytes, no NUL   -> const char *    */
+	KILN_PARAM_TYPE_STRING = 6,   /* at most 8000 bytes, no NUL  -> const char *    */
 	KILN_PARAM_TYPE_ADDRESS = 7,  /* 10.0.0.1                                       */
 	KILN_PARAM_TYPE_PREFIX = 8,   /* 10.0.0.2/24, dhcp, off, NAME=... of each net   */
 	KILN_PARAM_TYPE_LEVEL = 9,    /* error warn info debug       -> enum log_level  */

@@ -95,7 +95,7 @@ static inline bool param_parse(uint32_t type, uint64_t min, uint64_t max,
 	case KILN_PARAM_TYPE_SIZE:
 		return param_scaled(text, end, size_unit, size_factor, 7, value);
 	case KILN_PARAM_TYPE_STRING:
-		return len <= 200 && (len == 0 || !memchr(text, 0, len));
+		return len <= 8000 && (len == 0 || !memchr(text, 0, len));
 	case KILN_PARAM_TYPE_LEVEL:
 		for (uint64_t n = 0; n < 4; n++) {
 			if (param_is(text, end, level[n])) {
@@ -124,7 +124,7 @@ static inline const char *param_type_text(uint32_t type)
 	case KILN_PARAM_TYPE_SIZE:
 		return "a size such as 4096, 64K or 8M";
 	case KILN_PARAM_TYPE_STRING:
-		return "a text of at most 200 bytes";
+		return "a text of at most 8000 bytes";
 	case KILN_PARAM_TYPE_LEVEL:
 		return "error, warn, info or debug";
 	default:
