@@ -3,7 +3,7 @@
  * for. What is given lies within; what is written, too.
  *
  * sources: lib/core/slice.c
- * seeded: lib/core/slice.c: slice_equal(slice_take(s, prefix.len) => slice_equal(slice_of(s.data, prefix.len + 1)
+ * seeded: lib/core/slice.c: s.len >= prefix.len && slice_equal(slice_take(s, => slice_equal(slice_of(s.data,
  * precision: -eva-slevel 10
  */
 #include <kiln/slice.h>
