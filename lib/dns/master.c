@@ -146,21 +146,29 @@ bool master_name_of(struct dns_master *m, struct slice word, struct dns_name *na
 	return dns_name_join(&first, origin, name) || master_fail(m, "name too long");
 }
 
+bool master_digits(struct cursor *c, uint32_t max, uint64_t *value)
+{
+	bool any = false;
+
+	*value = 0;
+	for (; cursor_peek(c) >= '0' && cursor_peek(c) <= '9'; any = true) {
+		*value = *value * 10 + (cursor_u8(c) - '0');
+		if (*value > max)
+			return false;
+	}
+	return any;
+}
+
 bool dns_master_ttl(struct slice text, uint32_t *seconds)
 {
 	struct cursor c = cursor_of(text);
 	uint64_t sum = 0;
 
 	while (cursor_left(&c) && sum <= UINT32_MAX) {
-		struct cursor start = c;
-		size_t digits = 0;
+		size_t start = c.at;
 		uint64_t value, unit;
 
-		while (cursor_peek(&c) >= '0' && cursor_peek(&c) <= '9') {
-			cursor_skip(&c, 1);
-			digits++;
-		}
-		if (!slice_decimal(cursor_bytes(&start, digits), UINT32_MAX, &value))
+		if (!master_digits(&c, UINT32_MAX, &value))
 			return false;
 		switch (byte_lower(cursor_peek(&c))) {
 		case 'w':
@@ -179,7 +187,7 @@ bool dns_master_ttl(struct slice text, uint32_t *seconds)
 			unit = 1;
 			break;
 		default: /* without a unit it stands alone */
-			if (cursor_left(&c) || digits != text.len)
+			if (cursor_left(&c) || start > 0)
 				return false;
 			unit = 1;
 		}

@@ -13,18 +13,20 @@ struct range {
 
 static bool read_range(struct dns_master *m, struct range *range)
 {
-	struct slice word, stop, step;
+	struct slice word;
+	bool good;
 
 	if (!master_word(m, &word))
 		return false;
-	size_t dash = slice_find(word, '-'), slash = slice_find(word, '/');
+	struct cursor c = cursor_of(word);
 	range->step = 1;
-	stop = slice_skip(slice_take(word, slash), dash + 1);
-	step = slice_skip(word, slash + 1);
-	if (!slice_decimal(slice_take(word, dash), INT32_MAX, &range->start) ||
-	    !slice_decimal(stop, INT32_MAX, &range->stop) || range->stop < range->start ||
-	    (slash < word.len &&
-	     (!slice_decimal(step, INT32_MAX, &range->step) || range->step == 0)))
+	good = master_digits(&c, INT32_MAX, &range->start) && cursor_u8(&c) == '-' &&
+	       master_digits(&c, INT32_MAX, &range->stop) && range->stop >= range->start;
+	if (good && cursor_left(&c))
+		good = cursor_u8(&c) == '/' &&
+		       master_digits(&c, INT32_MAX, &range->step) && range->step > 0 &&
+		       cursor_left(&c) == 0;
+	if (!good)
 		return master_fail(m, "not a valid range");
 	if ((range->stop - range->start) / range->step >= DNS_MASTER_GENERATED)
 		return master_fail(m, "a range of more than 16777216 numbers");
@@ -38,38 +40,29 @@ struct modifier {
 	char base;
 };
 
-/* The text up to a comma or to the end, which the cursor goes past. */
-static struct slice part(struct cursor *c)
+/* Goes past the comma that ends a part. False: something else does. */
+static bool end_part(struct cursor *c)
 {
-	struct cursor start = *c;
-	size_t size = 0;
-
-	while (cursor_left(c) && cursor_peek(c) != ',') {
-		cursor_skip(c, 1);
-		size++;
-	}
-	if (cursor_left(c))
-		cursor_skip(c, 1);
-	return cursor_bytes(&start, size);
+	return cursor_left(c) == 0 || cursor_u8(c) == ',';
 }
 
-static bool read_modifier(struct slice text, struct modifier *modifier)
+static bool read_modifier(struct cursor c, struct modifier *modifier)
 {
-	struct cursor c = cursor_of(text);
-	struct slice offset = part(&c), base;
-	bool negative = slice_starts_with(offset, SLICE("-"));
+	bool negative = cursor_peek(&c) == '-';
 	uint64_t value;
 
-	if (!slice_decimal(slice_skip(offset, negative), INT32_MAX, &value))
+	cursor_skip(&c, negative);
+	if (!master_digits(&c, INT32_MAX, &value) || !end_part(&c))
 		return false;
 	modifier->offset = negative ? -(int64_t)value : (int64_t)value;
-	if (cursor_left(&c) && !slice_decimal(part(&c), DNS_NAME_SIZE, &modifier->width))
+	if (cursor_left(&c) &&
+	    (!master_digits(&c, DNS_NAME_SIZE, &modifier->width) || !end_part(&c)))
 		return false;
 	if (cursor_left(&c)) {
-		base = cursor_rest(&c);
-		if (base.len != 1 || slice_find(SLICE("doxXnN"), base.data[0]) == 6)
+		modifier->base = (char)cursor_u8(&c);
+		if (cursor_left(&c) ||
+		    slice_find(SLICE("doxXnN"), (uint8_t)modifier->base) == 6)
 			return false;
-		modifier->base = (char)base.data[0];
 	}
 	return true;
 }
@@ -93,16 +86,14 @@ static void put_nibbles(struct writer *w, uint64_t value, const struct modifier 
 
 static void put_octal(struct writer *w, uint64_t value, uint64_t width)
 {
-	char text[24];
-	size_t at = sizeof(text);
+	unsigned digits = 1;
 
-	do {
-		text[--at] = (char)('0' + value % 8);
-		value /= 8;
-	} while (value);
-	for (uint64_t size = sizeof(text) - at; size < width; size++)
+	while (value >> 3 * digits)
+		digits++;
+	for (uint64_t size = digits; size < width; size++)
 		writer_u8(w, '0');
-	writer_bytes(w, slice_of(text + at, sizeof(text) - at));
+	for (; digits > 0; digits--)
+		writer_u8(w, (uint8_t)('0' + (value >> 3 * (digits - 1) & 7)));
 }
 
 static bool put_number(struct writer *w, uint64_t number, const struct modifier *modifier)
@@ -148,7 +139,7 @@ static bool put_dollar(struct writer *w, struct cursor *c, uint64_t number)
 		start = *c;
 		while (cursor_left(c) && cursor_u8(c) != '}')
 			size++;
-		if (!read_modifier(cursor_bytes(&start, size), &modifier))
+		if (!read_modifier(cursor_sub(&start, size), &modifier))
 			return false;
 	}
 	return put_number(w, number, &modifier);

@@ -41,6 +41,8 @@ KILN_MUST_CHECK bool master_name_of(struct dns_master *m, struct slice word,
 				    struct dns_name *name);
 /* A number in decimal digits, at most max. */
 KILN_MUST_CHECK bool master_number(struct dns_master *m, uint64_t max, uint64_t *value);
+/* The decimal digits that come next in a word, at most max. False: none, or more. */
+KILN_MUST_CHECK bool master_digits(struct cursor *c, uint32_t max, uint64_t *value);
 /* Reads [TTL] [class] type into m->ttl and m->type. */
 KILN_MUST_CHECK bool master_head(struct dns_master *m, bool *has_ttl);
 /* Reads the data behind that, and hands the record over. */
