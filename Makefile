@@ -133,15 +133,18 @@ group = -Wl,--start-group $(1) -Wl,--end-group
 ASAN_LIBS = $(patsubst %,$(B)/asan/lib%.a,$(LIBS) target-sim)
 HOSTED_LIBS = $(patsubst %,$(B)/hosted/lib%.a,$(LIBS) target-sim)
 
+# Of a unit test's own source, which runs about once: to optimise it takes longer than it saves.
+unit_FLAGS = $(asan_FLAGS) -O0
+
 # Unit tests: with sanitizers; they may look into a library's private headers.
 $(B)/test/unit/%: test/unit/%.c $(ASAN_LIBS) $(patsubst %,$(B)/asan/%.o,$(MONITOR_SHARED))
 	@mkdir -p $(@D)
-	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(patsubst %,$(B)/asan/%.o,$(MONITOR_SHARED)) $(call group,$(ASAN_LIBS)) -lcmocka
+	$(CC) $(unit_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(patsubst %,$(B)/asan/%.o,$(MONITOR_SHARED)) $(call group,$(ASAN_LIBS)) -lcmocka
 # Those of the host target: its archive comes first, so that its net, udp and tcp are taken.
 HOST_LIBS = $(patsubst %,$(B)/asan/lib%.a,target-host $(LIBS))
 $(B)/test/unit/host_%: test/unit/host_%.c $(HOST_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOST_LIBS)) -lcmocka
+	$(CC) $(unit_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(call group,$(HOST_LIBS)) -lcmocka
 # Those of kiln map's parts, which need nothing of the libraries.
 MAP_TESTED = $(patsubst tool/%.c,$(B)/asan/tool/%.c.o,$(filter-out %/map_file.c,$(wildcard tool/map_*.c)) \
 	$(patsubst %,tool/%.c,archive file message quote sections text))
@@ -149,12 +152,12 @@ MAP_TESTED = $(patsubst tool/%.c,$(B)/asan/tool/%.c.o,$(filter-out %/map_file.c,
 # the objects yet.
 $(filter $(B)/test/unit/map_%,$(UNIT)): $(B)/test/unit/map_%: test/unit/map_%.c $(MAP_TESTED)
 	@mkdir -p $(@D)
-	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(MAP_TESTED) -lcapstone -lm -lcmocka
+	$(CC) $(unit_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(MAP_TESTED) -lcapstone -lm -lcmocka
 # Those of the tool: the parts that read what comes from an image.
 TOOL_UNIT = $(patsubst %,$(B)/asan/tool/%.c.o,console message reports serial text)
 $(filter $(B)/test/unit/tool_%,$(UNIT)): $(B)/test/unit/tool_%: test/unit/tool_%.c $(TOOL_UNIT)
 	@mkdir -p $(@D)
-	$(CC) $(asan_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(TOOL_UNIT) -lcmocka
+	$(CC) $(unit_FLAGS) $(INCLUDES) -I. -MMD -MP -MF $@.d -o $@ $< $(TOOL_UNIT) -lcmocka
 # Conformance tests: whole stacks in sim, optimised.
 $(B)/test/conformance/%: test/conformance/%.c $(HOSTED_LIBS)
 	@mkdir -p $(@D)

@@ -423,7 +423,7 @@ static void errors_mean_what_they_mean_for_ipv4(void **state)
 
 static void udp_without_a_checksum_is_refused_over_ipv6(void **state)
 {
-	uint8_t bytes[UDP_HEADER];
+	uint8_t bytes[UDP_HEADER] = {0};
 	struct net_packet packet = {
 	    .src = host_a, .dst = host_b, .payload = slice_of(bytes, sizeof(bytes))};
 	struct udp_header header;
