@@ -36,34 +36,39 @@ const struct zone_names *zone_names_of(uint16_t type)
 	return NULL;
 }
 
+/* Goes past a name. False: there is none, or too long a one. */
+static bool skip_name(struct cursor *c)
+{
+	size_t start = c->at;
+	uint8_t length;
+
+	do {
+		length = cursor_u8(c);
+		if (length > DNS_LABEL_SIZE)
+			return false;
+		cursor_skip(c, length);
+	} while (length && !c->failed);
+	return !c->failed && c->at - start <= DNS_NAME_SIZE;
+}
+
 size_t zone_name_size(struct slice bytes)
 {
-	struct cursor c = cursor_of(slice_take(bytes, DNS_NAME_SIZE));
+	struct cursor c = cursor_of(bytes);
 
-	for (;;) {
-		uint8_t length = cursor_u8(&c);
-
-		if (length > DNS_LABEL_SIZE || c.failed)
-			return 0;
-		if (length == 0)
-			return c.at;
-		cursor_skip(&c, length);
-	}
+	return skip_name(&c) ? c.at : 0;
 }
 
 static bool names_fit(const struct zone_names *form, struct slice data)
 {
-	if (data.len < form->before)
-		return false;
-	data = slice_skip(data, form->before);
-	for (unsigned i = 0; i < form->count; i++) {
-		size_t size = zone_name_size(data);
+	struct cursor c = cursor_of(data);
 
-		if (size == 0)
+	cursor_skip(&c, form->before);
+	for (unsigned i = 0; i < form->count; i++) {
+		if (!skip_name(&c))
 			return false;
-		data = slice_skip(data, size);
 	}
-	return form->more ? data.len >= form->behind : data.len == form->behind;
+	size_t left = cursor_left(&c);
+	return form->more ? left >= form->behind : left == form->behind;
 }
 
 /* RFC 5155, 3.2: a salt and a hash, each behind its length. */
