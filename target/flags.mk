@@ -30,7 +30,7 @@ MUSL_END = /usr/lib/x86_64-linux-musl/libc.a /usr/lib/x86_64-linux-musl/crtn.o
 
 # Linking images. The scripts lay out text, constants, relocated constants and data on
 # pages of their own; nothing is both writable and executable.
-JAIL_LDFLAGS = -nostdlib -static-pie -Wl,--no-dynamic-linker,-z,text,-z,noexecstack,-z,norelro,-z,pack-relative-relocs,--build-id=none,--gc-sections,--hash-style=gnu
-VM_LDFLAGS = -nostdlib -static-pie -Wl,--no-dynamic-linker,-z,text,-z,noexecstack,-z,norelro,-z,pack-relative-relocs,--build-id=none,--gc-sections,--hash-style=gnu
+JAIL_LDFLAGS = -nostdlib -static-pie -Wl,--no-dynamic-linker,-z,text,-z,noexecstack,-z,norelro,-z,pack-relative-relocs,--spare-dynamic-tags=0,--build-id=none,--gc-sections,--hash-style=gnu
+VM_LDFLAGS = -nostdlib -static-pie -Wl,--no-dynamic-linker,-z,text,-z,noexecstack,-z,norelro,-z,pack-relative-relocs,--spare-dynamic-tags=0,--build-id=none,--gc-sections,--hash-style=gnu
 # musl's C library, for its pieces without system calls.
 IMAGE_LIBC = /usr/lib/x86_64-linux-musl/libc.a

@@ -1,6 +1,7 @@
 /*
- * Addresses as text, for <kiln/ip.h>. Used by every target; refers to nothing else of the
- * network layer. The texts are read by <kiln/abi/address.h>, which the tool has, too.
+ * Addresses as text, and as options, for <kiln/ip.h>. Used by every target; refers to nothing
+ * else of the network layer. The texts are read by <kiln/abi/address.h>, which the tool has,
+ * too: included once, so that an image has one copy of it.
  */
 #include <kiln/abi/address.h>
 #include <kiln/ip.h>
@@ -132,3 +133,14 @@ void endpoint_format(struct writer *w, const struct endpoint *e)
 	ip_format(w, &e->addr);
 	writer_format(w, v4 ? ":%u" : "]:%u", e->port);
 }
+
+/* ---- options (KILN_OPTION_OF) ---- */
+
+/* Each a constant of its own: the linker keeps those that an image has options of. */
+const struct kiln_param_kind ip_kind_address = ADDRESS_KIND_ADDRESS;
+const struct kiln_param_kind ip_kind_prefix = ADDRESS_KIND_PREFIX;
+const struct kiln_param_kind ip_kind_address6 = ADDRESS_KIND_ADDRESS6;
+const struct kiln_param_kind ip_kind_prefix6 = ADDRESS_KIND_PREFIX6;
+const struct kiln_param_kind ip_kind_any_address = ADDRESS_KIND_ANY_ADDRESS;
+const struct kiln_param_kind ip_kind_addresses = ADDRESS_KIND_ADDRESSES;
+const struct kiln_param_kind ip_kind_routes = ADDRESS_KIND_ROUTES;

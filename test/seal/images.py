@@ -96,13 +96,13 @@ def test_size_of_web(_):
 
 
 def test_size_of_dns(_):
-    """a name server in a jail is smaller than 240 KiB, and one that answers alone than 156 KiB"""
+    """a name server in a jail is smaller than 220 KiB, and one that answers alone than 128 KiB"""
     size = os.path.getsize(build("dns", "jail"))
-    check(size < 240 * KIB, f"dns has {size} bytes")
+    check(size < 220 * KIB, f"dns has {size} bytes")
     alone = build("dns", "jail", "--keys", "", "--transfer", "", "--notify", "", "--secondary",
                   "", "--metrics", "0", "--rate", "0", "--disk_zones", "no")
     size = os.path.getsize(alone)
-    check(size < 156 * KIB, f"dns that answers alone has {size} bytes")
+    check(size < 128 * KIB, f"dns that answers alone has {size} bytes")
     check("task" not in {library["name"] for library in info(alone)["libraries"]}, "tasks in it")
 
 
