@@ -33,8 +33,8 @@ enum {
 	KILN_NAME_SIZE = 24,
 	KILN_DEVICE_NAME_SIZE = 20, /* as in struct kiln_boot_device */
 	KILN_APPLIANCE_NAME_SIZE = 56,
-	KILN_VALUE_SIZE = 204,
-	KILN_NOTE_TEXTS_SIZE = 512,
+	KILN_VALUE_SIZE = 8001,
+	KILN_NOTE_TEXTS_SIZE = 8192,
 };
 
 enum kiln_target_id {
