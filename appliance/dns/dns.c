@@ -49,6 +49,8 @@ static unsigned list_most(const char *list)
 	return count;
 }
 
+enum { CONN_MEMORY = 16 << 10 }; /* by which it is shared among connections */
+
 static void add_zone(struct kiln *k, struct dns_server *server, struct slice compiled)
 {
 	struct dns_zone *zone = kiln_alloc(k, sizeof(*zone), "zones");
@@ -112,7 +114,9 @@ int appliance(struct kiln *k)
 {
 	struct net *net = net_up(k, &net0);
 	struct udp *udp = udp_new(net);
-	struct tcp *tcp = tcp_new(net);
+	/* The rest is for zones. */
+	struct tcp_config streams = {.memory = (size_t)tcp_conns * CONN_MEMORY};
+	struct tcp *tcp = tcp_new_with(net, &streams);
 	struct dns_server_config config = {
 	    .version = slice_text(version),
 	    .host = slice_text(identity),

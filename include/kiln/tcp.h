@@ -67,6 +67,7 @@ struct tcp_config {
 	bool no_sack;            /* (RFC 2018) */
 	bool no_window_scaling;  /* (RFC 7323, 2) */
 	uint32_t initial_window; /* in segments; 0: 10 (RFC 6928) */
+	size_t memory;           /* of the image's, for connections and bytes; 0: 11 of 16 parts */
 	const struct tcp_congestion *congestion; /* <kiln/tcp_congestion.h>; NULL: CUBIC */
 	enum tcp_ecn ecn;
 	/* A window leaves over the round trip, not as acknowledgements come. Spares short queues

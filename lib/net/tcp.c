@@ -2,9 +2,10 @@
  * TCP: the constructor, the table of flows, the life of a connection's struct, and the
  * work that is deferred to the end of the loop's iteration.
  *
- * All memory is carved here, at start: 11 of 16 parts that the image has left for chunks,
- * a little for half-open connections, those in TIME-WAIT, and records. Chunks hold bytes
- * (queued and received) and connections, in slabs, with what their owners keep of them.
+ * All memory is carved here, at start: 11 of 16 parts that the image has left, or less if the
+ * configuration says so, for chunks, a little for half-open connections, those in TIME-WAIT,
+ * and records. Chunks hold bytes (queued and received) and connections, in slabs, with what
+ * their owners keep of them.
  * Connections may have a fifth of the chunks at any time, and more while an eighth is free,
  * so that memory follows the use, and neither takes all of it from the other.
  *
@@ -340,8 +341,9 @@ static void make_table(struct tcp *tcp, struct kiln *k, uint32_t flows)
 
 static void carve(struct tcp *tcp, struct kiln *k)
 {
-	size_t left = arena_left(&k->arena);
-	uint32_t chunks = clamp(left / 16 * 11 / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
+	size_t most = arena_left(&k->arena) / 16 * 11;
+	size_t memory = tcp->config.memory ? KILN_MIN(tcp->config.memory, most) : most;
+	uint32_t chunks = clamp(memory / CHUNK_TOTAL, CHUNKS_MIN, CHUNKS_MAX);
 	uint32_t halves = clamp(chunks / 8, 16, 8192);
 	uint32_t time_waits = clamp(chunks / 2, 64, 32768);
 

@@ -513,9 +513,26 @@ static void without_memory_a_timeout_repairs_what_is_lost(void **state)
 	assert_int_equal(tcp->count.undone, 0);
 }
 
+static void a_limit_leaves_memory_to_others(void **state)
+{
+	enum { LIMIT = PLAY_MEMORY / 4 };
+	size_t left = arena_left(&net.kiln.arena);
+
+	assert_true(left < PLAY_MEMORY / 2);
+	play_config.memory = LIMIT;
+	play_again(PLAY_MEMORY);
+	assert_true(arena_left(&net.kiln.arena) > left + PLAY_MEMORY / 3);
+	assert_in_range(tcp->chunks.count * sizeof(struct chunk), LIMIT / 2, LIMIT);
+	/* More than its part it does not take. */
+	play_config.memory = PLAY_MEMORY;
+	play_again(PLAY_MEMORY);
+	assert_int_equal(arena_left(&net.kiln.arena), left);
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
+	    PLAY(a_limit_leaves_memory_to_others),
 	    PLAY(with_all_connections_in_use_the_newest_is_refused),
 	    PLAY(a_handshake_that_ends_without_memory_is_finished_later),
 	    PLAY(a_full_send_queue_calls_again_when_there_is_room),
