@@ -63,7 +63,7 @@ $(foreach w,hosted asan,$(eval $(call archive,$(w),target-test,target/test)))
 
 # What is done for each byte, and for each datagram of a flood, is not small but fast.
 FAST = $(patsubst %,lib/net/%.c,checksum checksum_blocks ip4 ip4_output udp) \
-	$(patsubst %,lib/dns/%.c,answer_query zone zone_key zones) target/jail/net_ring.c
+	$(patsubst %,lib/dns/%.c,zone zone_key) target/jail/net_ring.c
 $(patsubst %,$(B)/image/%.o,$(FAST)): image_FLAGS += -O2
 
 # ---- the tool and the monitors ----

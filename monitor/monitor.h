@@ -177,7 +177,7 @@ void monitor_close_from(const struct monitor_options *options, unsigned first);
 /* From the kernel. */
 void monitor_random(const struct monitor_options *options, void *bytes, size_t size);
 /* After a call that failed: whether to make it once more, having slept. What it wants is in use
- * (EBUSY, EEXIST), and that for less than a second: an image that has just ended may hold its
+ * (EBUSY, EEXIST), and that for less than three seconds: an image that has just ended may hold its
  * interface for a moment, as the kernel takes sockets and rings apart after their process. */
 bool monitor_try_again(unsigned *tries);
 /* Moves to the processor that --cpu names, if it does. */

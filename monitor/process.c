@@ -82,7 +82,7 @@ void monitor_random(const struct monitor_options *o, void *bytes, size_t size)
 
 bool monitor_try_again(unsigned *tries)
 {
-	enum { TRIES = 200, PAUSE_US = 5000 };
+	enum { TRIES = 600, PAUSE_US = 5000 };
 
 	if ((errno != EBUSY && errno != EEXIST) || ++*tries == TRIES)
 		return false;

@@ -23,7 +23,7 @@ from lab import TIED
 
 PATIENCE = 10  # seconds for a job to end what it has started
 PROCESSORS = os.cpu_count() or 1
-WAIT_AT_ONCE = PROCESSORS + (PROCESSORS + 1) // 2  # jobs that do not compute
+WAIT_AT_ONCE = PROCESSORS  # jobs that do not compute
 LOWER = ("nice", "-n", "5")  # in front of the command of one that does
 
 

@@ -136,13 +136,14 @@ def test_large(_):
 
 
 def test_interrupts(_):
-    """1,000 frames in bulk take few interrupts, with event indices, and no notice of new buffers"""
+    """1,000 frames in bulk take few interrupts, with event indices, and few notices of buffers"""
     for features in (), ("event_idx=off",):
         with Guest((*features, *NO_LARGE)) as guest:
             guest.upload(1_500_000)
             counted = guest.counted()
         check(counted["received"] > 1000, f"frames: {counted}")
-        check(counted["receive notices"] <= 2, f"notices: {counted}")
+        # A device that has to wait for the processor finds the queue empty now and then.
+        check(counted["receive notices"] < counted["received"] / 100, f"notices: {counted}")
         check(counted["send notices"] <= counted["sent"], f"notices: {counted}")
         if not features:
             check(counted["interrupts"] < counted["received"] / 4, f"interrupts: {counted}")
