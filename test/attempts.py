@@ -26,6 +26,9 @@ FAULTS = {"SIGSEGV", "SIGILL", "SIGTRAP", "SIGBUS"}
 CALL_NUMBERS = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
 NEWER_CALLS = {"map_shadow_stack": 453, "mseal": 462}  # than Debian 12's header
 
+TRIES = 5
+IN_USE = ("in use by another process", "another process has its queue")  # of the monitor
+
 # How kiln run tells of an end.
 REFUSED = "crashed: its filter refused the system call"
 CRASHED = " crashed: "
@@ -97,13 +100,20 @@ class Outcome:
         return (REFUSED if end == "SIGSYS" else CRASHED) in self.output
 
 
-def outcome_of(command, timeout=10, **options):
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=timeout, check=False, **options)
-    except subprocess.TimeoutExpired as late:
-        return Outcome(None, (late.stdout or b"").decode(errors="replace"))
-    return Outcome(done.returncode, done.stdout.decode(errors="replace"))
+def outcome_of(command, timeout=60, **options):
+    """Where the attempt before this one has the interface still, it is made again: on a busy
+    machine the kernel takes a ring apart seconds after its process has ended."""
+    for _ in range(TRIES):
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=timeout, check=False,
+                                  **options)
+        except subprocess.TimeoutExpired as late:
+            return Outcome(None, (late.stdout or b"").decode(errors="replace"))
+        outcome = Outcome(done.returncode, done.stdout.decode(errors="replace"))
+        if not any(text in outcome.output for text in IN_USE):
+            break
+    return outcome
 
 
 def read_table(path):
