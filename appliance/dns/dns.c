@@ -39,16 +39,6 @@ KILN_PARAM_STRING(secondary, "",
                   "zones of other primaries: ZONE=ADDRESS, or ZONE=ADDRESS/KEY");
 KILN_PARAM_STRING(notify, "", "whom to tell of new zones: addresses, or ADDRESS/KEY");
 
-/* How many a list has, at most. */
-static unsigned list_most(const char *list)
-{
-	unsigned count = *list != '\0';
-
-	for (; *list; list++)
-		count += *list == ',';
-	return count;
-}
-
 enum { CONN_MEMORY = 16 << 10 }; /* by which it is shared among connections */
 
 static void add_zone(struct kiln *k, struct dns_server *server, struct slice compiled)
@@ -128,8 +118,8 @@ int appliance(struct kiln *k)
 	struct block *block = disk_zones ? block_find(k, &archive) : NULL;
 	struct dns_disk *disk = block ? dns_disk_open(k, block) : NULL;
 	unsigned count = (unsigned)zones.count + (disk ? disk->zones : 0);
-	struct dns_server *server =
-	    dns_server_new(k, &config, count + list_most(secondary));
+	unsigned others = dns_server_list_count(slice_text(secondary));
+	struct dns_server *server = dns_server_new(k, &config, count + others);
 
 	for (size_t i = 0; i < zones.count; i++)
 		add_zone(k, server, zones.files[i].content);

@@ -53,6 +53,9 @@ KILN_MUST_CHECK enum kiln_error dns_server_tcp(struct dns_server *server, struct
 
 /* ---- what is not served without a call ---- */
 
+/* How many a list has, of those that the calls below take: texts with commas between them. */
+unsigned dns_server_list_count(struct slice list);
+
 /* What is wrong with a list that an operator wrote. */
 struct dns_mistake {
 	struct slice text; /* the part it is about, without secrets */

@@ -4,10 +4,10 @@
  *
  * A few workers, tasks, take the zones that are due, one each at a time. A primary is asked by
  * TCP for what has changed since (RFC 1995), and says so, or that nothing has; then the next is,
- * if there are several. The new zone is
- * compiled beside the one that is served, which goes on until it is replaced, whatever happens:
- * in two blocks a zone, of equal parts of the image's memory. A worker gives the processor up
- * every some hundred microseconds: queries do not wait for a zone, however large it is.
+ * if there are several. The new zone is compiled beside the one that is served, which goes on
+ * until it is replaced, whatever happens: in two blocks a zone, of equal parts of the image's
+ * memory. A worker gives the processor up every some hundred microseconds: queries do not wait
+ * for a zone, however large it is.
  */
 #include "secondary_private.h"
 
@@ -365,7 +365,7 @@ bool dns_server_secondaries(struct dns_server *server, struct tcp *tcp,
                             struct slice zones, struct dns_mistake *mistake)
 {
 	struct secondaries *all = kiln_alloc(server->kiln, sizeof(*all), "secondaries");
-	unsigned count = server_list_count(zones);
+	unsigned count = dns_server_list_count(zones);
 
 	if (count == 0)
 		return true;

@@ -14,7 +14,7 @@ struct slice server_list_next(struct slice *list)
 	return part;
 }
 
-unsigned server_list_count(struct slice list)
+unsigned dns_server_list_count(struct slice list)
 {
 	unsigned count = 0;
 
@@ -72,7 +72,7 @@ static const char *parse(const struct dns_server *s, struct slice text,
 struct server_access *server_access_new(const struct dns_server *s, struct slice list,
                                         struct dns_mistake *mistake)
 {
-	size_t size = server_list_count(list) * sizeof(struct server_allowed);
+	size_t size = dns_server_list_count(list) * sizeof(struct server_allowed);
 	struct server_access *access =
 	    kiln_alloc(s->kiln, sizeof(*access) + size, "the name server's lists");
 

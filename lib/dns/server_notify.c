@@ -168,7 +168,7 @@ bool dns_server_notify(struct dns_server *server, struct udp *udp, struct slice 
 {
 	struct kiln *k = server->kiln;
 	struct server_notifier *n = kiln_alloc(k, sizeof(*n), "NOTIFY");
-	unsigned count = server_list_count(addresses);
+	unsigned count = dns_server_list_count(addresses);
 
 	if (count == 0)
 		return true;

@@ -155,7 +155,6 @@ KILN_MUST_CHECK const char *server_peer_parse(const struct dns_server *s, struct
 					      const struct dns_tsig_key **key);
 /* The part before the comma, which is gone past; leading and trailing spaces are taken off. */
 struct slice server_list_next(struct slice *list);
-unsigned server_list_count(struct slice list);
 /* NULL: there is a mistake. */
 struct server_access *server_access_new(const struct dns_server *s, struct slice list,
 					struct dns_mistake *mistake);

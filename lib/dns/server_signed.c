@@ -92,7 +92,7 @@ static struct slice without_secret(struct slice text)
 bool dns_server_keys(struct dns_server *server, struct slice keys,
                      struct dns_mistake *mistake)
 {
-	unsigned count = server_list_count(keys);
+	unsigned count = dns_server_list_count(keys);
 
 	server->keys = kiln_alloc(server->kiln, count * sizeof(*server->keys), "keys");
 	while (keys.len) {

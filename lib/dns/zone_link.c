@@ -26,7 +26,7 @@ static bool put_slots(struct zone_compiler *c)
 		zone_work(c, WORK_HASH);
 		(void)!zone_key_read(&key, zone_node_name(node));
 		uint64_t hash = key.hashes[0];
-		uint32_t at = (uint32_t)((hash >> 32) * count >> 32);
+		uint32_t at = (uint32_t)(zone_home(zone, hash) - slots);
 		while (slots[at].node)
 			at = at + 1 < count ? at + 1 : 0;
 		slots[at] = (struct zone_slot){(uint32_t)hash, zone_offset(c, node)};

@@ -5,9 +5,9 @@
  * All memory is carved here, at start: 11 of 16 parts that the image has left, or less if the
  * configuration says so, for chunks, a little for half-open connections, those in TIME-WAIT,
  * and records. Chunks hold bytes (queued and received) and connections, in slabs, with what
- * their owners keep of them.
- * Connections may have a fifth of the chunks at any time, and more while an eighth is free,
- * so that memory follows the use, and neither takes all of it from the other.
+ * their owners keep of them. Connections may have a fifth of the chunks at any time, and more
+ * while an eighth is free, so that memory follows the use, and neither takes all of it from the
+ * other.
  *
  * See tcp_private.h for how the files divide the rest.
  */
